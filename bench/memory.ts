@@ -44,7 +44,7 @@ const inFolder = async <Result>(work: (folder: string) => Promise<Result>): Prom
 };
 
 /**
- * Bytes that the coordinator's resident set grew in one round of `n`, with its files in `folder`.
+ * Bytes that the coordinator's resident set grew in one attempt of `n`, with its files in `folder`.
  */
 const play = async (n: number, folder: string): Promise<Growth> => {
   const child = fork(

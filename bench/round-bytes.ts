@@ -19,7 +19,7 @@ import type { RecordType } from '../protocol/records/records.ts';
 import { createPlayer, type Player } from '../test/support/machine.ts';
 import { benchSpec } from './run.ts';
 import { report } from './table.ts';
-import { roundOf } from '../coordinator/machine/index.ts';
+import { attemptOf } from '../coordinator/machine/index.ts';
 
 const COHORTS = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 40, 100];
 const DIMENSION = 16;
@@ -85,8 +85,8 @@ const upFrame = (event: EventBody & { readonly type: 'record' }, n: number): Uin
  * of the model.
  */
 const bundleBytes = (player: Player): number => {
-  const round = roundOf(player.state);
-  if (round?.cohort === undefined) throw new Error('the round has no cohort');
+  const round = attemptOf(player.state);
+  if (round?.cohort === undefined) throw new Error('the attempt has no cohort');
   const members = round.members.flatMap((key) => round.registers.get(key) ?? []);
   const cohort = freezeCohort(
     members.map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),

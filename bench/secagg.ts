@@ -132,7 +132,7 @@ for (const n of [10, 100, 255]) {
 }
 
 /**
- * CPU seconds of all parties in one round, from keys to the sum, one participant dropped after
+ * CPU seconds of all parties in one attempt, from keys to the sum, one participant dropped after
  * sharing.
  */
 const wholeRound = async (n: number, primitives: Primitives): Promise<number> => {

@@ -44,8 +44,8 @@ export const shard = parsed('i/n with 1 <= i <= n', (text) => {
   const [part = 0, count = 0] = range(/^(\d{1,6})\/(\d{1,6})$/u, text) ?? [];
   return part >= 1 ? { index: part - 1, count } : undefined;
 });
-/** `3-9` or `4`: rounds, both included. */
-export const rounds = parsed('rounds such as 3-9 or 4', (text) => {
+/** `3-9` or `4`: attempts, both included. */
+export const attempts = parsed('attempts such as 3-9 or 4', (text) => {
   const found = range(/^(\d{1,6})(?:-(\d{1,6}))?$/u, text);
   return found && { first: found[0], last: found[1] };
 });

@@ -4,7 +4,7 @@
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessChange } from '../protocol/net/sui/registry.ts';
 import { command, type Context } from './command.ts';
-import { instant, kindOf, objectId, rounds, value, type Read } from './flags.ts';
+import { instant, kindOf, objectId, attempts, value, type Read } from './flags.ts';
 import { KEY, NETWORK, openOwnPasses } from './keys.ts';
 import { showChange } from './show-change.ts';
 
@@ -39,30 +39,30 @@ export const grantCommand = () =>
     args: ARGUMENTS,
     flags: {
       ...FLAGS,
-      rounds: value('<a-b>', 'compute: rounds whose models it may open', rounds),
+      attempts: value('<a-b>', 'compute: attempts whose models it may open', attempts),
       until: value('<time>', 'compute: when the grant ends', instant),
     },
-    notes: `A cohort is frozen with its round and nobody joins it later: granting "member" reverses a revocation.
+    notes: `A cohort is frozen with its attempt and nobody joins it later: granting "member" reverses a revocation.
 A compute node opens the models of a run whose specification has compute among its --access; a
 second grant replaces the first. Auditors can be added after the run began; one that was revoked stays
 revoked when the coordinator starts again. Auditors of the specification cannot be revoked.
 A grant that exists already costs nothing.`,
     examples: [
       'FLOE_PASSPHRASE=... floe grant 0x5e... auditor 0xa1... --network net.json --keystore run/keystore',
-      'floe grant 0x5e... compute 0xc0... --rounds 3-9 --until 2027-01-31T12:00:00Z --network net.json',
+      'floe grant 0x5e... compute 0xc0... --attempts 3-9 --until 2027-01-31T12:00:00Z --network net.json',
       'floe grant 0x5e... member 0xb0... --network net.json --json',
     ],
     exit: 'Exit codes: 0 admitted, 2 no such run or a wrong flag, 4 this key does not own the run.',
     run: async (context) => {
       const [, kind, address] = context.args as readonly [string, Kind, string];
-      const { rounds: range, until: expiresMs } = context.flags;
+      const { attempts: range, until: expiresMs } = context.flags;
       if (kind !== 'compute') {
         if (range !== undefined || expiresMs !== undefined)
-          throw new FloeError('usage', `--rounds and --until require compute, not ${kind}`);
+          throw new FloeError('usage', `--attempts and --until require compute, not ${kind}`);
         return change(context, { type: kind, address, admitted: true });
       }
       if (range === undefined || expiresMs === undefined)
-        throw new FloeError('usage', 'compute: expected --rounds and --until');
+        throw new FloeError('usage', 'compute: expected --attempts and --until');
       return change(context, { type: kind, address, admitted: true, ...range, expiresMs });
     },
   });
@@ -74,7 +74,7 @@ export const revokeCommand = () =>
     args: ARGUMENTS,
     flags: FLAGS,
     notes: `Key servers ask the chain at every request and refuse from now on. A reader that has opened a model
-before keeps it. A revoked member is refused for all rounds.`,
+before keeps it. A revoked member is refused for all attempts.`,
     examples: [
       'floe revoke 0x5e... member 0xb0... --network net.json --keystore-file sui.keystore',
       'floe revoke 0x5e... compute 0xc0... --network net.json --json',

@@ -13,7 +13,7 @@ export const modelsCommand = () =>
     about: 'list the models of a run on Sui, or the ancestors of a model',
     args: { '<source>': "a run or a model version on Sui, or a run's folder such as runs/latest" },
     flags: FOUND_NETWORK,
-    notes: `For a run: every version, by round. For a version: itself, its parent, and so on to the first, also
+    notes: `For a run: every version, by attempt. For a version: itself, its parent, and so on to the first, also
 across runs. Reading needs no key and costs nothing.`,
     examples: [
       'floe models runs/latest',

@@ -5,14 +5,14 @@
 import { Command } from 'commander';
 import { showCoins } from '../protocol/net/cost.ts';
 import type { Passes } from '../protocol/net/passes.ts';
-import { ALL_ROUNDS, type Rounds } from '../protocol/spec/bounds.ts';
+import { ALL_ATTEMPTS, type AttemptRange } from '../protocol/spec/bounds.ts';
 import { command, helpText } from './command.ts';
 import * as f from './flags.ts';
 import { KEY, NETWORK, openOwnPasses, readNetwork } from './keys.ts';
 import { showChange, type Change } from './show-change.ts';
 
-const showRounds = ({ first, last }: Rounds): string =>
-  last >= ALL_ROUNDS.last ? `round ${first} on` : `rounds ${first} to ${last}`;
+const showAttempts = ({ first, last }: AttemptRange): string =>
+  last >= ALL_ATTEMPTS.last ? `attempt ${first} on` : `attempts ${first} to ${last}`;
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** Arguments: object ids, and the address of a holder. */
@@ -61,10 +61,10 @@ const acting = <const Place extends string, const Table extends f.FlagTable>(
   });
 
 const ROUNDS = {
-  rounds: f.value(
+  attempts: f.value(
     '<a-b>',
-    'models of these rounds only (default: all, future ones included)',
-    f.rounds,
+    'models of these attempts only (default: all, future ones included)',
+    f.attempts,
   ),
 };
 const AT_MOST = { atMost: f.required(f.value('<sui>', 'highest price to pay', f.sui)) };
@@ -81,10 +81,10 @@ const sellerCommands = (): readonly Command[] => [
       period: f.required(f.value('<time>', 'length of a period, such as 30d', f.span)),
       beneficiary: f.value('<0x...>', 'address that is paid (default: your own)', f.objectId),
     },
-    act: async (passes, { run }, { period: periodMs, rounds = ALL_ROUNDS, ...terms }) => {
-      const executed = await passes.offer({ ...terms, run, periodMs, rounds });
-      const words = `offer ${executed.id} for the models of ${showRounds(rounds)}`;
-      return { facts: { offer: executed.id, ...rounds }, words, executed };
+    act: async (passes, { run }, { period: periodMs, attempts = ALL_ATTEMPTS, ...terms }) => {
+      const executed = await passes.offer({ ...terms, run, periodMs, attempts });
+      const words = `offer ${executed.id} for the models of ${showAttempts(attempts)}`;
+      return { facts: { offer: executed.id, ...attempts }, words, executed };
     },
   }),
   acting('give', {
@@ -118,16 +118,16 @@ const sellerCommands = (): readonly Command[] => [
   acting('lock', {
     about: 'let everybody read from a time on, permanently (owner only)',
     places: ['run'],
-    example: '0x5e... --rounds 0-20 --opens 2027-01-31T12:00:00Z',
+    example: '0x5e... --attempts 0-20 --opens 2027-01-31T12:00:00Z',
     flags: {
       ...ROUNDS,
       opens: f.required(f.value('<time>', 'time from which everybody may read', f.instant)),
     },
-    act: async (passes, { run }, { opens: opensMs, rounds = ALL_ROUNDS }) => {
-      const executed = await passes.lock(run, { ...rounds, opensMs });
+    act: async (passes, { run }, { opens: opensMs, attempts = ALL_ATTEMPTS }) => {
+      const executed = await passes.lock(run, { ...attempts, opensMs });
       const opens = iso(opensMs);
-      const words = `the models of ${showRounds(rounds)} open for everybody at ${opens}`;
-      return { facts: { opens, ...rounds }, words, executed };
+      const words = `the models of ${showAttempts(attempts)} open for everybody at ${opens}`;
+      return { facts: { opens, ...attempts }, words, executed };
     },
   }),
 ];
@@ -182,14 +182,14 @@ const listCommand = (): Command =>
       output.document({
         run,
         offers,
-        locks: locks.map(({ opensMs, ...rounds }) => ({ ...rounds, opens: iso(opensMs) })),
+        locks: locks.map(({ opensMs, ...attempts }) => ({ ...attempts, opens: iso(opensMs) })),
       });
       for (const offer of offers)
         output.say(
-          `offer ${offer.id}: ${showRounds(offer)}, pass ${showCoins(offer.passPrice)} SUI, ${showCoins(offer.periodPrice)} SUI for ${offer.periodMs / 86_400_000} days${offer.open ? '' : ', closed'}`,
+          `offer ${offer.id}: ${showAttempts(offer)}, pass ${showCoins(offer.passPrice)} SUI, ${showCoins(offer.periodPrice)} SUI for ${offer.periodMs / 86_400_000} days${offer.open ? '' : ', closed'}`,
         );
       for (const lock of locks)
-        output.say(`${showRounds(lock)} open for everybody at ${iso(lock.opensMs)}`);
+        output.say(`${showAttempts(lock)} open for everybody at ${iso(lock.opensMs)}`);
       if (offers.length + locks.length === 0) output.say('no offers and no time locks');
     },
   });

@@ -17,8 +17,8 @@ export const pullCommand = () =>
     args: { '<source>': SOURCE_HELP },
     flags: {
       ...SOURCE,
-      round: whole(
-        'the model after this round; 0 is the initial one (default: latest)',
+      attempt: whole(
+        'the version that this attempt committed; 0 is the initial one (default: latest)',
         0,
         100_000,
       ),
@@ -46,18 +46,18 @@ written file is the model in clear.`,
       const [source = ''] = args;
       const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
       await using run = await openRun(source, await openRunOptions(source, context));
-      const { round, tfjs, force } = flags;
+      const { attempt, tfjs, force } = flags;
       const found = await savePulled(run, flags.out, {
         signal,
         tfjs,
         force,
         base,
-        ...(round === undefined ? {} : { round }),
+        ...(attempt === undefined ? {} : { attempt }),
       });
       const { model, weights, file } = found;
       output.document({
         run: run.id,
-        round: model.version,
+        attempt: model.version,
         version: run.version?.id,
         modelHash: model.hash,
         parameters: weights.length,
@@ -67,7 +67,7 @@ written file is the model in clear.`,
       });
       output.line(`opened as ${run.reader ?? ''}`);
       output.say(
-        `${file}: the model after round ${model.version} in clear, ${weights.length} parameters, hash ${toHex(model.hash)}`,
+        `${file}: the model of attempt ${model.version} in clear, ${weights.length} parameters, hash ${toHex(model.hash)}`,
       );
     },
   });

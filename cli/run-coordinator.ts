@@ -74,7 +74,7 @@ const nextLines = (
     ...(latest === undefined || network === undefined
       ? []
       : [
-          `model      ${latest.id} (round ${latest.round}), blob ${latest.blob.id}`,
+          `model      ${latest.id} (attempt ${latest.attempt}), blob ${latest.blob.id}`,
           `all models: ${floe} models ${runObject} --network ${network}`,
           `pull it:   ${floe} pull ${latest.id} --network ${network} --keystore ${keystore}`,
         ]),
@@ -96,7 +96,7 @@ const documentOf = (run: StartedCoordinator, finished: FinishedRun) => {
     ...kinds,
     ...(place === undefined ? {} : { network: place.path, address }),
     ...(runObject === undefined ? {} : { runObject, publication: publication?.blob.id }),
-    versions: versions?.map(({ id, round, blob }) => ({ object: id, round, blob: blob.id })),
+    versions: versions?.map(({ id, attempt, blob }) => ({ object: id, attempt, blob: blob.id })),
   };
 };
 

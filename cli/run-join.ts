@@ -126,7 +126,7 @@ export const runJoin = async (
     // Requirements that this participant lowered.
     lowered: loweredFields(makeAdmission(require)),
     // Failed attempts have numbers too, so the last number is not the count of commits.
-    round: model?.version,
+    attempt: model?.version,
     modelHash: model?.hash,
   });
   // An identity without a keystore is forgotten with this process and opens nothing later.

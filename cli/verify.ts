@@ -27,7 +27,7 @@ For an object on Sui, everything is read from the chain and from Walrus, up to t
       'floe verify 0x5e... --network net.json --keystore ./me',
       'floe verify http://host:7700 --keystore ./me',
     ],
-    exit: `Exit codes: 0 verified, 1 verification failed (the round and record, or the file, are named),
+    exit: `Exit codes: 0 verified, 1 verification failed (the attempt and record, or the file, are named),
 others: floe help exit-codes.`,
     run: async (context) => {
       const { describeVerification, openRun } = await import('../client/reader/index.ts');
@@ -42,7 +42,7 @@ others: floe help exit-codes.`,
       );
       output.line(`ledger     ${ledger ?? 'not available: freezes are not compared'}`);
       if (version !== undefined)
-        output.line(`version    ${version.id}, the model after round ${version.round}`);
+        output.line(`version    ${version.id}, the model after attempt ${version.attempt}`);
       const progress = showProgress(output, 'rounds');
       const found = await run
         .verify({ signal, onProgress: (done, total) => progress.update(done, total) })
@@ -53,7 +53,7 @@ others: floe help exit-codes.`,
         ledger,
         reader,
         version: version?.id,
-        round: version?.round,
+        attempt: version?.attempt,
         ...found,
       });
       output.print(describeVerification(found));

@@ -43,4 +43,4 @@ export type { ForSale, OfferTerms, Passes, PassesOptions } from '../protocol/net
 export { listOffers, listReceipts, openPasses } from './passes.ts';
 export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';
-export type { Rounds } from '../protocol/spec/bounds.ts';
+export type { AttemptRange } from '../protocol/spec/bounds.ts';

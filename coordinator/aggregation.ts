@@ -1,5 +1,5 @@
 /**
- * @module The aggregation of a round. Each upload is fetched, checked and folded into one
+ * @module The aggregation of an attempt. Each upload is fetched, checked and folded into one
  * accumulator as it arrives (memory O(d)). At the end the masks are removed (recovery.ts), and the
  * sum becomes the next model (Bonawitz et al. 2017, round 4). The accumulator is a cache: after a
  * restart it is rebuilt from the blobs.
@@ -36,39 +36,39 @@ import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Logger } from './log.ts';
-import type { Hex, Round } from './machine/index.ts';
+import type { Hex, Attempt } from './machine/index.ts';
 import type { ModelKeeper } from './model.ts';
 import type { Received } from './received.ts';
-import { judgeRound, openMasks } from './recovery.ts';
+import { judgeInAttempt, openMasks } from './recovery.ts';
 
 export interface Aggregation {
   /**
-   * Fetches, checks and folds one upload of the round. Idempotent.
+   * Fetches, checks and folds one upload of the attempt. Idempotent.
    * @throws FloeError `upload_mismatch`, `weight_sum_out_of_range`, `mean_out_of_range`, and the
    * errors of store and gate
    */
-  fold(round: Round, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
+  fold(attempt: Attempt, record: SignedRecord<'upload'>, signal: AbortSignal): Promise<void>;
   /**
    * Whether the store, or for `gate_unavailable` the gate, answers for the model of the attempt,
    * which the coordinator itself put there: no author of an upload has a hand in that.
    */
-  answers(round: Round, code: ErrorCode, signal: AbortSignal): Promise<boolean>;
+  answers(attempt: Attempt, code: ErrorCode, signal: AbortSignal): Promise<boolean>;
   /**
    * Computes the body of the commit record from the sum and the answers. The new model is in the
    * store when it returns.
-   * @throws RoundFailure when the round must be aborted; FloeError of store and gate
+   * @throws AttemptFailure when the attempt must be aborted; FloeError of store and gate
    */
   finish(
-    round: Round,
+    attempt: Attempt,
     model: ModelRef,
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<Body<'commit'>>;
   /**
    * Determines the lying party from the complaint and the signed share in question: a function of
-   * the round alone.
+   * the attempt alone.
    */
-  judge(round: Round, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
+  judge(attempt: Attempt, complaint: SignedRecord<'complaint'>): Promise<Verdict>;
   /**
    * Resolves once all blobs of the rounds so far are in permanent storage.
    * @throws FloeError of the store
@@ -89,7 +89,7 @@ export interface AggregationInit {
 }
 
 interface Sum {
-  readonly round: number;
+  readonly attempt: number;
   readonly fold: Fold;
   /** By the hashes of the upload records that are in it. */
   readonly folded: Map<Hex, UploadLeaves>;
@@ -126,42 +126,42 @@ const limiter = (width: number) => {
 /** The fields of a blob that a record holds, without any others that a store adds. */
 const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size });
 
-const cohortSize = (round: Round): number => round.members.length;
+const cohortSize = (attempt: Attempt): number => attempt.members.length;
 
 /**
- * The sum of the round in progress: a cache, rebuilt for another round, and when it contains an
- * upload that the round excludes.
+ * The sum of the attempt in progress: a cache, rebuilt for another attempt, and when it contains an
+ * upload that the attempt excludes.
  */
 const createSums = (
   spec: RunSpec,
   fetchUpload: (
-    round: Round,
+    attempt: Attempt,
     record: SignedRecord<'upload'>,
     signal: AbortSignal,
   ) => Promise<Fetched>,
 ) => {
   let sum: Sum | undefined;
 
-  const emptySum = (round: Round): Sum => ({
-    round: round.round,
-    fold: createFold(layoutOf(spec, cohortSize(round))),
+  const emptySum = (attempt: Attempt): Sum => ({
+    attempt: attempt.attempt,
+    fold: createFold(layoutOf(spec, cohortSize(attempt))),
     folded: new Map(),
   });
 
-  const sumOf = (round: Round): Sum => {
-    if (sum?.round !== round.round) sum = emptySum(round);
+  const sumOf = (attempt: Attempt): Sum => {
+    if (sum?.attempt !== attempt.attempt) sum = emptySum(attempt);
     return sum;
   };
 
   const addTo = async (
     target: Sum,
-    round: Round,
+    attempt: Attempt,
     record: SignedRecord<'upload'>,
     signal: AbortSignal,
   ): Promise<void> => {
     const id = toHex(record.hash);
     if (target.folded.has(id)) return;
-    const { packed, leaves } = await fetchUpload(round, record, signal);
+    const { packed, leaves } = await fetchUpload(attempt, record, signal);
     // Two calls for one upload may have been under way together.
     if (target.folded.has(id)) return;
     target.fold.add(packed);
@@ -170,16 +170,16 @@ const createSums = (
 
   /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
   const survivorSum = async (
-    round: Round,
+    attempt: Attempt,
     signal: AbortSignal,
   ): Promise<{ readonly lanes: Lanes; readonly uploads: readonly UploadLeaves[] }> => {
-    const wanted = round.survivors?.body.uploads.map(toHex) ?? [];
-    const current = sumOf(round);
+    const wanted = attempt.survivors?.body.uploads.map(toHex) ?? [];
+    const current = sumOf(attempt);
     const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
-    const target = fits ? current : emptySum(round);
+    const target = fits ? current : emptySum(attempt);
     sum = target;
-    for (const { record } of round.uploads.values())
-      if (wanted.includes(toHex(record.hash))) await addTo(target, round, record, signal);
+    for (const { record } of attempt.uploads.values())
+      if (wanted.includes(toHex(record.hash))) await addTo(target, attempt, record, signal);
     // The masks are taken out of a copy, so that the work can be repeated.
     return {
       lanes: target.fold.lanes.slice(),
@@ -199,7 +199,7 @@ const createSums = (
 
 /** The beacon entropy of each survivor, where nothing is masked. */
 const clearEntropies = (
-  { uploads }: Round,
+  { uploads }: Attempt,
   { body }: SignedRecord<'survivors'>,
 ): readonly Uint8Array[] =>
   body.members.flatMap((member) => uploads.get(toHex(member))?.record.body.entropy ?? []);
@@ -207,15 +207,15 @@ const clearEntropies = (
 /** The bundle, and the survivors' uploads in the order of their record, to where they last. */
 const keep = async (
   { store, staging }: Pick<AggregationInit, 'store' | 'staging'>,
-  round: Round,
+  attempt: Attempt,
   bundle: Uint8Array,
   signal: AbortSignal,
 ): Promise<{ readonly bundle: BlobRef; readonly archive?: string[] }> => {
   if (staging === undefined) return { bundle: await store.put(bundle, { signal }) };
   const uploads = new Map(
-    [...round.uploads.values()].map(({ record }) => [toHex(record.hash), record.body.blob]),
+    [...attempt.uploads.values()].map(({ record }) => [toHex(record.hash), record.body.blob]),
   );
-  const refs = (round.survivors?.body.uploads ?? []).flatMap(
+  const refs = (attempt.survivors?.body.uploads ?? []).flatMap(
     (hash) => uploads.get(toHex(hash)) ?? [],
   );
   const [first, ...others] = await staging.archive([bundle, ...refs], { signal });
@@ -225,7 +225,7 @@ const keep = async (
 /** See {@link Aggregation.answers}. */
 const probe = async (
   { run, store, gate }: Pick<AggregationInit, 'run' | 'store' | 'gate'>,
-  { open }: Round,
+  { open }: Attempt,
   code: ErrorCode,
   signal: AbortSignal,
 ): Promise<boolean> => {
@@ -233,7 +233,7 @@ const probe = async (
   const { blob, envelope, version } = open.body.model;
   try {
     if (code === 'gate_unavailable')
-      await gate.unwrap(envelope, { run, round: version, role: 'model' });
+      await gate.unwrap(envelope, { run, attempt: version, role: 'model' });
     else await store.getRange(blob, 0, 1, { signal });
     return true;
   } catch (thrown) {
@@ -252,19 +252,19 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
    * checked.
    */
   const fetchUpload = async (
-    round: Round,
+    attempt: Attempt,
     { body }: SignedRecord<'upload'>,
     signal: AbortSignal,
   ): Promise<Fetched> => {
     // Only staged blobs can move to permanent storage; one blob from elsewhere would block all
-    // uploads of the round.
+    // uploads of the attempt.
     if (staging !== undefined && body.blob.id !== toHex(body.blob.sha256))
       throw new FloeError('upload_mismatch', 'the blob is not among the staged uploads');
     const { blob } = body;
     const bytes = received.has(blob)
       ? await store.getRange(blob, 0, blob.size, { signal })
       : await store.get(blob, { signal });
-    const layout = layoutOf(spec, cohortSize(round));
+    const layout = layoutOf(spec, cohortSize(attempt));
     const hashes = leafHashes(layout, bytes);
     if (!equalBytes(rootOfHashes(hashes), body.chunkRoot)) {
       // Where the disk has changed them since they came, that is what went wrong.
@@ -274,13 +274,13 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const { start } = extrasLeaf(layout, bytes.length);
     const leaves = { leaves: joinHashes(hashes), extras: bytes.slice(start) };
     if (masked) return { packed: bytes, leaves };
-    const purpose = { run, round: round.round, role: 'update' } as const;
+    const purpose = { run, attempt: attempt.attempt, role: 'update' } as const;
     const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const { meanExamples = 1 } = round.open?.body ?? {};
-    const encoding = encodingFor(spec, cohortSize(round), meanExamples);
+    const { meanExamples = 1 } = attempt.open?.body ?? {};
+    const encoding = encodingFor(spec, cohortSize(attempt), meanExamples);
     const { weight } = readExtras(tail, encoding, layout, extrasFor(spec), 1);
     checkMeanNorm(lanes, encoding, layout, 1, weight);
     return { packed, leaves };
@@ -289,36 +289,36 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
   const sums = createSums(spec, fetchUpload);
 
   return {
-    fold: async (round, record, signal) => {
-      const target = sums.of(round);
-      await oneOfFew(() => sums.addTo(target, round, record, signal));
+    fold: async (attempt, record, signal) => {
+      const target = sums.of(attempt);
+      await oneOfFew(() => sums.addTo(target, attempt, record, signal));
     },
-    answers: (round, code, signal) => probe(init, round, code, signal),
-    finish: async (round, model, readers, signal) => {
-      const { open, cohort, survivors } = round;
+    answers: (attempt, code, signal) => probe(init, attempt, code, signal),
+    finish: async (attempt, model, readers, signal) => {
+      const { open, cohort, survivors } = attempt;
       if (open === undefined || cohort === undefined || survivors === undefined)
-        throw new FloeError('internal', 'the round has no survivors to finish with');
-      const { lanes, uploads } = await sums.ofSurvivors(round, signal);
-      const opened = await openMasks(init, round, lanes, signal);
+        throw new FloeError('internal', 'the attempt has no survivors to finish with');
+      const { lanes, uploads } = await sums.ofSurvivors(attempt, signal);
+      const opened = await openMasks(init, attempt, lanes, signal);
       const { secrets } = opened;
       const entropies = masked
         ? entropiesOf(survivors.body.members, secrets)
-        : clearEntropies(round, survivors);
+        : clearEntropies(attempt, survivors);
       const beacon = nextBeacon(open.body.beacon, entropies);
       const result = finishRound({
         spec,
-        n: cohortSize(round),
+        n: cohortSize(attempt),
         survivors: survivors.body.members.length,
         lanes,
         before: await keeper.read(model, signal),
         meanExamples: open.body.meanExamples,
         rotationSeed: rotationSeed({
-          round: round.round,
+          attempt: attempt.attempt,
           modelHash: model.hash,
           cohortRoot: cohort.body.root,
         }),
       });
-      const next = keeper.prepare(result.after, round.round, result.afterHash);
+      const next = keeper.prepare(result.after, attempt.attempt, result.afterHash);
       const bundle = encodeBundle(
         masked
           ? {
@@ -329,9 +329,9 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
             }
           : EMPTY_BUNDLE,
       );
-      const purpose = { run, round: round.round, role: 'bundle' } as const;
+      const purpose = { run, attempt: attempt.attempt, role: 'bundle' } as const;
       const [{ stored, envelope }, published] = await Promise.all([
-        keeper.seal(bundle, purpose, readers, (cipher) => keep(init, round, cipher, signal)),
+        keeper.seal(bundle, purpose, readers, (cipher) => keep(init, attempt, cipher, signal)),
         keeper.publish(next, readers, signal),
       ]);
       const body: Body<'commit'> = {
@@ -356,7 +356,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       sums.forget();
       return body;
     },
-    judge: judgeRound,
+    judge: judgeInAttempt,
     settle: async (signal) => staging?.settle({ signal }),
   };
 };

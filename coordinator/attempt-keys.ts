@@ -6,7 +6,7 @@
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { RandomSource } from '../protocol/ports/random.ts';
-import { deriveKeys, type PublicKeys, type RoundKeys } from '../protocol/secagg/index.ts';
+import { deriveKeys, type PublicKeys, type AttemptKeyPairs } from '../protocol/secagg/index.ts';
 import type { SecretTable } from './journal/port.ts';
 
 const SECRET_BYTES = 32;
@@ -15,51 +15,54 @@ export interface AttemptKeys {
   /**
    * The public key of an attempt; its secret is drawn on first use and durable once this returns.
    */
-  create(round: number): Promise<PublicKeys>;
+  create(attempt: number): Promise<PublicKeys>;
   /**
    * The key pair of an attempt. @throws FloeError `journal_corrupt` where none was created, or it
    * is erased
    */
-  get(round: number): Promise<RoundKeys>;
-  /** Erases every secret except that of `round`; undefined erases all. */
-  keepOnly(round: number | undefined): Promise<void>;
+  get(attempt: number): Promise<AttemptKeyPairs>;
+  /** Erases every secret except that of `attempt`; undefined erases all. */
+  keepOnly(attempt: number | undefined): Promise<void>;
 }
 
 /** @param secrets the journal's @param random a CSPRNG */
 export const createAttemptKeys = (secrets: SecretTable, random: RandomSource): AttemptKeys => {
   let kept: number | undefined | null = null;
-  let known: { readonly round: number; readonly keys: RoundKeys } | undefined;
+  let known: { readonly attempt: number; readonly keys: AttemptKeyPairs } | undefined;
 
-  const read = async (round: number): Promise<RoundKeys | undefined> => {
-    if (known?.round === round) return known.keys;
-    const secret = await secrets.read(round);
+  const read = async (attempt: number): Promise<AttemptKeyPairs | undefined> => {
+    if (known?.attempt === attempt) return known.keys;
+    const secret = await secrets.read(attempt);
     if (secret === undefined) return undefined;
     const keys = deriveKeys(secret, 'answer');
-    known = { round, keys };
+    known = { attempt, keys };
     return keys;
   };
 
   return {
-    create: async (round) => {
-      const found = await read(round);
+    create: async (attempt) => {
+      const found = await read(attempt);
       if (found !== undefined) return found.public;
       const secret = random(SECRET_BYTES);
-      await secrets.write(round, secret);
+      await secrets.write(attempt, secret);
       const keys = deriveKeys(secret, 'answer');
-      known = { round, keys };
+      known = { attempt, keys };
       return keys.public;
     },
-    get: async (round) => {
-      const keys = await read(round);
+    get: async (attempt) => {
+      const keys = await read(attempt);
       if (keys === undefined)
-        throw new FloeError('journal_corrupt', `the key of attempt ${round} is not in the journal`);
+        throw new FloeError(
+          'journal_corrupt',
+          `the key of attempt ${attempt} is not in the journal`,
+        );
       return keys;
     },
-    keepOnly: async (round) => {
-      if (round === kept) return;
-      if (known?.round !== round) known = undefined;
-      await secrets.keepOnly(round);
-      kept = round;
+    keepOnly: async (attempt) => {
+      if (attempt === kept) return;
+      if (known?.attempt !== attempt) known = undefined;
+      await secrets.keepOnly(attempt);
+      kept = attempt;
     },
   };
 };

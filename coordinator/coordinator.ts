@@ -94,10 +94,10 @@ export interface Status {
    * `6 x gate_unavailable, ...`.
    */
   readonly lastAbort:
-    | { readonly round: number; readonly code: string; readonly reported: string | undefined }
+    | { readonly attempt: number; readonly code: string; readonly reported: string | undefined }
     | undefined;
   /** The current or last attempt. */
-  readonly round: number;
+  readonly attempt: number;
   readonly committed: number;
   readonly rounds: number;
   /** Failed attempts since the last commit. */
@@ -119,9 +119,9 @@ export interface TranscriptSource {
   /** Bytes [start, end) in pieces; what lies beyond the end is left out. */
   read(start?: number, end?: number): AsyncIterable<Uint8Array>;
   /**
-   * Byte offset of the first entry of this round or a later one; undefined without such an entry.
+   * Byte offset of the first entry of this attempt or a later one; undefined without such an entry.
    */
-  startOf(round: number): Promise<number | undefined>;
+  startOf(attempt: number): Promise<number | undefined>;
   /** All of it, in memory. */
   whole(): Promise<Uint8Array>;
 }
@@ -148,7 +148,7 @@ export interface Coordinator {
   readonly run: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly limits: Limits;
-  /** Bytes of the largest upload that a round of this run can ask for. */
+  /** Bytes of the largest upload that an attempt of this run can ask for. */
   readonly uploadLimit: number;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -156,7 +156,7 @@ export interface Coordinator {
   /** A blob that a record of the transcript names. */
   blobRef(id: string): Promise<BlobRef | undefined>;
   /**
-   * Whether this identity is in the cohort of the present round: only then has it something to
+   * Whether this identity is in the cohort of the present attempt: only then has it something to
    * upload.
    */
   isMember(key: Hex): boolean;

@@ -15,8 +15,8 @@ import type { UpkeepEvent } from './upkeep.ts';
 
 const describeProgress = (progress: Progress): string | undefined => {
   switch (progress.type) {
-    case 'round-opened':
-      return `round ${progress.version} (attempt ${progress.round}): ${progress.invited} invited`;
+    case 'attempt-opened':
+      return `round ${progress.version} (attempt ${progress.attempt}): ${progress.invited} invited`;
     case 'committed': {
       const metrics = progress.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`);
       return (
@@ -27,7 +27,7 @@ const describeProgress = (progress: Progress): string | undefined => {
     case 'aborted': {
       const reported = reportedText(progress.reported);
       return (
-        `attempt ${progress.round} was aborted: ${progress.code}: ${progress.reason}` +
+        `attempt ${progress.attempt} was aborted: ${progress.code}: ${progress.reason}` +
         `${reported === undefined ? '' : `; reported: ${reported}`} ` +
         (progress.answered ? '(this process may know its sum)' : '(nothing was revealed)')
       );
@@ -37,7 +37,7 @@ const describeProgress = (progress: Progress): string | undefined => {
     case 'waiting':
       return `the run waits: ${progress.reason}`;
     case 'upload-rejected':
-      return `attempt ${progress.round}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
+      return `attempt ${progress.attempt}: the upload of ${progress.member.slice(0, 12)} was refused: ${progress.code}`;
     case 'finished':
       return progress.failure === undefined
         ? undefined
@@ -151,8 +151,10 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
       return [result(`finished after ${rounds} rounds (${attempts} attempts); model ${hash}`)];
     }
     case 'published': {
-      const { round, blob } = event.publication;
-      return [info(`published  specification and transcript to round ${round}, blob ${blob.id}`)];
+      const { attempt, blob } = event.publication;
+      return [
+        info(`published  specification and transcript to attempt ${attempt}, blob ${blob.id}`),
+      ];
     }
     case 'farewell':
       return [

@@ -19,18 +19,19 @@ export interface WorkFaults {
 /** @param minimum size of the smallest cohort */
 export const createWorkFaults = (minimum: number): WorkFaults => {
   const faults = createOwnFaults();
-  let folding: { readonly round: number; readonly senders: Set<string> } | undefined;
+  let folding: { readonly attempt: number; readonly senders: Set<string> } | undefined;
   return {
     note: (work, event) => {
       if (event.type !== 'work-failed' && event.type !== 'upload-rejected') return undefined;
       // A complaint is one participant's record.
       if (work.type === 'judge-complaint' || !isOwnFault(event.code)) return undefined;
       if (event.type === 'upload-rejected') {
-        if (folding?.round !== work.round) folding = { round: work.round, senders: new Set() };
+        if (folding?.attempt !== work.attempt)
+          folding = { attempt: work.attempt, senders: new Set() };
         folding.senders.add(toHex(event.member));
         if (folding.senders.size < minimum) return undefined;
       }
-      return faults.note(work.round, event.code as ErrorCode, `${work.type}: ${event.reason}`);
+      return faults.note(work.attempt, event.code as ErrorCode, `${work.type}: ${event.reason}`);
     },
     forget: () => faults.forget(),
   };

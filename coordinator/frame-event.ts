@@ -12,12 +12,12 @@ import type { SessionFrame } from './sessions.ts';
 export const eventOf = (key: Uint8Array, frame: SessionFrame): EventBody => {
   switch (frame.type) {
     case 'report':
-      return { type: 'reported', key, round: frame.round, code: frame.code };
+      return { type: 'reported', key, attempt: frame.attempt, code: frame.code };
     case 'withdraw':
       return {
         type: 'withdrawn',
         key,
-        round: frame.round,
+        attempt: frame.attempt,
         code: frame.code.slice(0, 100),
         ...(frame.detail === undefined ? {} : { detail: frame.detail }),
       };

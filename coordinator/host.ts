@@ -2,7 +2,7 @@
  * @module The host: passes events to the machine and performs its effects. It writes ahead: an
  * event is in the journal before any of its effects leaves the process. After kill -9 at any point,
  * the host restores the state from the journal, repeats the work of the current phase (all of it is
- * idempotent), and sends the frames of the running round to each participant that reconnects.
+ * idempotent), and sends the frames of the running attempt to each participant that reconnects.
  */
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
@@ -20,7 +20,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, safeLogger, shortKey, type Logger } from './log.ts';
 import type { Journal } from './journal/port.ts';
 import { createLoop, type Loop } from './loop.ts';
-import { ROUND_MACHINE, roundOf, type MachineConfig, type State } from './machine/index.ts';
+import { ROUND_MACHINE, attemptOf, type MachineConfig, type State } from './machine/index.ts';
 import { mayBeSilent } from './machine/presence.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model.ts';
@@ -43,7 +43,7 @@ const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): Machin
     run,
     coordinator: identity.publicKey,
     regroups: regroups ?? ledger.beacon === 'ledger',
-    sign: (type, round, body) => signRecord(identity, type, run, round, body),
+    sign: (type, attempt, body) => signRecord(identity, type, run, attempt, body),
   };
 };
 
@@ -155,7 +155,7 @@ const transcriptOf = (journal: Journal, loop: Loop): TranscriptSource => ({
     return loop.history.size;
   },
   read: (start, end) => journal.transcript(start, end),
-  startOf: (round) => journal.startOf(round),
+  startOf: (attempt) => journal.startOf(attempt),
   whole: async () => wholeTranscript(journal),
 });
 
@@ -252,7 +252,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
       settle();
     },
     // Of no attempt but the one in progress is the secret kept.
-    tidy: (state) => tools.attemptKeys.keepOnly(roundOf(state)?.round),
+    tidy: (state) => tools.attemptKeys.keepOnly(attemptOf(state)?.attempt),
     onHold: ({ code, message, remedy }) =>
       publish({ type: 'waiting', reason: `${code}: ${message}. ${remedy}` }),
     onFailure: fail,
@@ -301,6 +301,6 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     transcript: transcriptOf(journal, loop),
     blobRef: (id) => journal.blobRef(id),
     received: tools.received,
-    isMember: (key) => roundOf(loop.state)?.members.includes(key) === true,
+    isMember: (key) => attemptOf(loop.state)?.members.includes(key) === true,
   };
 };

@@ -70,7 +70,7 @@ const uploader = (
     throw new FloeError('login_refused', 'the signature over the upload does not verify');
   const hex = toHex(publicKey);
   if (!coordinator.isMember(hex))
-    throw new FloeError('store_refused', 'only members of the cohort of this round may upload');
+    throw new FloeError('store_refused', 'only members of the cohort of this attempt may upload');
   return hex;
 };
 
@@ -280,10 +280,10 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
 
   app.get('/transcript', async (context) => {
     checkRate(transcripts, addressOf(context), 'requests for the transcript');
-    const round = queryNumber(context, 'round');
+    const attempt = queryNumber(context, 'attempt');
     const from = queryNumber(context, 'from') ?? 0;
     const { transcript } = coordinator;
-    const start = round === undefined ? from : await transcript.startOf(round);
+    const start = attempt === undefined ? from : await transcript.startOf(attempt);
     if (start === undefined) return context.body(null, 200, OCTETS);
     return context.body(
       openTranscripts.stream(transcriptPieces(coordinator, start), readerOf(context)),

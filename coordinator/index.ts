@@ -17,7 +17,7 @@ export { describeCost, quiltRatio } from './describe-cost.ts';
 export { describeEvent } from './describe.ts';
 export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { createCoordinator } from './host.ts';
-export { committedIn, roundEntries, wholeTranscript } from './journal/history.ts';
+export { committedIn, attemptEntries, wholeTranscript } from './journal/history.ts';
 export { memoryJournal } from './journal/memory.ts';
 export type { Journal } from './journal/port.ts';
 export { JOURNAL_VERSION, openJournal, type OpenOptions } from './journal/sqlite.ts';

@@ -62,51 +62,55 @@ export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
   const freeze = async (
     kind: Kind,
     run: Uint8Array,
-    round: number,
+    attempt: number,
     value: Uint8Array,
   ): Promise<string> => {
-    const standing = await frozen.freeze(kind, run, round, value);
+    const standing = await frozen.freeze(kind, run, attempt, value);
     if (!equalBytes(standing, value))
-      throw new FloeError('already_frozen', `another ${kind} of round ${round} is already frozen`, {
-        round,
-      });
-    return `${JOURNAL_RECEIPT}${kind}/${round}`;
+      throw new FloeError(
+        'already_frozen',
+        `another ${kind} of attempt ${attempt} is already frozen`,
+        {
+          attempt,
+        },
+      );
+    return `${JOURNAL_RECEIPT}${kind}/${attempt}`;
   };
   const read = async <Schema extends v.GenericSchema>(
     schema: Schema,
     kind: Kind,
     run: Uint8Array,
-    round: number,
+    attempt: number,
   ): Promise<v.InferOutput<Schema> | undefined> => {
-    const value = await frozen.read(kind, run, round);
+    const value = await frozen.read(kind, run, attempt);
     return value && decodeCbor(schema, value, 'journal_corrupt', MAX_VALUE_BYTES);
   };
-  const hashOf = async (run: Uint8Array, round: number): Promise<Uint8Array | undefined> =>
-    (await read(modelSchema, 'model', run, round))?.modelHash;
+  const hashOf = async (run: Uint8Array, attempt: number): Promise<Uint8Array | undefined> =>
+    (await read(modelSchema, 'model', run, attempt))?.modelHash;
 
   return {
     kind: 'journal',
     beacon: 'members',
-    freezeCohort: async ({ run, round, root, members, entropy }) => ({
+    freezeCohort: async ({ run, attempt, root, members, entropy }) => ({
       receipt: await freeze(
         'cohort',
         run,
-        round,
+        attempt,
         encodeCbor({ root, members: [...members], entropy }),
       ),
       beacon: localBeacon(root, entropy),
     }),
-    freezeSurvivors: async ({ run, round, hash, members, dataCommitment }) => ({
+    freezeSurvivors: async ({ run, attempt, hash, members, dataCommitment }) => ({
       receipt: await freeze(
         'survivors',
         run,
-        round,
+        attempt,
         encodeCbor({ hash, members: [...members], dataCommitment }),
       ),
     }),
     registerModel: async ({
       run,
-      round,
+      attempt,
       modelHash,
       stateHash,
       blob: { id, sha256, size },
@@ -119,14 +123,14 @@ export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
         blob,
         transcriptRoot,
       });
-      return { receipt: await freeze('model', run, round, value) };
+      return { receipt: await freeze('model', run, attempt, value) };
     },
-    readCohort: async (run, round) => {
-      const cohort = await read(cohortSchema, 'cohort', run, round);
+    readCohort: async (run, attempt) => {
+      const cohort = await read(cohortSchema, 'cohort', run, attempt);
       return cohort && { root: cohort.root, beacon: localBeacon(cohort.root, cohort.entropy) };
     },
-    readSurvivors: async (run, round) => {
-      const survivors = await read(survivorsSchema, 'survivors', run, round);
+    readSurvivors: async (run, attempt) => {
+      const survivors = await read(survivorsSchema, 'survivors', run, attempt);
       return survivors && { hash: survivors.hash, dataCommitment: survivors.dataCommitment };
     },
     readFamily: async (run, version, modelHash) => {
@@ -136,28 +140,31 @@ export const journalLedger = ({ frozen }: Pick<Journal, 'frozen'>): Ledger => {
       if (!equalBytes(hash, modelHash))
         throw new FloeError(
           'context_mismatch',
-          `the ledger holds another model of round ${version}`,
+          `the ledger holds another model of attempt ${version}`,
         );
       // An attempt has a higher number than the version it is on, and no higher one than the next.
-      const versions = await frozen.rounds('model', run);
+      const versions = await frozen.attempts('model', run);
       const own = (other: number) => hashOf(run, other);
       const [first, next] = await span(versions, own, version, hash);
-      const rounds = await frozen.rounds('survivors', run, first + 1, next + 1);
+      const attempts = await frozen.attempts('survivors', run, first + 1, next + 1);
       return Promise.all(
-        rounds.map(async (round) => {
+        attempts.map(async (attempt) => {
           const [survivors, cohort] = await Promise.all([
-            read(survivorsSchema, 'survivors', run, round),
-            read(cohortSchema, 'cohort', run, round),
+            read(survivorsSchema, 'survivors', run, attempt),
+            read(cohortSchema, 'cohort', run, attempt),
           ]);
           if (cohort === undefined || survivors === undefined)
-            throw new FloeError('journal_corrupt', `survivors of round ${round} without a cohort`);
-          return { round, cohort: cohort.members, members: survivors.members };
+            throw new FloeError(
+              'journal_corrupt',
+              `survivors of attempt ${attempt} without a cohort`,
+            );
+          return { attempt, cohort: cohort.members, members: survivors.members };
         }),
       );
     },
-    readModel: async (run, round) => {
-      const model = await read(modelSchema, 'model', run, round);
-      return model && { run, round, ...model };
+    readModel: async (run, attempt) => {
+      const model = await read(modelSchema, 'model', run, attempt);
+      return model && { run, attempt, ...model };
     },
   };
 };

@@ -58,19 +58,23 @@ export const reportedText = (
 /** The fields of a progress event that a log line holds. */
 export const progressFields = (progress: Progress): LogFields => {
   switch (progress.type) {
-    case 'round-opened':
-      return { round: progress.round, version: progress.version, invited: progress.invited };
+    case 'attempt-opened':
+      return { attempt: progress.attempt, version: progress.version, invited: progress.invited };
     case 'phase':
-      return { round: progress.round, phase: progress.phase, of: progress.of };
+      return { attempt: progress.attempt, phase: progress.phase, of: progress.of };
     case 'upload-folded':
-      return { round: progress.round, bytes: progress.bytes, folded: progress.folded };
+      return { attempt: progress.attempt, bytes: progress.bytes, folded: progress.folded };
     case 'upload-rejected':
-      return { round: progress.round, code: progress.code };
+      return { attempt: progress.attempt, code: progress.code };
     case 'committed':
-      return { round: progress.round, version: progress.version, survivors: progress.survivors };
+      return {
+        attempt: progress.attempt,
+        version: progress.version,
+        survivors: progress.survivors,
+      };
     case 'aborted':
       return {
-        round: progress.round,
+        attempt: progress.attempt,
         code: progress.code,
         reason: progress.reason,
         answered: progress.answered,
@@ -78,7 +82,7 @@ export const progressFields = (progress: Progress): LogFields => {
       };
     case 'suspended':
       return {
-        round: progress.round,
+        attempt: progress.attempt,
         code: progress.code,
         participants: progress.members.map(shortKey).join(),
       };

@@ -20,7 +20,7 @@ interface Sources {
     readonly connections: number;
     readonly loggedIn: number;
     readonly committed: number;
-    readonly round: number;
+    readonly attempt: number;
   };
   readonly journalEvents: () => number;
   readonly upkeep: () => UpkeepStatus;
@@ -81,12 +81,12 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
   };
   gauge('floe_connections', 'Open connections.', () => status().connections);
   gauge('floe_participants', 'Participants that are logged in.', () => status().loggedIn);
-  gauge('floe_round', 'Number of the current or last attempt.', () => status().round);
+  gauge('floe_attempt', 'Number of the current or last attempt.', () => status().attempt);
   gauge('floe_rounds_committed', 'Rounds committed in this run.', () => status().committed);
   gauge('floe_journal_events', 'Events in the journal.', journalEvents);
   registerUpkeep(gauge, upkeep);
   const aborted = new Counter({
-    name: 'floe_rounds_aborted_total',
+    name: 'floe_attempts_aborted_total',
     help: 'Aborted attempts, by error code.',
     labelNames: ['code'] as const,
     registers,

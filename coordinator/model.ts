@@ -40,20 +40,20 @@ export interface ModelKeeper {
     readers: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<ModelRef>;
-  /** Wraps the key of a published model for other readers: those of a round. */
-  rewrap(model: ModelRef, readers: readonly Uint8Array[], round: number): Promise<ModelRef>;
+  /** Wraps the key of a published model for other readers: those of an attempt. */
+  rewrap(model: ModelRef, readers: readonly Uint8Array[], attempt: number): Promise<ModelRef>;
   /** The key of a published model's blob; that of the newest one is kept in memory. */
   keyOf(model: ModelRef): Promise<Uint8Array>;
-  /** Wraps the key of a round's bundle for the readers of a later round, `round`. */
+  /** Wraps the key of an attempt's bundle for the readers of a later attempt. */
   rewrapBundle(
     commit: SignedRecord<'commit'>,
     readers: readonly Uint8Array[],
-    round: number,
+    attempt: number,
   ): Promise<Uint8Array>;
   /** Parameters and state behind a reference; the newest ones are kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<ModelContent>;
   /**
-   * Encrypts anything of a round, stores it as `put` says, and wraps its key. @param key of the
+   * Encrypts anything of an attempt, stores it as `put` says, and wraps its key. @param key of the
    * content, where known
    */
   seal<Stored>(
@@ -82,8 +82,8 @@ export const createModelKeeper = ({
   let newest: { readonly version: number; readonly content: ModelContent } | undefined;
   /** Cached, because wrapping a key that was made here must not require a request to the gate. */
   let newestKey: { readonly version: number; readonly key: Uint8Array } | undefined;
-  let newestBundle: { readonly round: number; readonly key: Uint8Array } | undefined;
-  const purposeOf = (version: number): KeyPurpose => ({ run, round: version, role: 'model' });
+  let newestBundle: { readonly attempt: number; readonly key: Uint8Array } | undefined;
+  const purposeOf = (version: number): KeyPurpose => ({ run, attempt: version, role: 'model' });
 
   const seal: ModelKeeper['seal'] = async (
     plain,
@@ -93,7 +93,7 @@ export const createModelKeeper = ({
     key = envelopeKey(sealingSecret, purpose, plain),
   ) => {
     const cipher = await encryptBlob(key, purpose, plain);
-    if (purpose.role === 'bundle') newestBundle = { round: purpose.round, key };
+    if (purpose.role === 'bundle') newestBundle = { attempt: purpose.attempt, key };
     const [stored, envelope] = await Promise.all([put(cipher), gate.wrap(key, purpose, readers)]);
     return { stored, envelope };
   };
@@ -137,17 +137,17 @@ export const createModelKeeper = ({
       return { version, blob, hash, ...(state === undefined ? {} : { state }), envelope };
     },
     keyOf,
-    rewrap: async (model, readers, round) => {
+    rewrap: async (model, readers, attempt) => {
       const key = await keyOf(model);
-      const envelope = await gate.wrap(key, purposeOf(model.version), readers, round);
+      const envelope = await gate.wrap(key, purposeOf(model.version), readers, attempt);
       return { ...model, envelope };
     },
-    rewrapBundle: async (commit, readers, round) => {
-      const purpose: KeyPurpose = { run, round: commit.round, role: 'bundle' };
-      const known = newestBundle?.round === commit.round ? newestBundle.key : undefined;
+    rewrapBundle: async (commit, readers, attempt) => {
+      const purpose: KeyPurpose = { run, attempt: commit.attempt, role: 'bundle' };
+      const known = newestBundle?.attempt === commit.attempt ? newestBundle.key : undefined;
       const key = known ?? (await gate.unwrap(commit.body.bundle.envelope, purpose));
-      newestBundle = { round: commit.round, key };
-      return gate.wrap(key, purpose, readers, round);
+      newestBundle = { attempt: commit.attempt, key };
+      return gate.wrap(key, purpose, readers, attempt);
     },
     read: async (model, signal) => {
       if (newest?.version === model.version) return newest.content;

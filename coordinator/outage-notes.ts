@@ -12,8 +12,8 @@ export const createOutageNotes = (
   let attempt = 0;
   let told = new Set<string>();
   return (work, error) => {
-    if (work.round !== attempt) told = new Set();
-    attempt = work.round;
+    if (work.attempt !== attempt) told = new Set();
+    attempt = work.attempt;
     const cause = `${work.type} ${error.code}`;
     if (told.has(cause)) return;
     told.add(cause);

@@ -80,8 +80,8 @@ export interface OnChain {
   runObject(): Promise<string>;
   /** The initial model first. */
   versions(): Promise<readonly VersionFacts[]>;
-  /** Object id of the version after this round. */
-  modelObject(round: number): Promise<string | undefined>;
+  /** Object id of the version after this attempt. */
+  modelObject(attempt: number): Promise<string | undefined>;
   /** Makes the run readable from its object id alone. */
   publish(transcript: Uint8Array): Promise<Publication | undefined>;
 }
@@ -156,7 +156,7 @@ export const openRunPorts = async (init: {
     treasury: openTreasury(network, spec, address),
     onChain: {
       runObject,
-      modelObject: (round) => ports.ledger.modelObject(run, round),
+      modelObject: (attempt) => ports.ledger.modelObject(run, attempt),
       publish: (transcript) => ports.publish(transcript),
       versions: async () => {
         const [{ versionsOf }, { registryOf }] = await Promise.all([

@@ -18,7 +18,7 @@ export interface Received {
   has(ref: BlobRef): boolean;
 }
 
-/** More than the uploads of one round; the oldest is forgotten first. */
+/** More than the uploads of one attempt; the oldest is forgotten first. */
 const MAX_KEPT = 1024;
 
 const nameOf = (sha256: Uint8Array, size: number): string => `${toHex(sha256)}/${size}`;

@@ -1,7 +1,7 @@
 /**
- * @module Opens the sum of a round: the answers of the survivors yield the shares, the shares the
- * secrets, and the secrets the masks (Bonawitz et al. 2017, round 4). A participant that provably
- * broke the protocol is named.
+ * @module Opens the sum of an attempt: the answers of the survivors yield the shares, the shares
+ * the secrets, and the secrets the masks (Bonawitz et al. 2017, round 4). A participant that
+ * provably broke the protocol is named.
  */
 import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
 import { layoutOf } from '../protocol/algorithm/round.ts';
@@ -20,7 +20,7 @@ import {
   type Lanes,
   type Lie,
   type RecoveryResult,
-  type RoundView,
+  type AttemptView,
   type ShareMessage,
   type SignedShares,
   type UnmaskAnswer,
@@ -28,10 +28,10 @@ import {
 } from '../protocol/secagg/index.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import { errorFields, shortKey, type Logger } from './log.ts';
-import type { Round, Shared } from './machine/index.ts';
+import type { Attempt, Shared } from './machine/index.ts';
 
-/** The round cannot be finished; its culprits provably broke the protocol. */
-export class RoundFailure extends FloeError {
+/** The attempt cannot be finished; its culprits provably broke the protocol. */
+export class AttemptFailure extends FloeError {
   readonly culprits: readonly Uint8Array[];
   /**
    * The proofs for third parties, one for each culprit in order; undefined if only the coordinator
@@ -55,7 +55,7 @@ export class RoundFailure extends FloeError {
 export const failureFields = (
   thrown: FloeError,
 ): { code: ErrorCode; reason: string; culprits: Uint8Array[]; lies?: ShownLie[] } => {
-  const { culprits, lies } = thrown instanceof RoundFailure ? thrown : { culprits: [] };
+  const { culprits, lies } = thrown instanceof AttemptFailure ? thrown : { culprits: [] };
   return {
     code: thrown.code,
     reason: thrown.message.slice(0, 500),
@@ -65,38 +65,38 @@ export const failureFields = (
 };
 
 /** U1 as the recovery wants it. */
-const viewOf = (round: Round): RoundView => {
-  const members = round.members.flatMap((key) => round.registers.get(key) ?? []);
-  const shares: ShareMessage[] = (round.sharers?.body.members ?? []).flatMap((author) => {
-    const shared = round.shares.get(toHex(author));
+const viewOf = (attempt: Attempt): AttemptView => {
+  const members = attempt.members.flatMap((key) => attempt.registers.get(key) ?? []);
+  const shares: ShareMessage[] = (attempt.sharers?.body.members ?? []).flatMap((author) => {
+    const shared = attempt.shares.get(toHex(author));
     return shared === undefined
       ? []
       : [{ author, commitment: shared.record.body.commitment, entries: shared.entries }];
   });
   return {
-    context: round.context as Uint8Array,
+    context: attempt.context as Uint8Array,
     cohort: freezeCohort(
       members.map(({ author, body }) => ({
         id: author,
         mask: body.mask,
         seal: body.seal,
       })),
-      round.cohort?.body.beacon ?? new Uint8Array(),
+      attempt.cohort?.body.beacon ?? new Uint8Array(),
     ),
     shares,
-    survivors: round.survivors?.body.members ?? [],
+    survivors: attempt.survivors?.body.members ?? [],
   };
 };
 
-const signedBy = (round: Round, author: Uint8Array): SignedShares => {
-  const { record } = round.shares.get(toHex(author)) as Shared;
+const signedBy = (attempt: Attempt, author: Uint8Array): SignedShares => {
+  const { record } = attempt.shares.get(toHex(author)) as Shared;
   return { ...record.body, author };
 };
 
 /** A lie as the Abort shows it, with the Share record of its author. */
-const shownLie = (round: Round, lie: Lie): ShownLie => {
+const shownLie = (attempt: Attempt, lie: Lie): ShownLie => {
   const { author, ...shown } = lie;
-  const { bytes: record } = (round.shares.get(toHex(author)) as Shared).record;
+  const { bytes: record } = (attempt.shares.get(toHex(author)) as Shared).record;
   return shown.kind === 'pair'
     ? { ...shown, record }
     : { ...shown, record, shares: shown.shares.map((share) => ({ ...share })) };
@@ -108,20 +108,20 @@ const shownLie = (round: Round, lie: Lie): ShownLie => {
  * another secret are the author's fault, and prove it.
  */
 const failureOf = async (
-  round: Round,
-  { cohort }: RoundView,
+  attempt: Attempt,
+  { cohort }: AttemptView,
   { failures, badShares, lies }: RecoveryResult & { type: 'failed' },
-): Promise<RoundFailure> => {
+): Promise<AttemptFailure> => {
   if (lies.length > 0) {
     // An Abort record holds a limited number of proofs; the next attempt finds the others.
     const shown = lies.slice(0, MAX_LIES);
     // A proof must pass the check of third parties before anyone is blamed.
-    for (const lie of shown) await requireLie(signedBy(round, lie.author), lie, cohort);
-    return new RoundFailure(
+    for (const lie of shown) await requireLie(signedBy(attempt, lie.author), lie, cohort);
+    return new AttemptFailure(
       'commitment_mismatch',
       `the secrets of ${lies.length} participants are not those they committed to`,
       shown.map(({ author }) => author),
-      shown.map((lie) => shownLie(round, lie)),
+      shown.map((lie) => shownLie(attempt, lie)),
     );
   }
   const senders = new Map(
@@ -129,7 +129,7 @@ const failureOf = async (
       .filter(({ reason }) => reason === 'commitment')
       .map(({ sender }) => [toHex(sender), sender]),
   );
-  return new RoundFailure(
+  return new AttemptFailure(
     'not_enough_shares',
     `too few good shares for ${failures.length} secrets`,
     [...senders.values()],
@@ -145,19 +145,19 @@ export interface RecoveryInit {
 /** The survivors' answers; one that does not open or decode is left out and its sender named. */
 const answersOf = async (
   { attemptKeys, log }: Omit<RecoveryInit, 'spec'>,
-  round: Round,
+  attempt: Attempt,
 ): Promise<UnmaskAnswer[]> => {
-  const keys = await attemptKeys.get(round.round);
+  const keys = await attemptKeys.get(attempt.attempt);
   const answers: UnmaskAnswer[] = [];
-  for (const [hex, { author: sender, body }] of round.unmasks) {
-    const answer = round.answers.get(hex) ?? new Uint8Array();
+  for (const [hex, { author: sender, body }] of attempt.unmasks) {
+    const answer = attempt.answers.get(hex) ?? new Uint8Array();
     try {
       const shares = await openAnswer(keys, body.context, sender, answer);
       answers.push({ sender, shares });
     } catch (thrown) {
       if (!(thrown instanceof FloeError)) throw thrown;
       log.warn(
-        { round: round.round, participant: shortKey(hex), ...errorFields(thrown) },
+        { attempt: attempt.attempt, participant: shortKey(hex), ...errorFields(thrown) },
         'an answer does not open',
       );
     }
@@ -167,24 +167,24 @@ const answersOf = async (
 
 const openSum = async (
   { spec, ...init }: RecoveryInit,
-  round: Round,
-  view: RoundView,
+  attempt: Attempt,
+  view: AttemptView,
   lanes: Lanes,
   signal: AbortSignal,
 ): Promise<RecoveryResult & { type: 'recovered' }> => {
-  const result = await recover(view, await answersOf(init, round), signal);
+  const result = await recover(view, await answersOf(init, attempt), signal);
   for (const { sender, author, reason } of result.badShares)
     init.log.warn(
       {
-        round: round.round,
+        attempt: attempt.attempt,
         participant: shortKey(toHex(sender)),
         about: shortKey(toHex(author)),
         reason,
       },
       'a wrong share was left out',
     );
-  if (result.type === 'failed') throw await failureOf(round, view, result);
-  await unmask(lanes, result.jobs, layoutOf(spec, round.members.length).modulusBits, { signal });
+  if (result.type === 'failed') throw await failureOf(attempt, view, result);
+  await unmask(lanes, result.jobs, layoutOf(spec, attempt.members.length).modulusBits, { signal });
   return result;
 };
 
@@ -192,17 +192,17 @@ const openSum = async (
  * Unmasks the lanes in place.
  *
  * @returns what anyone entitled needs to repeat it; nothing where the run has no masks
- * @throws RoundFailure `commitment_mismatch`, `not_enough_shares`
+ * @throws AttemptFailure `commitment_mismatch`, `not_enough_shares`
  */
 export const openMasks = async (
   init: RecoveryInit,
-  round: Round,
+  attempt: Attempt,
   lanes: Lanes,
   signal: AbortSignal,
 ): Promise<Pick<UnmaskingBundle, 'secrets' | 'pairs'>> => {
   if (init.spec.secagg !== 'masked') return EMPTY_BUNDLE;
-  const view = viewOf(round);
-  const { secrets } = await openSum(init, round, view, lanes, signal);
+  const view = viewOf(attempt);
+  const { secrets } = await openSum(init, attempt, view, lanes, signal);
   return {
     secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
     pairs: shownPairs(view).map((pair) => ({ ...pair })),
@@ -211,15 +211,15 @@ export const openMasks = async (
 
 /**
  * Determines the lying party from the complaint and the signed share in question: a function of the
- * round alone.
+ * attempt alone.
  */
-export const judgeRound = async (
-  round: Round,
+export const judgeInAttempt = async (
+  attempt: Attempt,
   { author: complainer, body }: SignedRecord<'complaint'>,
 ): Promise<Verdict> => {
   const { accused, kind, entry, path, secret } = body;
-  const { context, cohort } = viewOf(round);
-  const signed = round.shares.get(toHex(accused))?.record.body.entries;
+  const { context, cohort } = viewOf(attempt);
+  const signed = attempt.shares.get(toHex(accused))?.record.body.entries;
   if (signed === undefined) return 'invalid';
   const complaint = { complainer, accused, kind, entry, path, secret };
   return judgeComplaint(context, cohort, complaint, signed);

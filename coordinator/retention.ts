@@ -1,18 +1,22 @@
 /**
  * @module Removes the blobs of old rounds, if the specification limits the number of kept rounds.
- * Once a later round is committed, this machine deletes the uploads, bundles and models that only
+ * Once a later attempt is committed, this machine deletes the uploads, bundles and models that only
  * older rounds name. The records of all rounds are kept. A removal interrupted by a crash is
  * completed when the next attempt ends.
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
-import { roundEntries } from './journal/history.ts';
+import { attemptEntries } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
 import type { State } from './machine/index.ts';
 
-/** The round of the commit before: that of the model which the Open record of a round names. */
-const commitBefore = async (journal: Journal, round: number): Promise<number> => {
-  const open = (await roundEntries(journal, round)).find(({ record }) => record.type === 'open');
+/**
+ * The attempt of the commit before: that of the model which the Open record of an attempt names.
+ */
+const commitBefore = async (journal: Journal, attempt: number): Promise<number> => {
+  const open = (await attemptEntries(journal, attempt)).find(
+    ({ record }) => record.type === 'open',
+  );
   return open?.record.type === 'open' ? open.record.body.model.version : 0;
 };
 
@@ -35,12 +39,12 @@ export const createRetention = (
 
   const newest = async (version: number): Promise<readonly number[]> => {
     const found: number[] = [];
-    for (let round = version; round > 0 && found.length < (keep ?? 0);) {
-      const at = commits.indexOf(round);
+    for (let attempt = version; attempt > 0 && found.length < (keep ?? 0);) {
+      const at = commits.indexOf(attempt);
       if (at >= 0) return [...found, ...commits.slice(at)].slice(0, keep);
-      found.push(round);
+      found.push(attempt);
       // Each names the one before it.
-      round = await commitBefore(journal, round);
+      attempt = await commitBefore(journal, attempt);
     }
     return found;
   };

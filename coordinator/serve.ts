@@ -26,8 +26,8 @@ export interface ServeOptions {
   /** The coordinator's own store: its blobs can be downloaded. */
   readonly store: BlobStore;
   /**
-   * Where uploads over HTTP go, when not there: while a round is open they wait where storage costs
-   * nothing.
+   * Where uploads over HTTP go, when not there: while an attempt is open they wait where storage
+   * costs nothing.
    */
   readonly uploads?: BlobStore;
   /**

@@ -53,7 +53,7 @@ const registerInitial = async ({ spec, run, ledger, loop }: StartingInit): Promi
   const { attempt, model } = loop.state;
   if (attempt > 0 || model === undefined) return;
   const { hash: modelHash, state: stateHash, blob } = model;
-  const version = { run, round: 0, modelHash, stateHash, blob, transcriptRoot: genesis(run) };
+  const version = { run, attempt: 0, modelHash, stateHash, blob, transcriptRoot: genesis(run) };
   const object = spec.parent?.object;
   await ledger.registerModel(version, object === undefined ? {} : { parent: `0x${toHex(object)}` });
 };

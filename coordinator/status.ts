@@ -16,7 +16,7 @@ const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
   closing?.type !== 'abort'
     ? undefined
     : {
-        round: closing.round,
+        attempt: closing.attempt,
         code: closing.body.code,
         reported: reportedText(closing.body.reported),
       };
@@ -60,7 +60,7 @@ export const statusOf = (
     waitingFor: held === undefined ? reason : `${held.code}: ${held.message}`,
     failure: state.failure,
     lastAbort: lastAbortOf(state),
-    round: state.attempt,
+    attempt: state.attempt,
     committed: state.committed,
     rounds,
     failures: state.failures,

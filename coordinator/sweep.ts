@@ -1,29 +1,29 @@
 /**
  * @module Removes the staged uploads of finished attempts. Uploads of failed attempts are removed
  * when the attempt ends. Committed uploads move to permanent storage, and their staged copies are
- * removed once a later round is committed; until then the next cohort reads them. The number of
+ * removed once a later attempt is committed; until then the next cohort reads them. The number of
  * files therefore does not grow with failed attempts, and on a network not with rounds. A removal
  * interrupted by a crash is completed when the next attempt ends.
  */
 import type { BlobRef } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
 import { toHex } from '../protocol/bytes.ts';
-import { roundEntries } from './journal/history.ts';
+import { attemptEntries } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
-import { roundOf, type State } from './machine/index.ts';
+import { attemptOf, type State } from './machine/index.ts';
 
 /**
  * What becomes of the uploads of one attempt that is over; undefined while it may still change.
  */
 const keptOf = async (
   journal: Journal,
-  round: number,
+  attempt: number,
   newest: number,
 ): Promise<ReadonlySet<string> | undefined> => {
-  const records = (await roundEntries(journal, round)).map(({ record }) => record);
+  const records = (await attemptEntries(journal, attempt)).map(({ record }) => record);
   const commit = records.find(({ type }) => type === 'commit');
   if (commit?.type !== 'commit') return new Set();
-  if (commit.body.archive !== undefined) return round < newest ? new Set() : undefined;
+  if (commit.body.archive !== undefined) return attempt < newest ? new Set() : undefined;
   const counted = new Set(
     records.flatMap((record) =>
       record.type === 'survivors' ? record.body.uploads.map(toHex) : [],
@@ -47,7 +47,7 @@ export const sweepUploads = async (
 ): Promise<void> => {
   if (removal === undefined) return;
   const { attempt, model } = state;
-  const loose = await journal.loose.before(roundOf(state)?.round ?? attempt + 1);
+  const loose = await journal.loose.before(attemptOf(state)?.attempt ?? attempt + 1);
   for (const [own, blobs] of loose) {
     // One attempt after the other: they are few.
     const kept = await keptOf(journal, own, model?.version ?? 0);

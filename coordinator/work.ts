@@ -1,6 +1,6 @@
 /**
- * @module The long-running work of a round, performed and reported back as an event. Every piece is
- * idempotent, is retried a few times if a retry can help, and always ends in an event, because a
+ * @module The long-running work of an attempt, performed and reported back as an event. Every piece
+ * is idempotent, is retried a few times if a retry can help, and always ends in an event, because a
  * phase waits for it.
  */
 import { reportMetrics } from '../protocol/algorithm/metrics.ts';
@@ -16,7 +16,7 @@ import type { AttemptKeys } from './attempt-keys.ts';
 import type { Aggregation } from './aggregation.ts';
 import type { History } from './journal/history.ts';
 import { errorFields, type Logger } from './log.ts';
-import { roundOf, type EventBody, type State, type Work } from './machine/index.ts';
+import { attemptOf, type EventBody, type State, type Work } from './machine/index.ts';
 import { WORK_LIMIT_MS } from './machine/config.ts';
 import { cohortReaders } from './machine/places.ts';
 import type { ModelKeeper } from './model.ts';
@@ -27,7 +27,7 @@ import type { Upkeep } from './upkeep.ts';
  * Attempts at a piece of work that fails with a retryable error that is no outage, and the pause
  * before the first repeat.
  */
-const ATTEMPTS = 4;
+const TRIES = 4;
 /**
  * Milliseconds for which a store, gate or ledger that does not answer is asked again: less than the
  * time that the machine gives the work, so that the attempt ends with the cause and not with a
@@ -81,15 +81,15 @@ const isOver = async (
   { aggregation, state, signal }: WorkContext,
   work: Work,
   { code }: FloeError,
-  attempt: number,
+  tries: number,
   took: number,
 ): Promise<boolean> => {
   if (work.type === 'register-model') return false;
-  if (!OUTAGES.has(code)) return attempt >= ATTEMPTS;
-  if (work.type !== 'fold') return took + pauseAfter(attempt) > OUTAGE_PATIENCE_MS;
-  if (attempt < ATTEMPTS) return false;
+  if (!OUTAGES.has(code)) return tries >= TRIES;
+  if (work.type !== 'fold') return took + pauseAfter(tries) > OUTAGE_PATIENCE_MS;
+  if (tries < TRIES) return false;
   const { phase } = state();
-  return phase.type !== 'upload' || (await aggregation.answers(phase.round, code, signal));
+  return phase.type !== 'upload' || (await aggregation.answers(phase.attempt, code, signal));
 };
 
 const withRetries = async <Result>(
@@ -101,23 +101,23 @@ const withRetries = async <Result>(
   let release: (() => void) | undefined;
   const from = clock.monotonic();
   try {
-    for (let attempt = 1; ; attempt += 1) {
+    for (let tries = 1; ; tries += 1) {
       try {
         return await run();
       } catch (thrown) {
         const error = toFloeError(thrown);
-        // The operator can free a full disk, and the round loses nothing meanwhile.
+        // The operator can free a full disk, and the attempt loses nothing meanwhile.
         const waits = STORAGE_ERRORS.has(error.code);
         const took = clock.monotonic() - from;
         if (!error.retryable || signal.aborted) throw error;
-        if (!waits && (await isOver(context, work, error, attempt, took))) throw error;
+        if (!waits && (await isOver(context, work, error, tries, took))) throw error;
         if (waits) release ??= hold(error);
-        else if (attempt === ATTEMPTS) onOutage(work, error);
+        else if (tries === TRIES) onOutage(work, error);
         log.warn(
-          { work: work.type, round: work.round, attempt, ...errorFields(error) },
+          { work: work.type, attempt: work.attempt, tries, ...errorFields(error) },
           'retrying',
         );
-        await sleep(clock, pauseAfter(attempt), signal);
+        await sleep(clock, pauseAfter(tries), signal);
       }
     }
   } finally {
@@ -131,23 +131,23 @@ const cut = (receipt: string): string => receipt.slice(0, 500);
 const perform = async (context: WorkContext, work: Work): Promise<EventBody | undefined> => {
   const { run, ledger, keeper, aggregation, signal, state } = context;
   const { model } = state();
-  const current = roundOf(state());
-  if (current?.round !== work.round || model === undefined) return undefined;
-  const { round } = work;
+  const current = attemptOf(state());
+  if (current?.attempt !== work.attempt || model === undefined) return undefined;
+  const { attempt } = work;
   switch (work.type) {
     case 'wrap-model': {
       const readers = [context.coordinator, ...context.spec.auditors, ...work.readers.map(fromHex)];
       // The blobs that the members of the attempt read must exist first.
       await context.upkeep.ensure(signal);
       // Durable before the event that publishes it; the same again after a crash.
-      const key = await context.attemptKeys.create(round);
+      const key = await context.attemptKeys.create(attempt);
       const [wrapped, bundle] = await Promise.all([
-        keeper.rewrap(work.model, readers, round),
-        work.commit && keeper.rewrapBundle(work.commit, readers, round),
+        keeper.rewrap(work.model, readers, attempt),
+        work.commit && keeper.rewrapBundle(work.commit, readers, attempt),
       ]);
       return {
         type: 'opened',
-        round,
+        attempt,
         model: wrapped,
         key,
         ...(bundle === undefined ? {} : { bundle }),
@@ -155,35 +155,41 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
     }
     case 'freeze-cohort': {
       const { root, members, entropy } = work;
-      const { beacon, receipt } = await ledger.freezeCohort({ run, round, root, members, entropy });
-      return { type: 'cohort-frozen', round, beacon, receipt: cut(receipt) };
+      const { beacon, receipt } = await ledger.freezeCohort({
+        run,
+        attempt,
+        root,
+        members,
+        entropy,
+      });
+      return { type: 'cohort-frozen', attempt, beacon, receipt: cut(receipt) };
     }
     case 'judge-complaint': {
       const verdict = await aggregation.judge(current, work.record);
-      return { type: 'complaint-judged', round, member: work.record.author, verdict };
+      return { type: 'complaint-judged', attempt, member: work.record.author, verdict };
     }
     case 'fold':
       await aggregation.fold(current, work.record, signal);
-      return { type: 'folded', round, member: work.record.author };
+      return { type: 'folded', attempt, member: work.record.author };
     case 'freeze-survivors': {
       const { hash, members, dataCommitment } = work;
-      const freeze = { run, round, hash, members, dataCommitment };
+      const freeze = { run, attempt, hash, members, dataCommitment };
       const { receipt } = await ledger.freezeSurvivors(freeze);
-      return { type: 'survivors-frozen', round, receipt: cut(receipt) };
+      return { type: 'survivors-frozen', attempt, receipt: cut(receipt) };
     }
     case 'finish': {
       const commit = await aggregation.finish(current, model, readersOf(context), signal);
-      return { type: 'aggregated', round, commit };
+      return { type: 'aggregated', attempt, commit };
     }
     case 'register-model': {
       const { body } = work.commit;
       const version = {
         run,
-        round,
+        attempt,
         modelHash: body.model.hash,
         stateHash: body.model.state,
         blob: body.model.blob,
-        transcriptRoot: await context.history.rootWith(round, work.commit),
+        transcriptRoot: await context.history.rootWith(attempt, work.commit),
       };
       const { receipt } = await ledger.registerModel(version, {
         parent: model.version,
@@ -192,7 +198,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
       });
       // The run is over once all of it is where it lasts.
       if (state().committed + 1 >= context.spec.rounds) await aggregation.settle(signal);
-      return { type: 'registered', round, receipt: cut(receipt) };
+      return { type: 'registered', attempt, receipt: cut(receipt) };
     }
   }
 };
@@ -200,8 +206,8 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
 const failed = (work: Work, error: FloeError): EventBody => {
   const { code, reason, ...blamed } = failureFields(error);
   return work.type === 'fold'
-    ? { type: 'upload-rejected', round: work.round, member: work.record.author, code, reason }
-    : { type: 'work-failed', round: work.round, code, reason, ...blamed };
+    ? { type: 'upload-rejected', attempt: work.attempt, member: work.record.author, code, reason }
+    : { type: 'work-failed', attempt: work.attempt, code, reason, ...blamed };
 };
 
 /**
@@ -217,7 +223,10 @@ export const doWork = async (context: WorkContext, work: Work): Promise<EventBod
   } catch (thrown) {
     const error = toFloeError(thrown);
     if (context.signal.aborted || work.type === 'register-model') throw error;
-    context.log.warn({ work: work.type, round: work.round, ...errorFields(error) }, 'work failed');
+    context.log.warn(
+      { work: work.type, attempt: work.attempt, ...errorFields(error) },
+      'work failed',
+    );
     return failed(work, error);
   }
 };
@@ -234,4 +243,4 @@ const DOES: Readonly<Record<Work['type'], string>> = {
 
 /** The text for the operator about work that waits. */
 export const outageText = (work: Work, { code, message, remedy }: FloeError): string =>
-  `attempt ${work.round} waits while the coordinator ${DOES[work.type]}: ${code}: ${message}. ${remedy}`;
+  `attempt ${work.attempt} waits while the coordinator ${DOES[work.type]}: ${code}: ${message}. ${remedy}`;

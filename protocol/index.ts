@@ -73,7 +73,7 @@ export { specOfSettings } from './spec/spec-of-settings.ts';
 export * from './model/index.ts';
 export {
   decodeTranscript,
-  roundRoot,
+  attemptRoot,
   type Transcript,
   type TranscriptEntry,
 } from './records/transcript.ts';
@@ -107,6 +107,6 @@ export {
   openVersion,
   verifyRun,
   type Verification,
-  type VerifiedRound,
+  type VerifiedAttempt,
   type VerifyInit,
 } from './verify/index.ts';

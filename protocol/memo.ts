@@ -1,7 +1,7 @@
 /**
  * @module Values kept in memory up to a total size; what was not used longest goes first. A memo
- * keeps what follows from bytes alone, by their hash: a participant meets the records of a round as
- * they are made, and again as the evidence of the commit, and a signature over the same bytes
+ * keeps what follows from bytes alone, by their hash: a participant meets the records of an attempt
+ * as they are made, and again as the evidence of the commit, and a signature over the same bytes
  * verifies the same. For public values only.
  */
 import { toHex } from './bytes.ts';

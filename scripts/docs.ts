@@ -301,7 +301,7 @@ export const protocolPage = async (): Promise<string> => {
     '## Records',
     '',
     'A record is a COSE_Sign1 envelope (RFC 9052, tag 18; algorithm EdDSA alone in the protected header; external data',
-    '`floe/record/v1`) whose payload is the CBOR map `{type, author, run, round, body}`: `author` is an Ed25519 key, `run` the',
+    '`floe/record/v2`) whose payload is the CBOR map `{type, author, run, attempt, body}`: `author` is an Ed25519 key, `run` the',
     'SHA-256 of the run specification under its domain tag. The signature covers the payload bytes as they are carried: readers',
     'verify, store, hash and serve the bytes that came and never encode a record again.',
     'Records are named by the SHA-256 of `floe/record-hash/v1` and their bytes. The transcript chains them:',

@@ -48,7 +48,7 @@ export const describeEvent = (scenario: Scenario, event: ScenarioEvent): readonl
         info(`           Walrus ${event.aggregatorUrl ?? ''}, package ${event.packageId ?? ''}`),
       ];
     case 'aborted':
-      return [warning(`attempt ${event.round} was aborted: ${event.code}: ${event.reason}`)];
+      return [warning(`attempt ${event.attempt} was aborted: ${event.code}: ${event.reason}`)];
     case 'warning':
       return [warning(event.message)];
     case 'participant':
@@ -88,7 +88,7 @@ const describePublished = ({ published, history }: Summary): readonly string[] =
   return [
     '',
     `run on Sui      ${runObject ?? ''}`,
-    `version on Sui  ${object} (round ${history.at(-1)?.round ?? 0})`,
+    `version on Sui  ${object} (round ${history.at(-1)?.version ?? 0})`,
     `model           blob ${blob} on Walrus, its key at Seal`,
     `transcript      blob ${transcript ?? ''}`,
   ];
@@ -108,7 +108,7 @@ export const describeSummary = (summary: Summary, folder: string): readonly Line
       `test accuracy ${formatPercent(testAccuracy)}${baseline} after ${rounds} rounds in ${seconds.toFixed(1)} s`,
     ),
     result(
-      `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.roundsAborted}`,
+      `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.attemptsAborted}`,
     ),
     result(`model hash ${summary.modelHash}`),
     ...[

@@ -46,7 +46,7 @@ export type ScenarioEvent =
       readonly type: 'dropped';
       readonly index: number;
       readonly phase: DropPhase;
-      readonly round: number;
+      readonly attempt: number;
     }
   /** A round was committed; its test accuracy comes later. */
   | { readonly type: 'round'; readonly round: RoundSummary; readonly of: number }

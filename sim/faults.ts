@@ -1,6 +1,6 @@
 /**
  * @module Drop-outs at chosen phases: which members of a cohort lose their connection, and after
- * which phase. The choice depends on the seed, the round and the members only, because a run with
+ * which phase. The choice depends on the seed, the attempt and the members only, because a run with
  * drop-outs must be reproducible too.
  */
 import { toHex } from '../protocol/bytes.ts';
@@ -73,7 +73,7 @@ export const dropCounts = (drops: Drops, size: number): Readonly<Record<DropPhas
 };
 
 /**
- * Refuses a plan that would abort every round: enough members must be left at the unmasking
+ * Refuses a plan that would abort every attempt: enough members must be left at the unmasking
  * (without masks: at the upload).
  *
  * @throws FloeError `usage`
@@ -98,19 +98,19 @@ export const checkDrops = (
 };
 
 /**
- * The members lost in a round, by key in hex, with the phase after which each is lost. `members` in
- * any order.
+ * The members lost in an attempt, by key in hex, with the phase after which each is lost. `members`
+ * in any order.
  */
 export const planDrops = (
   drops: Drops,
   members: readonly Uint8Array[],
-  round: number,
+  attempt: number,
   seed: Uint8Array,
 ): ReadonlyMap<string, DropPhase> => {
   const names = members.map(toHex).toSorted();
   const order = shuffle(
     Uint32Array.from(names, (_, i) => i),
-    seededRandom(deriveSeed(seed, 'drops', round)),
+    seededRandom(deriveSeed(seed, 'drops', attempt)),
   );
   const counts = dropCounts(drops, names.length);
   const plan = new Map<string, DropPhase>();

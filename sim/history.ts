@@ -48,7 +48,7 @@ export const createHistory = (
   };
   const close = (event: Committed, now: number, bytes: Bytes): void => {
     rounds.push({
-      round: event.round,
+      attempt: event.attempt,
       version: event.version,
       cohort: event.cohort,
       survivors: event.survivors,
@@ -87,7 +87,7 @@ export const createHistory = (
       }
     },
     score: (version, score) => {
-      const at = rounds.findIndex((round) => round.version === version);
+      const at = rounds.findIndex((attempt) => attempt.version === version);
       if (at >= 0) rounds[at] = { ...(rounds[at] as RoundSummary), ...score };
     },
   };

@@ -276,7 +276,7 @@ ${rows([
     `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
   ],
   ['drop-outs', summary.drops],
-  ['aborted attempts', String(summary.roundsAborted)],
+  ['aborted attempts', String(summary.attemptsAborted)],
   ['baseline', baseline],
   ['backend', summary.backend],
   ['model blob', summary.published.blob],

@@ -4,7 +4,7 @@
  */
 import {
   createCoordinator,
-  roundEntries,
+  attemptEntries,
   type Journal,
   type Limits,
   type Logger,
@@ -53,10 +53,10 @@ const silent: Logger = {
   error: () => undefined,
 };
 
-const commitOf = async (journal: Journal, round: number): Promise<ModelRef> => {
-  for (const { record } of await roundEntries(journal, round))
+const commitOf = async (journal: Journal, attempt: number): Promise<ModelRef> => {
+  for (const { record } of await attemptEntries(journal, attempt))
     if (record.type === 'commit') return record.body.model;
-  throw new FloeError('internal', `round ${round} has no commit in the journal`);
+  throw new FloeError('internal', `attempt ${attempt} has no commit in the journal`);
 };
 
 export interface Observers {
@@ -98,7 +98,7 @@ const watchScores = (
   const { history, timeline, log, onEvent, ending } = init;
   const scores = createScores({
     targetAccuracy: scenario.targetAccuracy,
-    modelOf: (round) => commitOf(journal, round),
+    modelOf: (attempt) => commitOf(journal, attempt),
     // Retries while a network temporarily withholds a blob.
     evaluate: (model) =>
       withRetry(
@@ -181,8 +181,8 @@ export const conduct = (
     keys: members.map(({ key }) => toHex(key)),
     drops,
     seed: deriveSeed(master, 'faults'),
-    onDrop: (index, phase, round) => {
-      onEvent({ type: 'dropped', index, phase, round });
+    onDrop: (index, phase, attempt) => {
+      onEvent({ type: 'dropped', index, phase, attempt });
       for (const ms of LEAPS_AFTER)
         base.at(base.now() + ms, () => clock.leap(scenario.grace * 1100));
     },

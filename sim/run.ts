@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import {
   openJournal,
-  roundEntries,
+  attemptEntries,
   wholeTranscript,
   type Journal,
   type Logger,
@@ -18,7 +18,7 @@ import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { publicNetwork } from '../protocol/net/config.ts';
 import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
 import { parameterCount } from '../protocol/model/index.ts';
-import { roundRoot } from '../protocol/records/transcript.ts';
+import { attemptRoot } from '../protocol/records/transcript.ts';
 import { planBaseline } from './baseline.ts';
 import { conduct } from './run-rounds.ts';
 import type { ScenarioEvent } from './events.ts';
@@ -201,8 +201,8 @@ export const runScenario = async (
     onEvent({ type: 'finishing', baseline: baseline !== undefined });
     await Promise.race([rounds.scored(), cancelled]);
     const trained = await Promise.race([baseline, cancelled]);
-    const last = history.rounds.at(-1)?.round ?? 0;
-    const transcriptRoot = roundRoot(await roundEntries(journal, last), last);
+    const last = history.rounds.at(-1)?.attempt ?? 0;
+    const transcriptRoot = attemptRoot(await attemptEntries(journal, last), last);
     const final = rounds.final();
     const publication = await ports.publish(await keepTranscript(place));
     await journal.close();

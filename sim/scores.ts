@@ -16,7 +16,7 @@ export interface ScoresInit {
   /** Ends the run at the first version with at least this test accuracy. */
   readonly targetAccuracy: number | undefined;
   /** The model that a round committed. */
-  readonly modelOf: (round: number) => Promise<ModelRef>;
+  readonly modelOf: (attempt: number) => Promise<ModelRef>;
   readonly evaluate: (model: ModelRef) => Promise<Score>;
   readonly history: Pick<History, 'score'>;
   readonly onEvent: (event: ScenarioEvent) => void;
@@ -26,7 +26,7 @@ export interface ScoresInit {
 }
 
 export interface Scores {
-  readonly add: (committed: Pick<Committed, 'round' | 'version'>) => void;
+  readonly add: (committed: Pick<Committed, 'attempt' | 'version'>) => void;
   /** Resolves when every model that was added has its score, or scoring has failed. */
   readonly all: () => Promise<void>;
   /**
@@ -36,7 +36,7 @@ export interface Scores {
   readonly passed: (version: number) => Promise<void>;
   /**
    * The version that reached the target accuracy, otherwise the newest.
-   * @throws FloeError `round_aborted` without any version
+   * @throws FloeError `attempt_aborted` without any version
    */
   readonly final: () => ModelRef;
 }
@@ -49,9 +49,12 @@ export const createScores = (init: ScoresInit): Scores => {
   let final: ModelRef | undefined;
   let reached = false;
 
-  const score = async ({ round, version }: Pick<Committed, 'round' | 'version'>): Promise<void> => {
+  const score = async ({
+    attempt,
+    version,
+  }: Pick<Committed, 'attempt' | 'version'>): Promise<void> => {
     if (reached) return;
-    const model = await modelOf(round);
+    const model = await modelOf(attempt);
     const result = await evaluate(model);
     final = model;
     history.score(version, result);
@@ -78,7 +81,7 @@ export const createScores = (init: ScoresInit): Scores => {
       await entry.promise;
     },
     final: () => {
-      if (final === undefined) throw new FloeError('round_aborted', 'no round was completed');
+      if (final === undefined) throw new FloeError('attempt_aborted', 'no round was completed');
       return final;
     },
   };
@@ -104,7 +107,7 @@ export const watchedGate = (
     gate: {
       ...gate,
       wrap: async (key, purpose, ...rest) => {
-        if (purpose.role === 'model') await passed(purpose.round - 1);
+        if (purpose.role === 'model') await passed(purpose.attempt - 1);
         const envelope = await gate.wrap(key, purpose, ...rest);
         if (purpose.role === 'model') keys.set(toHex(envelope), key);
         const [oldest] = keys.keys();

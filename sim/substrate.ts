@@ -63,7 +63,7 @@ export interface CoordinatorPorts {
   readonly gate: AccessGate;
   readonly ledger: Ledger;
   /** Object id of a version on chain. */
-  readonly modelObject: (round: number) => Promise<string | undefined>;
+  readonly modelObject: (attempt: number) => Promise<string | undefined>;
   /** Object id of the run on chain. */
   readonly runObject: () => Promise<string | undefined>;
   /**
@@ -125,7 +125,7 @@ export const openCoordinatorPorts = async (
   const { onChain } = ports;
   return {
     ...ports,
-    modelObject: async (round) => onChain?.modelObject(round),
+    modelObject: async (attempt) => onChain?.modelObject(attempt),
     runObject: async () => onChain?.runObject(),
     publish: async (transcript) => onChain?.publish(transcript),
   };

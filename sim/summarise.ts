@@ -103,7 +103,7 @@ export const summarise = (init: SummariseInit): Summary => {
     ...(final?.testAccuracy === undefined ? {} : { testAccuracy: final.testAccuracy }),
     ...(final?.testLoss === undefined ? {} : { testLoss: final.testLoss }),
     rounds: history.rounds.length,
-    roundsAborted: history.aborted,
+    attemptsAborted: history.aborted,
     participants: scenario.participants,
     cohort: scenario.cohort,
     parameters: init.parameters,

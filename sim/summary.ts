@@ -12,7 +12,7 @@ const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
 /** One attempt at a round that ended in a commit. */
 export const roundSchema = v.strictObject({
   /** Number of the attempt in the records; aborted attempts use up a number. */
-  round: count,
+  attempt: count,
   /** Committed rounds so far, this one included: 1, 2, ... */
   version: count,
   cohort: count,
@@ -52,7 +52,7 @@ export const summarySchema = v.strictObject({
   testLoss: v.optional(amount),
   /** Rounds committed. */
   rounds: count,
-  roundsAborted: count,
+  attemptsAborted: count,
   participants: count,
   cohort: count,
   parameters: count,

@@ -1,7 +1,7 @@
 /**
  * @module The hub of the simulated network: gives each participant a connection to the coordinator,
  * counts its bytes, and cuts the participants that the scenario loses. A lost participant stays
- * away until its round is over and then reconnects.
+ * away until its attempt is over and then reconnects.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { equalBytes } from '../protocol/bytes.ts';
@@ -19,7 +19,7 @@ export interface SwitchboardInit {
   readonly drops: Drops;
   readonly seed: Uint8Array;
   /** Somebody was cut off. */
-  readonly onDrop: (index: number, phase: DropPhase, round: number) => void;
+  readonly onDrop: (index: number, phase: DropPhase, attempt: number) => void;
   /** Called when all participants are logged in again after a drop-out. */
   readonly onComplete: () => void;
 }
@@ -29,7 +29,7 @@ export interface Switchboard {
   readonly traffic: Readonly<Traffic>;
   /** Calls `give` with the participant's end as soon as it may connect. */
   connect(index: number, give: (port: MessagePort) => void): void;
-  /** The round is over: lost participants reconnect. */
+  /** The attempt is over: lost participants reconnect. */
   roundOver(): void;
 }
 
@@ -85,7 +85,7 @@ export const createSwitchboard = ({
       const frame = decodeClientFrame(bytes);
       if (!('record' in frame)) return;
       const record = decodeRecord(frame.record);
-      if (record.type === phase && record.round === current) line.last = record.hash;
+      if (record.type === phase && record.attempt === current) line.last = record.hash;
     },
     down: (bytes) => {
       const line = lines.get(index);
@@ -95,9 +95,9 @@ export const createSwitchboard = ({
         line.loggedIn = true;
         completeIfAll();
       } else if (frame.type === 'cohort') {
-        const { round, body } = decodeRecordOf('cohort', frame.record);
-        current = round;
-        if (!plans.has(round)) plans.set(round, planDrops(drops, body.members, round, seed));
+        const { attempt, body } = decodeRecordOf('cohort', frame.record);
+        current = attempt;
+        if (!plans.has(attempt)) plans.set(attempt, planDrops(drops, body.members, attempt, seed));
         // Registered and in the frozen cohort, but gone before it shares: the earliest that can be
         // told apart.
         if (plannedFor(index) === 'register') cut(index, 'register');

@@ -18,7 +18,7 @@ export const accessGateSuite = (
 ): void => {
   describe(`AccessGate: ${name}`, () => {
     const key = new Uint8Array(32).map((_, i) => i * 7);
-    const purpose: KeyPurpose = { run: new Uint8Array(32).fill(1), round: 4, role: 'model' };
+    const purpose: KeyPurpose = { run: new Uint8Array(32).fill(1), attempt: 4, role: 'model' };
 
     it('opens for who is admitted', async () => {
       const { owner, admitted } = await open();
@@ -47,7 +47,7 @@ export const accessGateSuite = (
       const { owner, admitted } = await open();
       const envelope = await owner.wrap(key, purpose, [admitted.key]);
       const others: KeyPurpose[] = [
-        { ...purpose, round: 5 },
+        { ...purpose, attempt: 5 },
         { ...purpose, role: 'bundle' },
         { ...purpose, run: new Uint8Array(32).fill(2) },
       ];

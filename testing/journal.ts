@@ -19,14 +19,17 @@ const h = (text: string): Uint8Array => sha256(utf8(text));
 const EMPTY: JournalBatch = { events: [], records: [], sealed: [] };
 
 /** Records one behind the other, of these sizes. */
-const chain = (sizes: readonly number[], roundOf: (i: number) => number = () => 1): NewRecord[] => {
+const chain = (
+  sizes: readonly number[],
+  attemptOf: (i: number) => number = () => 1,
+): NewRecord[] => {
   let at = 0;
   return sizes.map((size, index) => {
     const bytes = new Uint8Array(size).fill(index + 1);
     const record = {
       at,
       index,
-      round: roundOf(index),
+      attempt: attemptOf(index),
       hash: recordHash(bytes),
       link: h(`link ${index}`),
       bytes,
@@ -82,7 +85,7 @@ export const journalSuite = (
       withFixture(async ({ journal }) => {
         expect(await journal.load()).toEqual({ snapshot: undefined, events: [], sealed: [] });
         expect(await journal.last()).toBeUndefined();
-        expect(await journal.round(1)).toEqual([]);
+        expect(await journal.attempt(1)).toEqual([]);
         expect(await readAll(journal.transcript())).toEqual(new Uint8Array());
         expect(await journal.blobRef('none')).toBeUndefined();
       }),
@@ -103,7 +106,7 @@ export const journalSuite = (
       'keeps events with the records that they brought, in order, and finds them again',
       withFixture(async ({ journal, reopen }) => {
         const records = chain([10, 20]);
-        const entries = { share: records[1]!.hash, round: 1, bytes: utf8('sealed') };
+        const entries = { share: records[1]!.hash, attempt: 1, bytes: utf8('sealed') };
         await journal.write({ ...EMPTY, events: [event(1)] });
         await journal.write({
           events: [event(2, 0), event(3, records[1]!.at)],
@@ -163,15 +166,15 @@ export const journalSuite = (
       'puts a snapshot in the place of the events in it; the transcript stays',
       withFixture(async ({ journal, reopen }) => {
         const records = chain([10, 20, 30], (i) => i + 1);
-        const sealed = [1, 2].map((round) => ({
-          share: records[round]!.hash,
-          round,
-          bytes: utf8(`sealed ${round}`),
+        const sealed = [1, 2].map((attempt) => ({
+          share: records[attempt]!.hash,
+          attempt,
+          bytes: utf8(`sealed ${attempt}`),
         }));
         await journal.write({ events: [event(1), event(2), event(3)], records, sealed });
         await journal.write({
           ...EMPTY,
-          snapshot: { seq: 2, time: 9, body: utf8('two'), round: 2 },
+          snapshot: { seq: 2, time: 9, body: utf8('two'), attempt: 2 },
         });
         await both(journal, reopen, async (each) => {
           const loaded = await each.load();
@@ -180,7 +183,7 @@ export const journalSuite = (
           expect(loaded.sealed).toEqual([sealed[1]]);
         });
         const again = await reopen();
-        const snapshot = { seq: 4, time: 10, body: utf8('four'), round: undefined };
+        const snapshot = { seq: 4, time: 10, body: utf8('four'), attempt: undefined };
         await again.write({ ...EMPTY, events: [event(4)], snapshot });
         expect(await again.load()).toEqual({
           snapshot: { seq: 4, time: 10, body: utf8('four') },
@@ -188,7 +191,7 @@ export const journalSuite = (
           sealed: [],
         });
         expect(await again.counts()).toMatchObject({ events: 0, records: 3, sealed: 0 });
-        expect((await again.round(2)).map(({ hash }) => hash)).toEqual([records[1]!.hash]);
+        expect((await again.attempt(2)).map(({ hash }) => hash)).toEqual([records[1]!.hash]);
       }),
     );
 
@@ -240,7 +243,7 @@ export const journalSuite = (
           ...EMPTY,
           events: [event(1)],
           records: records.slice(5),
-          snapshot: { seq: 1, time: 1, body: utf8('s'), round: undefined },
+          snapshot: { seq: 1, time: 1, body: utf8('s'), attempt: undefined },
         });
         await journal.secrets.keepOnly(undefined);
         const rest = await readAll({ [Symbol.asyncIterator]: () => reading });
@@ -255,7 +258,7 @@ export const journalSuite = (
         const rows = records.map(({ blobs: _blobs, loose: _loose, ...row }) => row);
         await journal.write({ ...EMPTY, records: records.slice(0, 5) });
         const snapshot = { seq: 0, time: 1, body: utf8('s') };
-        await journal.write({ ...EMPTY, snapshot: { ...snapshot, round: 3 } });
+        await journal.write({ ...EMPTY, snapshot: { ...snapshot, attempt: 3 } });
         await journal.write({ ...EMPTY, records: records.slice(5) });
         const written = concatBytes(...records.map(encodeStored));
         const check = async (each: Journal): Promise<void> => {
@@ -266,8 +269,10 @@ export const journalSuite = (
                 equalBytes(await readAll(each.transcript(start, end)), written.slice(start, end)),
               ).toBe(true);
           expect(await each.last()).toEqual(rows[5]);
-          for (const round of [1, 2, 3])
-            expect(await each.round(round)).toEqual(rows.filter((row) => row.round === round));
+          for (const attempt of [1, 2, 3])
+            expect(await each.attempt(attempt)).toEqual(
+              rows.filter((row) => row.attempt === attempt),
+            );
           const asked = [5, 0, 3, 1, 0].map((i) => records[i]!);
           expect(await each.records(asked.map(({ hash }) => hash))).toEqual(
             asked.map(({ bytes }) => bytes),
@@ -278,7 +283,7 @@ export const journalSuite = (
         };
         await both(journal, reopen, check);
         const again = await reopen();
-        await again.write({ ...EMPTY, snapshot: { ...snapshot, round: undefined } });
+        await again.write({ ...EMPTY, snapshot: { ...snapshot, attempt: undefined } });
         await both(again, reopen, check);
       }),
     );
@@ -295,8 +300,8 @@ export const journalSuite = (
           ...(i === 4 ? { blobs: [first!] } : {}),
         }));
         await journal.write({ ...EMPTY, records: named.slice(0, 4) });
-        const idsBefore = async (each: Journal, round: number) =>
-          [...(await each.loose.before(round))].map(([own, refs]) => [
+        const idsBefore = async (each: Journal, attempt: number) =>
+          [...(await each.loose.before(attempt))].map(([own, refs]) => [
             own,
             refs.map(({ id }) => id).toSorted(),
           ]);
@@ -306,8 +311,8 @@ export const journalSuite = (
           [1, ['blob 1', 'blob 2']],
           [2, ['blob 3']],
         ]);
-        const outdated = async (round: number): Promise<readonly string[]> =>
-          (await journal.blobsBefore(round)).map(({ id }) => id).toSorted();
+        const outdated = async (attempt: number): Promise<readonly string[]> =>
+          (await journal.blobsBefore(attempt)).map(({ id }) => id).toSorted();
         // The first one's is named again in the second round.
         expect(await outdated(2)).toEqual(['blob 1', 'blob 2']);
         expect(await outdated(3)).toEqual(['blob 0', 'blob 1', 'blob 2', 'blob 3']);
@@ -330,13 +335,14 @@ export const journalSuite = (
         expect(await frozen.freeze('cohort', h('run'), 3, utf8('a'))).toEqual(utf8('a'));
         expect(await frozen.freeze('cohort', h('run'), 3, utf8('b'))).toEqual(utf8('a'));
         expect(await frozen.freeze('model', h('run'), 3, utf8('c'))).toEqual(utf8('c'));
-        for (const round of [1, 7, 5]) await frozen.freeze('cohort', h('run'), round, utf8('x'));
+        for (const attempt of [1, 7, 5])
+          await frozen.freeze('cohort', h('run'), attempt, utf8('x'));
         await frozen.freeze('cohort', h('other'), 4, utf8('y'));
         await both(journal, reopen, async ({ frozen: each }) => {
           expect(await each.read('cohort', h('run'), 3)).toEqual(utf8('a'));
           expect(await each.read('cohort', h('run'), 4)).toBeUndefined();
-          expect(await each.rounds('cohort', h('run'))).toEqual([1, 3, 5, 7]);
-          expect(await each.rounds('cohort', h('run'), 3, 7)).toEqual([3, 5]);
+          expect(await each.attempts('cohort', h('run'))).toEqual([1, 3, 5, 7]);
+          expect(await each.attempts('cohort', h('run'), 3, 7)).toEqual([3, 5]);
         });
       }),
     );

@@ -8,7 +8,7 @@ const filled = (value: number, length = 32): Uint8Array => new Uint8Array(length
 
 export const fullMemory: RunMemory = {
   v: 1,
-  last: { round: 7, open: filled(1), withdrawn: 'trainer_failed' },
+  last: { attempt: 7, open: filled(1), withdrawn: 'trainer_failed' },
   commit: filled(2, 900),
   commits: 4,
   checked: { commit: filled(18), leaf: 3 },
@@ -16,12 +16,12 @@ export const fullMemory: RunMemory = {
   spent: {
     model: filled(20),
     answered: [[`0x${'ab'.repeat(32)}`, `0x${'cd'.repeat(32)}`]],
-    uploaded: [{ round: 6, cohort: [`0x${'ab'.repeat(32)}`], threshold: 3 }],
+    uploaded: [{ attempt: 6, cohort: [`0x${'ab'.repeat(32)}`], threshold: 3 }],
   },
   past: [filled(21), filled(22)],
   culprits: [`0x${'ef'.repeat(32)}`],
-  round: {
-    round: 7,
+  attempt: {
+    attempt: 7,
     open: filled(3, 500),
     sigma: filled(4),
     seal: filled(18),
@@ -29,7 +29,7 @@ export const fullMemory: RunMemory = {
     cohort: filled(6),
     guard: {
       run: 'ab'.repeat(32),
-      round: 7,
+      attempt: 7,
       context: 'cd'.repeat(32),
       self: 'ef'.repeat(32),
       upload: { hash: '01'.repeat(32), sharers: ['02'.repeat(32)] },
@@ -94,7 +94,7 @@ export const keystoreSuite = (
       await keystore.save(run, fullMemory);
       const again = await reopen(keystore);
       expect(await again.load(run)).toEqual(fullMemory);
-      const { round: _, ...ended } = fullMemory;
+      const { attempt: _, ...ended } = fullMemory;
       await again.save(run, ended);
       expect(await again.load(run)).toEqual(ended);
       await again.close();
@@ -126,8 +126,8 @@ export const keystoreSuite = (
     it('does not hand out what a caller can change', async () => {
       const { keystore } = await create();
       await keystore.save(filled(1), fullMemory);
-      (await keystore.load(filled(1)))?.round?.sigma.fill(0);
-      expect((await keystore.load(filled(1)))?.round?.sigma).toEqual(filled(4));
+      (await keystore.load(filled(1)))?.attempt?.sigma.fill(0);
+      expect((await keystore.load(filled(1)))?.attempt?.sigma).toEqual(filled(4));
       await keystore.close();
       await keystore.close();
     });

@@ -22,17 +22,17 @@ export const ledgerSuite = (
     const h = (text: string): Uint8Array => sha256(utf8(text));
     const run = h('run');
     const members = ['a', 'b', 'c', 'd', 'e'].map(h);
-    const cohort = { run, round: 1, root: h('root'), members, entropy: h('entropy') };
+    const cohort = { run, attempt: 1, root: h('root'), members, entropy: h('entropy') };
     const survivors = {
       run,
-      round: 1,
+      attempt: 1,
       hash: h('survivors'),
       members: members.slice(1),
       dataCommitment: h('uploads'),
     };
     // A chain knows blobs by Walrus's ids only.
     const blob = { id: base64url(h('b1')), sha256: h('bytes'), size: 7 };
-    const model = { run, round: 1, modelHash: h('model'), blob, transcriptRoot: h('t') };
+    const model = { run, attempt: 1, modelHash: h('model'), blob, transcriptRoot: h('t') };
     const other = { ...blob, id: base64url(h('b2')) };
     const frozen = expect.objectContaining({ code: 'already_frozen' });
     const withFixture = (body: (fixture: LedgerFixture) => Promise<void>) => async () => {
@@ -73,7 +73,7 @@ export const ledgerSuite = (
       'gives another round and another cohort another beacon',
       withFixture(async ({ ledger }) => {
         const first = await ledger.freezeCohort(cohort);
-        const second = await ledger.freezeCohort({ ...cohort, round: 2, entropy: h('more') });
+        const second = await ledger.freezeCohort({ ...cohort, attempt: 2, entropy: h('more') });
         expect(second.beacon).not.toEqual(first.beacon);
       }),
     );
@@ -95,7 +95,7 @@ export const ledgerSuite = (
     it(
       'registers a model version once',
       withFixture(async ({ ledger }) => {
-        const initial = { ...model, round: 0, blob: other, stateHash: h('state') };
+        const initial = { ...model, attempt: 0, blob: other, stateHash: h('state') };
         await ledger.registerModel(initial);
         const others = [{ stateHash: h('another state') }, { stateHash: undefined }];
         for (const change of others)
@@ -121,35 +121,35 @@ export const ledgerSuite = (
     it(
       'lists every survivor set on a model, those of aborted attempts too',
       withFixture(async ({ ledger, reopen }) => {
-        const attempt = async (round: number, set?: readonly Uint8Array[]) => {
-          await ledger.freezeCohort({ ...cohort, round });
+        const freeze = async (attempt: number, set?: readonly Uint8Array[]) => {
+          await ledger.freezeCohort({ ...cohort, attempt });
           if (set !== undefined)
-            await ledger.freezeSurvivors({ ...survivors, round, members: [...set] });
+            await ledger.freezeSurvivors({ ...survivors, attempt, members: [...set] });
         };
-        const register = (round: number, modelHash: Uint8Array, id: string) =>
+        const register = (attempt: number, modelHash: Uint8Array, id: string) =>
           ledger.registerModel({
             ...model,
-            round,
+            attempt,
             modelHash,
             blob: { ...blob, id: base64url(h(id)) },
           });
         const [all, few, last] = [members, members.slice(2), members.slice(0, 3)];
         await register(0, h('first'), 'm0');
         expect(await ledger.readFamily(run, 0, h('first'))).toEqual([]);
-        await attempt(1, all);
-        await attempt(2);
-        await attempt(3, few);
+        await freeze(1, all);
+        await freeze(2);
+        await freeze(3, few);
         await register(3, h('second'), 'm3');
         expect(await ledger.readFamily(run, 3, h('second'))).toEqual([]);
-        await attempt(4, last);
+        await freeze(4, last);
         // A commit that changed nothing makes no new model.
         await register(4, h('second'), 'm4');
-        await attempt(5, all);
+        await freeze(5, all);
         const [one, three, four, five] = [
-          { round: 1, cohort: members, members: all },
-          { round: 3, cohort: members, members: few },
-          { round: 4, cohort: members, members: last },
-          { round: 5, cohort: members, members: all },
+          { attempt: 1, cohort: members, members: all },
+          { attempt: 3, cohort: members, members: few },
+          { attempt: 4, cohort: members, members: last },
+          { attempt: 5, cohort: members, members: all },
         ];
         const check = async (each: Ledger): Promise<void> => {
           expect(await each.readFamily(run, 0, h('first'))).toEqual([one, three]);

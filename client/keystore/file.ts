@@ -1,6 +1,6 @@
 /**
  * @module The keystore on disk, a folder. It holds `identity` (encrypted under the passphrase) and
- * `lock`; for each run its memory (encrypted) and the vector of the current round (masked or
+ * `lock`; for each run its memory (encrypted) and the vector of the current attempt (masked or
  * encrypted before it arrives here); and for each model with an upload the run that uploaded
  * (encrypted).
  */

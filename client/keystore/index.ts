@@ -8,7 +8,7 @@ export {
   EMPTY_RUN,
   encodeRunMemory,
   type Keystore,
-  type RoundMemory,
+  type StoredAttempt,
   type RunMemory,
 } from './keystore.ts';
 export { memoryKeystore } from './memory.ts';

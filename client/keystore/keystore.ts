@@ -1,7 +1,7 @@
 /**
  * @module The Keystore port: a participant's identity, its training secret, and the state that it
- * must keep during a round. Every secret and every signed answer of a round is saved before it is
- * used or sent. A restarted participant therefore sends the same bytes again or nothing (the
+ * must keep during an attempt. Every secret and every signed answer of an attempt is saved before
+ * it is used or sent. A restarted participant therefore sends the same bytes again or nothing (the
  * answered-once rule of Bonawitz et al. 2017 must survive a crash).
  */
 import * as v from 'valibot';
@@ -36,7 +36,7 @@ const ids = v.pipe(v.array(hex), v.maxLength(MAX_COHORT));
 /** The state of the rules in `protocol/secagg/guard.ts`. */
 const guardSchema = v.strictObject({
   run: hex,
-  round: integer(1, 100_000),
+  attempt: integer(1, 100_000),
   context: hex,
   self: hex,
   upload: v.nullable(v.strictObject({ hash: hex, sharers: ids })),
@@ -44,8 +44,8 @@ const guardSchema = v.strictObject({
 });
 
 const roundSchema = v.strictObject({
-  round: integer(1, 100_000),
-  /** The open record this round began with. */
+  attempt: integer(1, 100_000),
+  /** The open record this attempt began with. */
   open: record,
   /** Secret: the masking keys of this attempt derive from it; it is shared among the cohort. */
   sigma: hash,
@@ -86,7 +86,7 @@ const roundSchema = v.strictObject({
    * attempt.
    */
   complaint: v.optional(record),
-  /** The vector made for this round. Once it is here, no other one is ever made. */
+  /** The vector made for this attempt. Once it is here, no other one is ever made. */
   vector: v.optional(
     v.strictObject({
       sha256: hash,
@@ -122,7 +122,7 @@ const spentSchema = v.strictObject({
   uploaded: v.pipe(
     v.array(
       v.strictObject({
-        round: integer(1, 100_000),
+        attempt: integer(1, 100_000),
         cohort: addresses,
         threshold: integer(1, MAX_COHORT),
       }),
@@ -139,7 +139,7 @@ const runSchema = v.strictObject({
    */
   last: v.optional(
     v.strictObject({
-      round: integer(1, 100_000),
+      attempt: integer(1, 100_000),
       open: hash,
       withdrawn: v.optional(v.pipe(v.string(), v.maxLength(100))),
     }),
@@ -176,13 +176,13 @@ const runSchema = v.strictObject({
   /** Addresses of members whose breach of the protocol it has verified itself. */
   culprits: v.optional(addresses),
   /**
-   * The round in progress. It and its secrets are erased once it is committed, aborted or left.
+   * The attempt in progress. It and its secrets are erased once it is committed, aborted or left.
    */
-  round: v.optional(roundSchema),
+  attempt: v.optional(roundSchema),
 });
 
-/** One participant's memory of one round. Holds secrets: never log it. */
-export type RoundMemory = Readonly<v.InferOutput<typeof roundSchema>>;
+/** One participant's memory of one attempt. Holds secrets: never log it. */
+export type StoredAttempt = Readonly<v.InferOutput<typeof roundSchema>>;
 export type SpentMemory = Readonly<v.InferOutput<typeof spentSchema>>;
 /** One participant's memory of one run. Holds secrets: never log it. */
 export type RunMemory = Readonly<v.InferOutput<typeof runSchema>>;
@@ -219,7 +219,7 @@ export interface Keystore {
    */
   save(run: Uint8Array, memory: RunMemory): Promise<void>;
   /**
-   * Keeps the one vector of the round in progress; durable once it resolves. It is masked or
+   * Keeps the one vector of the attempt in progress; durable once it resolves. It is masked or
    * encrypted: not a secret.
    */
   saveVector(run: Uint8Array, vector: Uint8Array): Promise<void>;

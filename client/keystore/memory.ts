@@ -33,7 +33,7 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
       const memory = runs.get(toHex(run));
       return memory && decodeRunMemory(encodeRunMemory(memory));
     },
-    // As it is: a memory is never changed, and a round saves more often than anybody loads.
+    // As it is: a memory is never changed, and an attempt saves more often than anybody loads.
     save: async (run, memory) => void runs.set(toHex(run), memory),
     saveVector: async (run, vector) => void vectors.set(toHex(run), ownBytes(vector)),
     loadVector: async (run) => vectors.get(toHex(run)),

@@ -39,11 +39,11 @@ const describeFiles = ({ vouched, wrong, unverified }: FolderReport): readonly L
 const describeVerdict = (found: RunVerification): readonly Line[] => {
   const { culprit, ok, beaconUnchecked, level, modelHash = 'none' } = found;
   if (culprit !== undefined) {
-    const { round, record, entry, author, reason } = culprit;
+    const { attempt, record, entry, author, reason } = culprit;
     const signer = author === undefined ? '' : `, signed by ${author}`;
     return [
       result(
-        `verification failed: round ${round}, ${record} record (entry ${entry})${signer}: ${reason}`,
+        `verification failed: attempt ${attempt}, ${record} record (entry ${entry})${signer}: ${reason}`,
       ),
     ];
   }
@@ -54,31 +54,33 @@ const describeVerdict = (found: RunVerification): readonly Line[] => {
 
 /** The lines of a verification; the last ones are the verdict. */
 export const describeVerification = (found: RunVerification): readonly Line[] => {
-  const { rounds, beaconUnchecked, files } = found;
+  const { attempts, beaconUnchecked, files } = found;
   const count = (...outcomes: readonly string[]): number =>
-    rounds.filter(({ outcome }) => outcomes.includes(outcome)).length;
-  const removed = rounds.flatMap((round) => (round.removed === true ? [round.round] : []));
+    attempts.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const removed = attempts.flatMap((attempt) =>
+    attempt.removed === true ? [attempt.attempt] : [],
+  );
   return [
     info(
       `rounds     ${count('committed')} committed, ${count('aborted')} aborted, ${count('open', 'pending')} unfinished`,
     ),
-    ...rounds.flatMap(({ round, culprits }) =>
+    ...attempts.flatMap(({ attempt, culprits }) =>
       culprits === undefined
         ? []
-        : [info(`excluded   with proof, after round ${round}: ${culprits.join(', ')}`)],
+        : [info(`excluded   with proof, after attempt ${attempt}: ${culprits.join(', ')}`)],
     ),
     ...(removed.length === 0
       ? []
       : [
           info(
-            `removed    the blobs of rounds ${removed.join(', ')}, as the specification allows: their records are valid, their sums and models cannot be recomputed`,
+            `removed    the blobs of attempts ${removed.join(', ')}, as the specification allows: their records are valid, their sums and models cannot be recomputed`,
           ),
         ]),
     ...(beaconUnchecked.length === 0
       ? []
       : [
           info(
-            `beacon     not checked in ${beaconUnchecked.length} of ${rounds.length} attempts: the ledger that drew it is needed; name its network (--network)`,
+            `beacon     not checked in ${beaconUnchecked.length} of ${attempts.length} attempts: the ledger that drew it is needed; name its network (--network)`,
           ),
         ]),
     ...(files === undefined ? [] : describeFiles(files)),
@@ -104,7 +106,7 @@ export const describeVersions = (found: ListedVersions): readonly Line[] => {
         : `version ${found.id}: ${list.length} in its line, the newest first`,
     ),
     ...list.flatMap((version, at) => {
-      const { id, round, run, parent, privacy, blob } = version;
+      const { id, attempt, run, parent, privacy, blob } = version;
       const before = list[at - 1];
       const place = before === undefined || before.run === run ? '' : ` of the run ${run}`;
       const bound =
@@ -112,7 +114,7 @@ export const describeVersions = (found: ListedVersions): readonly Line[] => {
           ? 'no differential privacy'
           : `epsilon ${privacy.epsilon} at delta ${privacy.delta}`;
       return [
-        result(`round ${round}${place}  ${id}`),
+        result(`attempt ${attempt}${place}  ${id}`),
         result(`  ${measured(version)}; ${bound}`),
         result(`  blob ${blob.id}, ${blob.size} bytes; parent ${parent ?? 'none'}`),
       ];

@@ -213,7 +213,7 @@ export const examineFolder = async (init: ExamineInit): Promise<FolderReport> =>
   if (culprit !== undefined && found.wrong.length === 0)
     found.wrong.push({
       path: RUN_FILES.transcript,
-      reason: `round ${culprit.round}, ${culprit.record} record: ${culprit.reason}`,
+      reason: `attempt ${culprit.attempt}, ${culprit.record} record: ${culprit.reason}`,
     });
   return {
     vouched,

@@ -71,7 +71,7 @@ export const openObject = async (
     spec,
     transcript,
     version,
-    published: publication.round,
+    published: publication.attempt,
     reader: reader?.address,
     ...(await connectReader(network, spec, reader, resources)),
   };

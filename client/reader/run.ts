@@ -36,10 +36,10 @@ export interface RunVerification extends Verification {
 
 export interface PullOptions {
   /**
-   * The model after this round, 0 for the initial one. Default: the version that was opened, else
+   * The model that this attempt committed, 0 for the initial one. Default: the version that was opened, else
    * the latest.
    */
-  readonly round?: number;
+  readonly attempt?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -74,7 +74,7 @@ export interface RunReader extends AsyncDisposable {
   verify(options?: VerifyOptions): Promise<RunVerification>;
   /**
    * Fetches and opens a model.
-   * @throws FloeError `access_denied` without a key that opens it, `usage` for an unknown round,
+   * @throws FloeError `access_denied` without a key that opens it, `usage` for an unknown attempt,
    * `round_removed`, `verification_failed`, `blob_not_found`, `aborted`
    */
   pull(options?: PullOptions): Promise<PulledModel>;
@@ -125,25 +125,25 @@ const verify = async (
   return { ...verification, ok: verification.ok && report.wrong.length === 0, files: report };
 };
 
-/** The version that an object is, or the one of `round`, or the latest. */
-const chooseModel = (source: Source, round: number | undefined): ModelRef => {
+/** The version that an object is, or the one of `attempt`, or the latest. */
+const chooseModel = (source: Source, attempt: number | undefined): ModelRef => {
   const { version } = source;
   if (version !== undefined) {
-    if (round !== undefined && round !== version.round)
+    if (attempt !== undefined && attempt !== version.attempt)
       throw new FloeError(
         'usage',
-        `--round: the version ${version.id} is of round ${version.round}`,
+        `--attempt: the version ${version.id} is of attempt ${version.attempt}`,
       );
     return modelOfVersion(source, version);
   }
   const models = modelsOf(source);
   const model =
-    round === undefined ? models.at(-1) : models.find((known) => known.version === round);
+    attempt === undefined ? models.at(-1) : models.find((known) => known.version === attempt);
   if (model !== undefined) return model;
   const known = models.map((published) => published.version).join(', ');
   throw new FloeError(
     'usage',
-    `--round: expected one of ${known === '' ? 'none yet' : known}, got ${round ?? 'the latest'}`,
+    `--attempt: expected one of ${known === '' ? 'none yet' : known}, got ${attempt ?? 'the latest'}`,
   );
 };
 
@@ -163,14 +163,14 @@ const fetchModel = async (
     if (!isGone || retention === undefined || newer <= retention.rounds) throw thrown;
     throw new FloeError(
       'round_removed',
-      `the model after round ${model.version} was removed: the run keeps ${retention.rounds} rounds, and ${newer} newer models stand`,
+      `the model of attempt ${model.version} was removed: the run keeps ${retention.rounds} rounds, and ${newer} newer models stand`,
       {},
       { cause: thrown },
     );
   }
 };
 
-const pull = async (source: Source, { round, signal }: PullOptions): Promise<PulledModel> => {
+const pull = async (source: Source, { attempt, signal }: PullOptions): Promise<PulledModel> => {
   const { spec, gate } = source;
   if (gate === undefined)
     throw new FloeError(
@@ -178,7 +178,7 @@ const pull = async (source: Source, { round, signal }: PullOptions): Promise<Pul
       'expected --key-file, --keystore or --keystore-file to open the model',
     );
   await cryptoReady;
-  const model = chooseModel(source, round);
+  const model = chooseModel(source, attempt);
   const cipher = await fetchModel(source, model, signal);
   const run = hashRunSpec(spec);
   return { model, ...(await openVersion({ run, model, cipher }, spec.model, gate)) };

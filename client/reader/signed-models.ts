@@ -45,25 +45,25 @@ export const committedRounds = (run: SignedRun): number =>
  */
 export const modelOfVersion = (
   run: SignedRun,
-  version: Pick<VersionFacts, 'id' | 'round' | 'blob' | 'modelHash' | 'stateHash'>,
+  version: Pick<VersionFacts, 'id' | 'attempt' | 'blob' | 'modelHash' | 'stateHash'>,
 ): ModelRef => {
-  const { id, round, blob, modelHash, stateHash } = version;
-  const model = modelsOf(run).find((known) => known.version === round);
+  const { id, attempt, blob, modelHash, stateHash } = version;
+  const model = modelsOf(run).find((known) => known.version === attempt);
   if (model?.blob.id !== blob.id || toHex(model.blob.sha256) !== blob.sha256)
     throw new FloeError(
       'verification_failed',
-      `the version ${id} names blob ${blob.id}, the signed records of round ${round} ${model?.blob.id ?? 'no model'}`,
+      `the version ${id} names blob ${blob.id}, the signed records of attempt ${attempt} ${model?.blob.id ?? 'no model'}`,
     );
   if (toHex(model.hash) !== modelHash)
     throw new FloeError(
       'verification_failed',
-      `the version ${id} names the model ${modelHash}, the signed records of round ${round} ${toHex(model.hash)}`,
+      `the version ${id} names the model ${modelHash}, the signed records of attempt ${attempt} ${toHex(model.hash)}`,
     );
   const signed = model.state && toHex(model.state);
   if (signed !== stateHash)
     throw new FloeError(
       'verification_failed',
-      `the version ${id} names the state ${stateHash ?? 'none'}, the signed records of round ${round} ${signed ?? 'none'}`,
+      `the version ${id} names the state ${stateHash ?? 'none'}, the signed records of attempt ${attempt} ${signed ?? 'none'}`,
     );
   return model;
 };

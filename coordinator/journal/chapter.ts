@@ -17,8 +17,8 @@ const WINDOW_BITS = 22;
 /** The first bytes of a record's hash: by these a chapter is found. */
 export const NAME_BYTES = 8;
 /**
- * Records of an attempt, unpacked, at most: several times those of a cohort of 255. A run folder may
- * come from elsewhere, and a few KiB of Brotli unpack to all memory there is.
+ * Records of an attempt, unpacked, at most: several times those of a cohort of 255. A run folder
+ * may come from elsewhere, and a few KiB of Brotli unpack to all memory there is.
  */
 export const MAX_CHAPTER_BYTES = 256 << 20;
 
@@ -28,13 +28,13 @@ export interface Chapter {
   readonly end: number;
   /** The number of its first record in the transcript. */
   readonly index: number;
-  readonly round: number;
+  readonly attempt: number;
   readonly bytes: Uint8Array;
 }
 
 /** @param records of one attempt, in order, at least one */
 export const packChapter = (
-  records: readonly Pick<StoredRecord, 'at' | 'index' | 'round' | 'link' | 'bytes'>[],
+  records: readonly Pick<StoredRecord, 'at' | 'index' | 'attempt' | 'link' | 'bytes'>[],
 ): Chapter => {
   const [first] = records;
   if (first === undefined) throw new RangeError('a chapter holds at least one record');
@@ -46,8 +46,8 @@ export const packChapter = (
       [constants.BROTLI_PARAM_SIZE_HINT]: entries.length,
     },
   });
-  const { at, index, round } = first;
-  return { at, end: at + entries.length, index, round, bytes };
+  const { at, index, attempt } = first;
+  return { at, end: at + entries.length, index, attempt, bytes };
 };
 
 /**
@@ -76,7 +76,7 @@ export const recordsOf = (chapter: Chapter): readonly StoredRecord[] => {
     records.push({
       at: chapter.at + from,
       index: chapter.index + records.length,
-      round: chapter.round,
+      attempt: chapter.attempt,
       hash: recordHash(bytes),
       link: new Uint8Array(entries.subarray(from + 4, begin)),
       bytes,

@@ -12,7 +12,7 @@ import {
   ENTRY_PREFIX,
   genesis,
   nextEntry,
-  roundRoot,
+  attemptRoot,
   type TranscriptEntry,
 } from '../../protocol/records/transcript.ts';
 import { bundlePlaces } from '../../protocol/verify/lasting-ref.ts';
@@ -22,7 +22,7 @@ import {
   encodeEntries,
   encodeEvent,
   ROUND_MACHINE,
-  roundOf,
+  attemptOf,
   type Event,
   type Machine,
   type MachineConfig,
@@ -78,8 +78,8 @@ export interface History {
   readonly size: number;
   /** Events so far, those in the snapshot too. */
   readonly events: number;
-  /** Merkle root over the round's records with one more, which is not in the journal yet. */
-  rootWith(round: number, record: SignedRecord): Promise<Uint8Array>;
+  /** Merkle root over the attempt's records with one more, which is not in the journal yet. */
+  rootWith(attempt: number, record: SignedRecord): Promise<Uint8Array>;
 }
 
 /** The blobs that a record names. */
@@ -117,7 +117,7 @@ const newRecord = ({ at, index, link }: End, record: SignedRecord): NewRecord =>
   return {
     at,
     index,
-    round: record.round,
+    attempt: record.attempt,
     hash: record.hash,
     link: entry.hash,
     bytes: record.bytes,
@@ -126,12 +126,12 @@ const newRecord = ({ at, index, link }: End, record: SignedRecord): NewRecord =>
   };
 };
 
-/** One round of the transcript. @throws FloeError `journal_corrupt` */
-export const roundEntries = async (
+/** One attempt of the transcript. @throws FloeError `journal_corrupt` */
+export const attemptEntries = async (
   journal: Journal,
-  round: number,
+  attempt: number,
 ): Promise<readonly TranscriptEntry[]> =>
-  (await journal.round(round)).map(({ index, link, bytes }) => {
+  (await journal.attempt(attempt)).map(({ index, link, bytes }) => {
     try {
       return { index, record: decodeRecord(bytes), hash: link };
     } catch (cause) {
@@ -183,7 +183,7 @@ const rowsOf = (
       if (event.entries.length > 0)
         sealed.push({
           share: record.hash,
-          round: record.round,
+          attempt: record.attempt,
           bytes: encodeEntries(event.entries),
         });
     }
@@ -275,14 +275,14 @@ export const openHistory = async (
     append: async (steps, after) => {
       const { end: next, ...rows } = rowsOf(steps, seq, end);
       const last = seq + steps.length;
-      const most = roundOf(after) === undefined ? Math.min(every, EVENTS_WHILE_WAITING) : every;
+      const most = attemptOf(after) === undefined ? Math.min(every, EVENTS_WHILE_WAITING) : every;
       const due = endsAttempt(rows.records, steps) || last - snapped >= most;
       const snapshot = due
         ? {
             seq: last,
             time: steps.at(-1)?.event.time ?? 0,
             body: machine.encodeSnapshot(after),
-            round: roundOf(after)?.round,
+            attempt: attemptOf(after)?.attempt,
           }
         : undefined;
       await journal.write({ ...rows, ...(snapshot === undefined ? {} : { snapshot }) });
@@ -296,9 +296,9 @@ export const openHistory = async (
     get events() {
       return seq;
     },
-    rootWith: async (round, record) => {
-      const entries = await roundEntries(journal, round);
-      return roundRoot([...entries, nextEntry(end.link, end.index, record)], round);
+    rootWith: async (attempt, record) => {
+      const entries = await attemptEntries(journal, attempt);
+      return attemptRoot([...entries, nextEntry(end.link, end.index, record)], attempt);
     },
   };
 };

@@ -25,34 +25,34 @@ const refuse = (message: string): never => {
 const prefix = (kind: string, run: Uint8Array): string => `${kind}/${toHex(run)}/`;
 
 const memoryFrozen = (): FrozenTable => {
-  const values = new Map<string, { readonly round: number; readonly value: Uint8Array }>();
+  const values = new Map<string, { readonly attempt: number; readonly value: Uint8Array }>();
   return {
-    freeze: async (kind, run, round, value) => {
-      const name = `${prefix(kind, run)}${round}`;
+    freeze: async (kind, run, attempt, value) => {
+      const name = `${prefix(kind, run)}${attempt}`;
       const standing = values.get(name);
       if (standing !== undefined) return ownBytes(standing.value);
-      values.set(name, { round, value: ownBytes(value) });
+      values.set(name, { attempt, value: ownBytes(value) });
       return value;
     },
-    read: async (kind, run, round) => values.get(`${prefix(kind, run)}${round}`)?.value,
-    rounds: async (kind, run, first = 0, end = Number.MAX_SAFE_INTEGER) =>
+    read: async (kind, run, attempt) => values.get(`${prefix(kind, run)}${attempt}`)?.value,
+    attempts: async (kind, run, first = 0, end = Number.MAX_SAFE_INTEGER) =>
       [...values]
         .filter(([name]) => name.startsWith(prefix(kind, run)))
-        .map(([, { round }]) => round)
-        .filter((round) => round >= first && round < end)
+        .map(([, { attempt }]) => attempt)
+        .filter((attempt) => attempt >= first && attempt < end)
         .toSorted((a, b) => a - b),
   };
 };
 
 const memorySecrets = (kept: Map<number, Uint8Array>): SecretTable => ({
-  read: async (round) => kept.get(round)?.slice(),
-  write: async (round, secret) => {
-    if (kept.has(round)) refuse(`attempt ${round} has a secret`);
-    kept.set(round, ownBytes(secret));
+  read: async (attempt) => kept.get(attempt)?.slice(),
+  write: async (attempt, secret) => {
+    if (kept.has(attempt)) refuse(`attempt ${attempt} has a secret`);
+    kept.set(attempt, ownBytes(secret));
   },
-  keepOnly: async (round) => {
+  keepOnly: async (attempt) => {
     for (const [each, secret] of kept)
-      if (each !== round) {
+      if (each !== attempt) {
         secret.fill(0);
         kept.delete(each);
       }
@@ -66,37 +66,37 @@ const memoryBlobs = () => {
     { readonly ref: BlobRef; loose: number | undefined; last: number }
   >();
   return {
-    name: (refs: readonly BlobRef[], loose: boolean, round: number): void => {
+    name: (refs: readonly BlobRef[], loose: boolean, attempt: number): void => {
       for (const { id, sha256, size } of refs) {
         const known = blobs.get(id);
         if (known === undefined)
           blobs.set(id, {
             ref: { id, sha256, size },
-            loose: loose ? round : undefined,
-            last: round,
+            loose: loose ? attempt : undefined,
+            last: attempt,
           });
         else {
           if (!loose) known.loose = undefined;
-          known.last = Math.max(known.last, round);
+          known.last = Math.max(known.last, attempt);
         }
       }
     },
     count: (): number => blobs.size,
     ref: (id: string): BlobRef | undefined => blobs.get(id)?.ref,
-    before: (round: number): readonly BlobRef[] => {
+    before: (attempt: number): readonly BlobRef[] => {
       const all = [...blobs.values()];
       const kept = new Set(
-        all.filter(({ last }) => last >= round).map(({ ref }) => toHex(ref.sha256)),
+        all.filter(({ last }) => last >= attempt).map(({ ref }) => toHex(ref.sha256)),
       );
       return all
-        .filter(({ ref, last }) => last < round && !kept.has(toHex(ref.sha256)))
+        .filter(({ ref, last }) => last < attempt && !kept.has(toHex(ref.sha256)))
         .map(({ ref }) => ref);
     },
     loose: {
-      before: async (round) => {
+      before: async (attempt) => {
         const found = new Map<number, BlobRef[]>();
         for (const { ref, loose } of blobs.values())
-          if (loose !== undefined && loose < round)
+          if (loose !== undefined && loose < attempt)
             found.set(loose, [...(found.get(loose) ?? []), ref]);
         return new Map([...found].toSorted(([a], [b]) => a - b));
       },
@@ -149,15 +149,15 @@ export const memoryJournal = (): Journal => {
         transcript.push(record);
         byHash.set(toHex(record.hash), record);
         byPlace.set(record.at, record);
-        blobs.name(named, loose, record.round);
+        blobs.name(named, loose, record.attempt);
       }
       events.push(...batch.events);
       for (const each of batch.sealed) sealed.set(toHex(each.share), each);
       if (batch.snapshot === undefined) return;
-      const { seq, time: at, body, round } = batch.snapshot;
+      const { seq, time: at, body, attempt } = batch.snapshot;
       snapshot = { seq, time: at, body: ownBytes(body) };
       events = events.filter((event) => event.seq > seq);
-      sealed = new Map([...sealed].filter(([, each]) => each.round === round));
+      sealed = new Map([...sealed].filter(([, each]) => each.attempt === attempt));
     },
     load: async () => ({
       snapshot,
@@ -177,8 +177,8 @@ export const memoryJournal = (): Journal => {
           throw new FloeError('journal_corrupt', `record ${toHex(hash)} is missing`);
         return record.bytes;
       }),
-    startOf: async (round) => transcript.find((record) => record.round >= round)?.at,
-    round: async (round) => transcript.filter((record) => record.round === round),
+    startOf: async (attempt) => transcript.find((record) => record.attempt >= attempt)?.at,
+    attempt: async (attempt) => transcript.filter((record) => record.attempt === attempt),
     transcript: async function* read(start = 0, end = Number.MAX_SAFE_INTEGER) {
       for (const record of transcript) {
         const entry = encodeStored(record);
@@ -187,7 +187,7 @@ export const memoryJournal = (): Journal => {
       }
     },
     blobRef: async (id) => blobs.ref(id),
-    blobsBefore: async (round) => blobs.before(round),
+    blobsBefore: async (attempt) => blobs.before(attempt),
     frozen: memoryFrozen(),
     secrets: memorySecrets(secrets),
     loose: blobs.loose,

@@ -12,7 +12,7 @@ export interface StoredRecord {
   readonly at: number;
   /** Its number in the transcript, from 0. */
   readonly index: number;
-  readonly round: number;
+  readonly attempt: number;
   /** `recordHash` of the bytes, which names it in snapshots. */
   readonly hash: Uint8Array;
   /** The link of the hash chain. */
@@ -34,7 +34,7 @@ export interface NewRecord extends StoredRecord {
  */
 export interface LooseBlobs {
   /** Those that were first named in attempts before this one, by attempt, ascending. */
-  before(round: number): Promise<ReadonlyMap<number, readonly BlobRef[]>>;
+  before(attempt: number): Promise<ReadonlyMap<number, readonly BlobRef[]>>;
   /** Removes the dropped uploads, and marks the kept ones as permanent. */
   settle(dropped: readonly string[], kept: readonly string[]): Promise<void>;
 }
@@ -54,7 +54,7 @@ export interface StoredEvent {
 export interface SealedEntries {
   /** The hash of the record. */
   readonly share: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   readonly bytes: Uint8Array;
 }
 
@@ -71,10 +71,10 @@ export interface JournalBatch {
   readonly sealed: readonly SealedEntries[];
   /**
    * Takes the place of the one before. The events in it are removed, and the sealed entries of
-   * every round but `round`; the records of earlier rounds may be packed, since none is added to
-   * them.
+   * every attempt but `attempt`; the records of earlier attempts may be packed, since none is added
+   * to them.
    */
-  readonly snapshot?: StoredSnapshot & { readonly round: number | undefined };
+  readonly snapshot?: StoredSnapshot & { readonly attempt: number | undefined };
 }
 
 /** The data that a restart reads. Its size does not depend on the number of earlier rounds. */
@@ -90,18 +90,18 @@ export interface Loaded {
 /** The values that the local ledger has frozen: each is written once. */
 export interface FrozenTable {
   /** Stores the value unless one exists. @returns the stored value */
-  freeze(kind: string, run: Uint8Array, round: number, value: Uint8Array): Promise<Uint8Array>;
-  read(kind: string, run: Uint8Array, round: number): Promise<Uint8Array | undefined>;
+  freeze(kind: string, run: Uint8Array, attempt: number, value: Uint8Array): Promise<Uint8Array>;
+  read(kind: string, run: Uint8Array, attempt: number): Promise<Uint8Array | undefined>;
   /** The rounds with a value, ascending, from `first` to before `end`. */
-  rounds(kind: string, run: Uint8Array, first?: number, end?: number): Promise<readonly number[]>;
+  attempts(kind: string, run: Uint8Array, first?: number, end?: number): Promise<readonly number[]>;
 }
 
 /** Secrets of attempts: in no event, record or snapshot, and overwritten when they are erased. */
 export interface SecretTable {
-  read(round: number): Promise<Uint8Array | undefined>;
-  write(round: number, secret: Uint8Array): Promise<void>;
-  /** Erases every secret except that of `round`; undefined erases all. */
-  keepOnly(round: number | undefined): Promise<void>;
+  read(attempt: number): Promise<Uint8Array | undefined>;
+  write(attempt: number, secret: Uint8Array): Promise<void>;
+  /** Erases every secret except that of `attempt`; undefined erases all. */
+  keepOnly(attempt: number | undefined): Promise<void>;
 }
 
 export interface JournalCounts {
@@ -139,11 +139,11 @@ export interface Journal {
    */
   records(hashes: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
   /**
-   * Byte offset of the first entry of this round or a later one; undefined without such an entry.
+   * Byte offset of the first entry of this attempt or a later one; undefined without such an entry.
    */
-  startOf(round: number): Promise<number | undefined>;
-  /** The records of one round, in order. */
-  round(round: number): Promise<readonly StoredRecord[]>;
+  startOf(attempt: number): Promise<number | undefined>;
+  /** The records of one attempt, in order. */
+  attempt(attempt: number): Promise<readonly StoredRecord[]>;
   /**
    * Bytes [start, end) of the encoded transcript, in pieces, without decoding. A range may begin
    * and end anywhere; bytes beyond the end are omitted.
@@ -155,7 +155,7 @@ export interface Journal {
    * Blobs that records of rounds before this one name, and no later record: neither by id nor by
    * content.
    */
-  blobsBefore(round: number): Promise<readonly BlobRef[]>;
+  blobsBefore(attempt: number): Promise<readonly BlobRef[]>;
   readonly frozen: FrozenTable;
   readonly secrets: SecretTable;
   readonly loose: LooseBlobs;

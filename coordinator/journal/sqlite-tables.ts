@@ -60,19 +60,20 @@ export const queriesOn = (database: DatabaseSync): Queries => {
  * disk keeps are not erased.
  */
 export const secretsOn = (database: DatabaseSync, guard: Guard): SecretTable => {
-  const select = database.prepare('SELECT secret FROM secrets WHERE round = ?');
-  const insert = database.prepare('INSERT INTO secrets (round, secret) VALUES (?, ?)');
-  const erase = database.prepare('DELETE FROM secrets WHERE round <> ?');
+  const select = database.prepare('SELECT secret FROM secrets WHERE attempt = ?');
+  const insert = database.prepare('INSERT INTO secrets (attempt, secret) VALUES (?, ?)');
+  const erase = database.prepare('DELETE FROM secrets WHERE attempt <> ?');
   return {
-    read: (round) =>
+    read: (attempt) =>
       guard(() => {
-        const row = select.get(round);
+        const row = select.get(attempt);
         return row && bytesOf(row['secret']);
       }),
-    write: (round, secret) => guard(() => void insert.run(round, secret)),
-    keepOnly: (round) =>
+    write: (attempt, secret) => guard(() => void insert.run(attempt, secret)),
+    keepOnly: (attempt) =>
       guard(() => {
-        if (erase.run(round ?? -1).changes !== 0) database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+        if (erase.run(attempt ?? -1).changes !== 0)
+          database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       }),
   };
 };
@@ -88,10 +89,10 @@ export const looseOn = (
   const drop = database.prepare('DELETE FROM blobs WHERE id = ?');
   const keep = database.prepare('UPDATE blobs SET loose = NULL WHERE id = ?');
   return {
-    before: (round) =>
+    before: (attempt) =>
       guard(() => {
         const found = new Map<number, BlobRef[]>();
-        for (const row of select.all(round)) {
+        for (const row of select.all(attempt)) {
           const own = Number(row['loose']);
           found.set(own, [...(found.get(own) ?? []), readBlob(row)]);
         }
@@ -109,26 +110,26 @@ export const looseOn = (
 
 export const frozenOn = (database: DatabaseSync, guard: Guard): FrozenTable => {
   const insert = database.prepare(
-    'INSERT INTO frozen (kind, run, round, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    'INSERT INTO frozen (kind, run, attempt, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
   );
   const select = database.prepare(
-    'SELECT value FROM frozen WHERE kind = ? AND run = ? AND round = ?',
+    'SELECT value FROM frozen WHERE kind = ? AND run = ? AND attempt = ?',
   );
-  const rounds = database.prepare(
-    'SELECT round FROM frozen WHERE kind = ? AND run = ? AND round >= ? AND round < ? ORDER BY round',
+  const attempts = database.prepare(
+    'SELECT attempt FROM frozen WHERE kind = ? AND run = ? AND attempt >= ? AND attempt < ? ORDER BY attempt',
   );
-  const read = (kind: string, run: Uint8Array, round: number): Uint8Array | undefined => {
-    const row = select.get(kind, run, round);
+  const read = (kind: string, run: Uint8Array, attempt: number): Uint8Array | undefined => {
+    const row = select.get(kind, run, attempt);
     return row && bytesOf(row['value']);
   };
   return {
-    freeze: (kind, run, round, value) =>
+    freeze: (kind, run, attempt, value) =>
       guard(() => {
-        insert.run(kind, run, round, value);
-        return read(kind, run, round) ?? value;
+        insert.run(kind, run, attempt, value);
+        return read(kind, run, attempt) ?? value;
       }),
-    read: (kind, run, round) => guard(() => read(kind, run, round)),
-    rounds: (kind, run, first = 0, end = Number.MAX_SAFE_INTEGER) =>
-      guard(() => rounds.all(kind, run, first, end).map(({ round }) => Number(round))),
+    read: (kind, run, attempt) => guard(() => read(kind, run, attempt)),
+    attempts: (kind, run, first = 0, end = Number.MAX_SAFE_INTEGER) =>
+      guard(() => attempts.all(kind, run, first, end).map(({ attempt }) => Number(attempt))),
   };
 };

@@ -1,5 +1,5 @@
 /**
- * @module The transcript in the SQLite journal: its records by position, hash and round, and its
+ * @module The transcript in the SQLite journal: its records by position, hash and attempt, and its
  * bytes as they were accepted. A record of the current attempt is one row, keyed by the offset of
  * its entry. The transaction that ends an attempt replaces those rows with a single one
  * (`chapter.ts`).
@@ -23,15 +23,15 @@ const PIECE_BYTES = 64 << 10;
 
 export const TRANSCRIPT_SCHEMA = `
   CREATE TABLE IF NOT EXISTS transcript (
-    at INTEGER PRIMARY KEY, idx INTEGER NOT NULL, round INTEGER NOT NULL,
+    at INTEGER PRIMARY KEY, idx INTEGER NOT NULL, attempt INTEGER NOT NULL,
     hash BLOB NOT NULL, link BLOB NOT NULL, bytes BLOB NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX IF NOT EXISTS transcript_hash ON transcript (hash);
   CREATE TABLE IF NOT EXISTS chapters (
-    at INTEGER PRIMARY KEY, end INTEGER NOT NULL, idx INTEGER NOT NULL, round INTEGER NOT NULL,
+    at INTEGER PRIMARY KEY, end INTEGER NOT NULL, idx INTEGER NOT NULL, attempt INTEGER NOT NULL,
     bytes BLOB NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX IF NOT EXISTS chapters_round ON chapters (round);
+  CREATE UNIQUE INDEX IF NOT EXISTS chapters_attempt ON chapters (attempt);
   CREATE TABLE IF NOT EXISTS names (
     name BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, at)
   ) STRICT, WITHOUT ROWID;
@@ -40,7 +40,7 @@ export const TRANSCRIPT_SCHEMA = `
 const readRecord = (row: Row): StoredRecord => ({
   at: Number(row['at']),
   index: Number(row['idx']),
-  round: Number(row['round']),
+  attempt: Number(row['attempt']),
   hash: bytesOf(row['hash']),
   link: bytesOf(row['link']),
   bytes: bytesOf(row['bytes']),
@@ -50,7 +50,7 @@ const readChapter = (row: Row): Chapter => ({
   at: Number(row['at']),
   end: Number(row['end']),
   index: Number(row['idx']),
-  round: Number(row['round']),
+  attempt: Number(row['attempt']),
   bytes: storedBytes(row['bytes']),
 });
 
@@ -59,7 +59,7 @@ const opened = <Result>(chapter: Chapter, unpack: (chapter: Chapter) => Result):
   try {
     return unpack(chapter);
   } catch (cause) {
-    throw corrupt(`the records of round ${chapter.round}: ${(cause as Error).message}`, cause);
+    throw corrupt(`the records of attempt ${chapter.attempt}: ${(cause as Error).message}`, cause);
   }
 };
 
@@ -78,32 +78,32 @@ export interface TranscriptWriter {
 /** Runs within the caller's transaction. */
 export const transcriptWriter = (database: DatabaseSync): TranscriptWriter => {
   const insert = database.prepare(
-    'INSERT INTO transcript (at, idx, round, hash, link, bytes) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO transcript (at, idx, attempt, hash, link, bytes) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const rounds = database.prepare(
-    'SELECT DISTINCT round FROM transcript WHERE round < ? AND round < coalesce((' +
-      'SELECT min(t.round) FROM events e JOIN transcript t ON t.at = e.record), ?) ORDER BY round',
+    'SELECT DISTINCT attempt FROM transcript WHERE attempt < ? AND attempt < coalesce((' +
+      'SELECT min(t.attempt) FROM events e JOIN transcript t ON t.at = e.record), ?) ORDER BY attempt',
   );
-  const rows = database.prepare('SELECT * FROM transcript WHERE round = ? ORDER BY at');
+  const rows = database.prepare('SELECT * FROM transcript WHERE attempt = ? ORDER BY at');
   const chapter = database.prepare(
-    'INSERT INTO chapters (at, end, idx, round, bytes) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO chapters (at, end, idx, attempt, bytes) VALUES (?, ?, ?, ?, ?)',
   );
   const name = database.prepare('INSERT INTO names (name, at) VALUES (?, ?)');
-  const remove = database.prepare('DELETE FROM transcript WHERE round = ?');
+  const remove = database.prepare('DELETE FROM transcript WHERE attempt = ?');
   return {
-    add: ({ at, index, round, hash, link, bytes }) =>
-      void insert.run(at, index, round, hash, link, bytes),
+    add: ({ at, index, attempt, hash, link, bytes }) =>
+      void insert.run(at, index, attempt, hash, link, bytes),
     pack: (before) => {
       const limit = before ?? Number.MAX_SAFE_INTEGER;
-      for (const { round } of rounds.all(limit, limit)) {
-        const records = rows.all(Number(round)).map(readRecord);
+      for (const { attempt } of rounds.all(limit, limit)) {
+        const records = rows.all(Number(attempt)).map(readRecord);
         // An attempt larger than the limit of readers is not packed.
         const total = records.reduce((sum, { bytes }) => sum + ENTRY_PREFIX + bytes.length, 0);
         if (total > MAX_CHAPTER_BYTES) continue;
         const packed = packChapter(records);
-        chapter.run(packed.at, packed.end, packed.index, packed.round, packed.bytes);
+        chapter.run(packed.at, packed.end, packed.index, packed.attempt, packed.bytes);
         for (const { hash, at } of records) name.run(nameOf(hash), at);
-        remove.run(Number(round));
+        remove.run(Number(attempt));
       }
     },
   };
@@ -145,7 +145,7 @@ const finder = (database: DatabaseSync) => {
   };
 };
 
-type TranscriptTable = Pick<Journal, 'last' | 'records' | 'startOf' | 'round' | 'transcript'>;
+type TranscriptTable = Pick<Journal, 'last' | 'records' | 'startOf' | 'attempt' | 'transcript'>;
 
 export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTable => {
   const { one, all } = queriesOn(database);
@@ -201,18 +201,20 @@ export const transcriptOn = (database: DatabaseSync, guard: Guard): TranscriptTa
           return bytes;
         });
       }),
-    startOf: (round) =>
+    startOf: (attempt) =>
       guard(() => {
         const row =
-          one('SELECT at FROM chapters WHERE round >= ? ORDER BY round LIMIT 1', round) ??
-          one('SELECT at FROM transcript WHERE round >= ? ORDER BY at LIMIT 1', round);
+          one('SELECT at FROM chapters WHERE attempt >= ? ORDER BY attempt LIMIT 1', attempt) ??
+          one('SELECT at FROM transcript WHERE attempt >= ? ORDER BY at LIMIT 1', attempt);
         return row && Number(row['at']);
       }),
-    round: (round) =>
+    attempt: (attempt) =>
       guard(() => {
-        const packed = one('SELECT * FROM chapters WHERE round = ?', round);
+        const packed = one('SELECT * FROM chapters WHERE attempt = ?', attempt);
         if (packed !== undefined) return opened(readChapter(packed), recordsOf);
-        return all('SELECT * FROM transcript WHERE round = ? ORDER BY at', round).map(readRecord);
+        return all('SELECT * FROM transcript WHERE attempt = ? ORDER BY at', attempt).map(
+          readRecord,
+        );
       }),
     transcript: async function* transcript(start = 0, end = Number.MAX_SAFE_INTEGER) {
       // A range may begin within an entry of the attempt in progress.

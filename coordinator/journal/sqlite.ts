@@ -39,7 +39,7 @@ const SCHEMA = `
     id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, time INTEGER NOT NULL, body BLOB NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS sealed (
-    share BLOB PRIMARY KEY, round INTEGER NOT NULL, bytes BLOB NOT NULL
+    share BLOB PRIMARY KEY, attempt INTEGER NOT NULL, bytes BLOB NOT NULL
   ) STRICT;
   ${TRANSCRIPT_SCHEMA}
   CREATE TABLE IF NOT EXISTS blobs (
@@ -48,10 +48,10 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS blobs_loose ON blobs (loose) WHERE loose IS NOT NULL;
   CREATE TABLE IF NOT EXISTS frozen (
-    kind TEXT NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL, value BLOB NOT NULL,
-    PRIMARY KEY (kind, run, round)
+    kind TEXT NOT NULL, run BLOB NOT NULL, attempt INTEGER NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (kind, run, attempt)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS secrets (round INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS secrets (attempt INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
 `;
 
 /** What SQLite threw, by its cause: the disk, another process, or a file that is no journal. */
@@ -70,7 +70,7 @@ export const sqliteError = (thrown: unknown, path: string): FloeError => {
 
 const readSealed = (row: Row): SealedEntries => ({
   share: bytesOf(row['share']),
-  round: Number(row['round']),
+  attempt: Number(row['attempt']),
   bytes: bytesOf(row['bytes']),
 });
 
@@ -85,28 +85,29 @@ const writerOn = (database: DatabaseSync): ((batch: JournalBatch) => void) => {
       'ON CONFLICT DO UPDATE SET last = max(last, excluded.last), ' +
       'loose = CASE WHEN excluded.loose IS NULL THEN NULL ELSE loose END',
   );
-  const sealed = database.prepare('INSERT INTO sealed (share, round, bytes) VALUES (?, ?, ?)');
+  const sealed = database.prepare('INSERT INTO sealed (share, attempt, bytes) VALUES (?, ?, ?)');
   const snapshot = database.prepare(
     'INSERT INTO snapshot (id, seq, time, body) VALUES (1, ?, ?, ?) ' +
       'ON CONFLICT DO UPDATE SET seq = excluded.seq, time = excluded.time, body = excluded.body',
   );
   const prune = database.prepare('DELETE FROM events WHERE seq <= ?');
-  const unseal = database.prepare('DELETE FROM sealed WHERE round <> ?');
+  const unseal = database.prepare('DELETE FROM sealed WHERE attempt <> ?');
   return (batch) => {
     for (const each of batch.records) {
       transcript.add(each);
-      const loose = each.loose ? each.round : null;
-      for (const { id, sha256, size } of each.blobs) blob.run(id, sha256, size, loose, each.round);
+      const loose = each.loose ? each.attempt : null;
+      for (const { id, sha256, size } of each.blobs)
+        blob.run(id, sha256, size, loose, each.attempt);
     }
     for (const { seq, time, type, body, record: at } of batch.events)
       event.run(seq, time, type, body, at ?? null);
-    for (const { share, round, bytes } of batch.sealed) sealed.run(share, round, bytes);
+    for (const { share, attempt, bytes } of batch.sealed) sealed.run(share, attempt, bytes);
     if (batch.snapshot === undefined) return;
-    const { seq, time, body, round } = batch.snapshot;
+    const { seq, time, body, attempt } = batch.snapshot;
     snapshot.run(seq, time, body);
     prune.run(seq);
-    unseal.run(round ?? -1);
-    transcript.pack(round);
+    unseal.run(attempt ?? -1);
+    transcript.pack(attempt);
   };
 };
 
@@ -136,7 +137,7 @@ const load = (database: DatabaseSync): Loaded => {
       body: bytesOf(each['body']),
       record: each['record'] === null ? undefined : recordOf(each),
     }));
-  const sealed = database.prepare('SELECT share, round, bytes FROM sealed').all().map(readSealed);
+  const sealed = database.prepare('SELECT share, attempt, bytes FROM sealed').all().map(readSealed);
   return { snapshot, events, sealed };
 };
 
@@ -183,13 +184,13 @@ export const journalOn = (database: DatabaseSync, path: string): Journal => {
         const row = one('SELECT id, sha256, size FROM blobs WHERE id = ?', id);
         return row && readBlob(row);
       }),
-    blobsBefore: (round) =>
+    blobsBefore: (attempt) =>
       guard(() =>
         all(
           'SELECT id, sha256, size FROM blobs WHERE last < ? AND ' +
             'sha256 NOT IN (SELECT sha256 FROM blobs WHERE last >= ?)',
-          round,
-          round,
+          attempt,
+          attempt,
         ).map(readBlob),
       ),
     frozen: frozenOn(database, guard),

@@ -17,23 +17,26 @@ import { silentAfter } from './draw.ts';
 import { enter } from './phases.ts';
 import { mayBeKnown, triedNow } from './spending.ts';
 import {
-  roundOf,
+  attemptOf,
   silentNow,
   type Committing,
   type Hex,
   type PhaseType,
-  type Round,
+  type Attempt,
   type State,
 } from './state.ts';
 import { viewOf } from './view.ts';
 
-export const finishWork = (round: Round): Work => ({ type: 'finish', round: round.round });
+export const finishWork = (attempt: Attempt): Work => ({
+  type: 'finish',
+  attempt: attempt.attempt,
+});
 
 /** Says who is suspended; Abort and the next Open record say it too. */
-const suspensions = (round: number, members: readonly Hex[]): readonly Effect[] =>
+const suspensions = (attempt: number, members: readonly Hex[]): readonly Effect[] =>
   members.length === 0
     ? []
-    : [publish({ type: 'suspended', round, code: 'member_suspended', members })];
+    : [publish({ type: 'suspended', attempt, code: 'member_suspended', members })];
 
 /**
  * Ends the attempt without a commit. Before the unmask phase nothing was revealed; after it, the
@@ -50,27 +53,27 @@ export const abort = (
   culprits: readonly Hex[],
   proof: Pick<Body<'abort'>, 'complaint' | 'lies'> = {},
 ): Step => {
-  const round = roundOf(state);
+  const attempt = attemptOf(state);
   // Once the commit is signed the ledger may hold it: that attempt can only be completed.
-  if (round === undefined || state.phase.type === 'registering') return { state, effects: [] };
-  const alive = round.survivors?.body.members ?? [];
+  if (attempt === undefined || state.phase.type === 'registering') return { state, effects: [] };
+  const alive = attempt.survivors?.body.members ?? [];
   const suspended = suspendedBy(state.history, alive, code);
   const isProven = proof.complaint !== undefined || proof.lies !== undefined;
-  const reported = reportedIn(round);
-  const record = config.sign('abort', round.round, {
+  const reported = reportedIn(attempt);
+  const record = config.sign('abort', attempt.attempt, {
     code,
     reason: reason.slice(0, 500),
     culprits: isProven ? culprits.map(fromHex) : [],
-    answered: mayBeKnown(config, state, round),
+    answered: mayBeKnown(config, state, attempt),
     ...(suspended.length === 0 ? {} : { suspended: suspended.map(fromHex) }),
     ...proof,
     ...(reported === undefined ? {} : { reported }),
   });
-  const streak = streakAfter(config, state, round);
+  const streak = streakAfter(config, state, attempt);
   const pause = pauseAfter(state.failures, streak);
   const retryAt = now + pause.milliseconds;
   const { reason: paused } = pause;
-  const history = afterAttempt(state.history, { ...viewOf(config, state, round), abort: record });
+  const history = afterAttempt(state.history, { ...viewOf(config, state, attempt), abort: record });
   const ended: Step = {
     state: {
       ...state,
@@ -82,9 +85,9 @@ export const abort = (
       },
       failures: state.failures + 1,
       streak,
-      tried: triedNow(config, state, round),
+      tried: triedNow(config, state, attempt),
       history,
-      silent: silentAfter(state, history, [...round.silent, ...silentNow(state)]),
+      silent: silentAfter(state, history, [...attempt.silent, ...silentNow(state)]),
       excluded: culprits.length === 0 ? state.excluded : new Set([...state.excluded, ...culprits]),
       proven: isProven ? new Set([...state.proven, ...culprits]) : state.proven,
       // A complaint ends an attempt before any answer, so no later set depends on it.
@@ -96,7 +99,7 @@ export const abort = (
       send('everyone', { type: 'record', record: record.bytes }),
       publish({
         type: 'aborted',
-        round: round.round,
+        attempt: attempt.attempt,
         code,
         reason,
         culprits,
@@ -104,7 +107,7 @@ export const abort = (
         answered: record.body.answered,
         reported: reported ?? [],
       }),
-      ...suspensions(round.round, suspended),
+      ...suspensions(attempt.attempt, suspended),
     ],
   };
   if (isHopeless(streak)) return followedBy(ended, endRun(ended.state, now, streak.code));
@@ -121,9 +124,9 @@ const followedBy = ({ effects }: Step, next: Step): Step => ({
   effects: [...effects, ...next.effects],
 });
 
-export const registerWork = ({ round, commit }: Committing): Work => ({
+export const registerWork = ({ attempt, commit }: Committing): Work => ({
   type: 'register-model',
-  round,
+  attempt,
   commit,
 });
 
@@ -137,9 +140,9 @@ export const applyAggregated = (
 ): Step => {
   const { phase } = state;
   if (phase.type !== 'finishing') return { state, effects: [] };
-  const { round } = phase;
-  const next = { ...round, commit: config.sign('commit', round.round, event.commit) };
-  const entered = enter(state, { type: 'registering', since: event.time, round: next });
+  const { attempt } = phase;
+  const next = { ...attempt, commit: config.sign('commit', attempt.attempt, event.commit) };
+  const entered = enter(state, { type: 'registering', since: event.time, attempt: next });
   return {
     state: entered.state,
     effects: [...entered.effects, startWork(registerWork(next))],
@@ -147,9 +150,9 @@ export const applyAggregated = (
 };
 
 /** How long each phase took, ms. */
-const durations = (round: Round, end: number): Partial<Record<PhaseType, number>> =>
+const durations = (attempt: Attempt, end: number): Partial<Record<PhaseType, number>> =>
   Object.fromEntries(
-    round.times.map(([type, since], i) => [type, (round.times[i + 1]?.[1] ?? end) - since]),
+    attempt.times.map(([type, since], i) => [type, (attempt.times[i + 1]?.[1] ?? end) - since]),
   );
 
 export const applyRegistered = (
@@ -159,14 +162,14 @@ export const applyRegistered = (
 ): Step => {
   const { phase } = state;
   if (phase.type !== 'registering') return { state, effects: [] };
-  const { round } = phase;
-  const { commit } = round;
+  const { attempt } = phase;
+  const { commit } = attempt;
   const committed = state.committed + 1;
   const done = committed === config.spec.rounds;
   const now = event.time;
-  const history = afterAttempt(state.history, { ...viewOf(config, state, round), commit });
+  const history = afterAttempt(state.history, { ...viewOf(config, state, attempt), commit });
   const suspended = [...history.suspended]
-    .filter(([, { last }]) => last === round.round)
+    .filter(([, { last }]) => last === attempt.attempt)
     .map(([key]) => key);
   const moved = !equalBytes(commit.body.model.hash, commit.body.step.before);
   return {
@@ -174,7 +177,7 @@ export const applyRegistered = (
       ...state,
       ...(moved
         ? { tried: [], sitting: new Set<Hex>(), proofs: [] }
-        : { tried: triedNow(config, state, round) }),
+        : { tried: triedNow(config, state, attempt) }),
       phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
       committed,
       failures: 0,
@@ -182,32 +185,32 @@ export const applyRegistered = (
       model: commit.body.model,
       beacon: commit.body.beacon,
       meanExamples: commit.body.meanExamples,
-      drawn: new Set(round.eligible),
+      drawn: new Set(attempt.eligible),
       history,
-      silent: silentAfter(state, history, round.silent),
+      silent: silentAfter(state, history, attempt.silent),
       closing: commit,
-      evidence: evidenceOf(config, round, commit),
+      evidence: evidenceOf(config, attempt, commit),
     },
     effects: [
       append(commit),
       send('everyone', { type: 'record', record: commit.bytes }),
-      ...suspensions(round.round, suspended),
+      ...suspensions(attempt.attempt, suspended),
       publish({
         type: 'committed',
-        round: round.round,
+        attempt: attempt.attempt,
         version: committed,
         rounds: config.spec.rounds,
-        cohort: round.members.length,
-        survivors: round.survivors.body.members.length,
+        cohort: attempt.members.length,
+        survivors: attempt.survivors.body.members.length,
         weight: commit.body.weight,
         clipped: commit.body.clipped,
         metrics: reportMetrics(config.spec.metrics, commit.body.metrics, commit.body.weight),
         modelHash: commit.body.model.hash,
-        uploadBytes: [...round.uploads.values()].reduce(
+        uploadBytes: [...attempt.uploads.values()].reduce(
           (sum, { record }) => sum + record.body.blob.size,
           0,
         ),
-        phases: durations(round, now),
+        phases: durations(attempt, now),
       }),
       ...(done
         ? [

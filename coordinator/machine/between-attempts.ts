@@ -10,7 +10,7 @@ import { append, publish, send, startWork, type Step, type Work } from './effect
 import type { EventOf } from './events.ts';
 import { enter } from './phases.ts';
 import { withoutStrangers } from './places.ts';
-import { eligible, emptyRound, type Round, type State } from './state.ts';
+import { eligible, emptyAttempt, type Attempt, type State } from './state.ts';
 
 /** Reports once why no attempt can be opened, and resets the report when one can. */
 export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
@@ -29,7 +29,7 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
       };
 };
 
-/** How many open a round at once. Of a closed run no more can come than it has members. */
+/** How many open an attempt at once. Of a closed run no more can come than it has members. */
 const enoughFor = ({ spec }: MachineConfig, { startWith }: State): number => {
   const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
   return Math.max(Math.min(startWith, most), spec.cohort.minimum);
@@ -63,37 +63,37 @@ export const opensAt = (config: MachineConfig, state: State): number => {
 /** Makes all present participants eligible for the draw by R, which is not known yet. */
 export const withDrawn = (state: State): State => ({ ...state, drawn: new Set(eligible(state)) });
 
-export const wrapModel = ({ model, evidence }: State, round: Round): Work | undefined =>
+export const wrapModel = ({ model, evidence }: State, attempt: Attempt): Work | undefined =>
   model === undefined
     ? undefined
     : {
         type: 'wrap-model',
-        round: round.round,
+        attempt: attempt.attempt,
         model,
         commit: evidence?.commit,
-        readers: round.invited.slice(0, MAX_READERS),
+        readers: attempt.invited.slice(0, MAX_READERS),
       };
 
 /** Begins an attempt: the host wraps the model's key for the invited first. */
-export const openRound = (config: MachineConfig, state: State, now: number): Step => {
-  const attempt = state.attempt + 1;
-  if (attempt > MAX_ATTEMPTS) return endRun(state, now, 'attempts_exhausted');
+export const openAttempt = (config: MachineConfig, state: State, now: number): Step => {
+  const number = state.attempt + 1;
+  if (number > MAX_ATTEMPTS) return endRun(state, now, 'attempts_exhausted');
   // R_0 is not public before the first Open record.
   const current = state.attempt === 0 ? withDrawn(state) : state;
   const lottery = holdLottery(config, current);
   // `opensAt` has checked that somebody can be invited.
   if (lottery.type === 'wait') return { state, effects: [] };
   const { invited, draw, isGroup = false } = lottery;
-  const round: Round = {
-    ...emptyRound(attempt, invited),
+  const attempt: Attempt = {
+    ...emptyAttempt(number, invited),
     isGroup,
     ...(draw === undefined ? {} : { draw }),
   };
   const entered = enter(
-    { ...current, attempt },
-    { type: 'opening', since: now, deadline: now + WORK_LIMIT_MS, round },
+    { ...current, attempt: number },
+    { type: 'opening', since: now, deadline: now + WORK_LIMIT_MS, attempt },
   );
-  const work = wrapModel(entered.state, round);
+  const work = wrapModel(entered.state, attempt);
   return {
     state: withoutStrangers(entered.state),
     effects: [...entered.effects, ...(work === undefined ? [] : [startWork(work)])],
@@ -107,15 +107,15 @@ export const applyOpened = (
 ): Step => {
   const { phase } = state;
   if (phase.type !== 'opening') return { state, effects: [] };
-  const { round } = phase;
-  const open = config.sign('open', round.round, {
+  const { attempt } = phase;
+  const open = config.sign('open', attempt.attempt, {
     model: event.model,
     beacon: state.beacon,
     meanExamples: state.meanExamples,
     committed: state.committed,
     key: event.key,
-    invited: round.invited.map(fromHex),
-    ...(round.draw === undefined ? {} : { draw: round.draw }),
+    invited: attempt.invited.map(fromHex),
+    ...(attempt.draw === undefined ? {} : { draw: attempt.draw }),
     ...(event.bundle === undefined || state.evidence === undefined
       ? {}
       : { bundle: { commit: state.evidence.commit.hash, envelope: event.bundle } }),
@@ -124,20 +124,20 @@ export const applyOpened = (
     type: 'register',
     since: event.time,
     deadline: event.time + config.spec.deadlines.register * 1000,
-    round: { ...round, open },
+    attempt: { ...attempt, open },
   });
   return {
     state: entered.state,
     effects: [
       append(open),
       publish({
-        type: 'round-opened',
-        round: round.round,
+        type: 'attempt-opened',
+        attempt: attempt.attempt,
         version: state.committed + 1,
-        invited: round.invited.length,
+        invited: attempt.invited.length,
       }),
       ...entered.effects,
-      send(round.invited, { type: 'record', record: open.bytes }),
+      send(attempt.invited, { type: 'record', record: open.bytes }),
     ],
   };
 };

@@ -14,11 +14,11 @@ import type { EventOf } from './events.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import {
   eligible,
-  roundOf,
+  attemptOf,
   withChange,
   withEntry,
   type Hex,
-  type Round,
+  type Attempt,
   type State,
   type Streak,
 } from './state.ts';
@@ -43,31 +43,31 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set(['update_not_finite']);
 /** A participant waits for something, and may still answer. */
 export const applyReported = (state: State, event: EventOf<'reported'>): Step => {
   const same = { state, effects: [] };
-  const round = roundOf(state);
+  const attempt = attemptOf(state);
   const key = toHex(event.key);
-  if (round === undefined || !round.invited.includes(key)) return same;
-  const before = round.reports.get(key);
+  if (attempt === undefined || !attempt.invited.includes(key)) return same;
+  const before = attempt.reports.get(key);
   const changes = (before?.changes ?? 0) + 1;
   if (before?.code === event.code || changes > MAX_REPORTS) return same;
-  const reports = withEntry(round.reports, key, { code: event.code, changes });
+  const reports = withEntry(attempt.reports, key, { code: event.code, changes });
   return { state: withChange(state, { reports }), effects: [] };
 };
 
 /** The participant continues: the service that it waited for has answered. */
-export const withoutReport = (round: Round, key: Hex): Round => {
-  if (!round.reports.has(key)) return round;
-  const { changes } = round.reports.get(key) as { readonly changes: number };
-  return { ...round, reports: withEntry(round.reports, key, { code: undefined, changes }) };
+export const withoutReport = (attempt: Attempt, key: Hex): Attempt => {
+  if (!attempt.reports.has(key)) return attempt;
+  const { changes } = attempt.reports.get(key) as { readonly changes: number };
+  return { ...attempt, reports: withEntry(attempt.reports, key, { code: undefined, changes }) };
 };
 
 /**
  * The error code that each invited participant reports. An unknown code counts as `internal`,
  * because text of participants must not be repeated.
  */
-const causesOf = (round: Round): ReadonlyMap<Hex, ErrorCode> =>
+const causesOf = (attempt: Attempt): ReadonlyMap<Hex, ErrorCode> =>
   new Map(
-    round.invited.flatMap((key) => {
-      const code = round.withdrawn.get(key) ?? round.reports.get(key)?.code;
+    attempt.invited.flatMap((key) => {
+      const code = attempt.withdrawn.get(key) ?? attempt.reports.get(key)?.code;
       return code === undefined ? [] : [[key, isErrorCode(code) ? code : 'internal'] as const];
     }),
   );
@@ -75,9 +75,9 @@ const causesOf = (round: Round): ReadonlyMap<Hex, ErrorCode> =>
 export type Reported = NonNullable<Body<'abort'>['reported']>;
 
 /** Counts by code; undefined without any report. */
-export const reportedIn = (round: Round): Reported | undefined => {
+export const reportedIn = (attempt: Attempt): Reported | undefined => {
   const counts = new Map<ErrorCode, number>();
-  for (const code of causesOf(round).values()) counts.set(code, (counts.get(code) ?? 0) + 1);
+  for (const code of causesOf(attempt).values()) counts.set(code, (counts.get(code) ?? 0) + 1);
   const list = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return list.length === 0 ? undefined : list.map(([code, count]) => ({ code, count }));
 };
@@ -89,10 +89,10 @@ export const reportedIn = (round: Round): Reported | undefined => {
 export const streakAfter = (
   { spec }: MachineConfig,
   state: State,
-  round: Round,
+  attempt: Attempt,
 ): Streak | undefined => {
-  const causes = causesOf(round);
-  const asked = round.members.length > 0 ? round.members : round.invited;
+  const causes = causesOf(attempt);
+  const asked = attempt.members.length > 0 ? attempt.members : attempt.invited;
   const by = new Map<ErrorCode, Hex[]>();
   for (const key of asked) {
     const code = causes.get(key);
@@ -103,7 +103,7 @@ export const streakAfter = (
   if (found === undefined || OWN_RULES.has(found[0])) return undefined;
   const [code, keys] = found;
   const everybody = eligible(state).every((key) => keys.includes(key));
-  const detail = sameDetail(round, keys);
+  const detail = sameDetail(attempt, keys);
   const same = detail === undefined ? {} : { detail };
   const { streak } = state;
   return streak?.code === code
@@ -112,7 +112,7 @@ export const streakAfter = (
 };
 
 /** The trainer error that all of these participants report, if it is the same. */
-const sameDetail = ({ details }: Round, keys: readonly Hex[]): string | undefined => {
+const sameDetail = ({ details }: Attempt, keys: readonly Hex[]): string | undefined => {
   const said = new Set(keys.map((key) => details.get(key)));
   const [detail] = said;
   return said.size === 1 && detail !== undefined ? printable(detail) : undefined;

@@ -9,15 +9,15 @@ import { abort } from './attempt-end.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
-import { withChange, withEntry, type Hex, type Round, type State } from './state.ts';
+import { withChange, withEntry, type Hex, type Attempt, type State } from './state.ts';
 
 /** The complaints that are not judged yet. */
-export const unjudged = (round: Round): readonly SignedRecord<'complaint'>[] =>
-  [...round.complaints.values()].flatMap(({ record, judged }) => (judged ? [] : [record]));
+export const unjudged = (attempt: Attempt): readonly SignedRecord<'complaint'>[] =>
+  [...attempt.complaints.values()].flatMap(({ record, judged }) => (judged ? [] : [record]));
 
-export const judgeWork = (round: Round, record: SignedRecord<'complaint'>): Work => ({
+export const judgeWork = (attempt: Attempt, record: SignedRecord<'complaint'>): Work => ({
   type: 'judge-complaint',
-  round: round.round,
+  attempt: attempt.attempt,
   record,
 });
 
@@ -28,13 +28,13 @@ export const applyJudged = (
 ): Step => {
   const { phase } = state;
   if (phase.type !== 'upload') return { state, effects: [] };
-  const { round } = phase;
+  const { attempt } = phase;
   const complainer: Hex = toHex(event.member);
-  const complaint = round.complaints.get(complainer);
+  const complaint = attempt.complaints.get(complainer);
   if (complaint === undefined) return { state, effects: [] };
   const { record } = complaint;
   if (event.verdict === 'invalid') {
-    const complaints = withEntry(round.complaints, complainer, { record, judged: true });
+    const complaints = withEntry(attempt.complaints, complainer, { record, judged: true });
     return {
       state: withChange(state, { complaints }),
       effects: [

@@ -19,7 +19,7 @@ export interface MachineConfig {
   /** Signs a record of the coordinator; must give the same bytes for the same arguments. */
   readonly sign: <Type extends RecordType>(
     type: Type,
-    round: number,
+    attempt: number,
     body: Body<Type>,
   ) => SignedRecord<Type>;
 }
@@ -32,7 +32,7 @@ export const WORK_LIMIT_MS = 10 * 60_000;
 /** Pause after the first failed attempt; doubles with each one that follows, up to the longest. */
 export const FIRST_PAUSE_MS = 1000;
 export const LONGEST_PAUSE_MS = 60_000;
-/** A record's round number ends here; so does the run. */
+/** A record's attempt number ends here; so does the run. */
 export const MAX_ATTEMPTS = 100_000;
 /** Identities that are remembered for having been in a cohort, those of the latest cohorts. */
 export const MAX_PLACES = 10_000;

@@ -45,7 +45,7 @@ export const eligibleSet = (state: State, cohort: readonly Hex[]): readonly Hex[
   const others = eligible(state).filter((key) => !first.has(key));
   const room = MAX_ELIGIBLE - first.size;
   if (others.length <= room) return [...first, ...others].toSorted();
-  const at = { round: state.attempt, beacon: state.beacon };
+  const at = { attempt: state.attempt, beacon: state.beacon };
   const ordered = byTicket(at, others, fromHex);
   const known = ordered.filter((key) => state.places.has(key));
   const unknown = ordered.filter((key) => !state.places.has(key));
@@ -150,7 +150,7 @@ const ranked = <Item>(
   keyOf: (item: Item) => Hex,
   rankOf: (item: Item) => number,
 ): readonly Item[] => {
-  const at = { round: state.attempt + 1, beacon: state.beacon };
+  const at = { attempt: state.attempt + 1, beacon: state.beacon };
   return byTicket(at, items, (item) => fromHex(keyOf(item))).toSorted(
     (a, b) => rankOf(a) - rankOf(b),
   );
@@ -161,8 +161,8 @@ const ranked = <Item>(
  * therefore come first, and late ones last.
  */
 const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): readonly Hex[] => {
-  const round = state.attempt + 1;
-  const late = (key: Hex): boolean => isLate(state.history, key, round);
+  const attempt = state.attempt + 1;
+  const late = (key: Hex): boolean => isLate(state.history, key, attempt);
   if (config.spec.selection === 'batches')
     return ranked(
       state,
@@ -191,10 +191,10 @@ const firstDraw = (config: MachineConfig, state: State, keys: readonly Hex[]): r
 /** The lists of the Open record. @param out whether an eligible participant is left out */
 const listsOf = (state: State, out: (key: Hex) => boolean): Draw => {
   const keys = [...state.drawn].toSorted();
-  const round = state.attempt + 1;
+  const attempt = state.attempt + 1;
   return {
     eligible: keys.map(fromHex),
-    late: keys.filter((key) => !out(key) && isLate(state.history, key, round)).map(fromHex),
+    late: keys.filter((key) => !out(key) && isLate(state.history, key, attempt)).map(fromHex),
     out: keys.filter(out).map(fromHex),
   };
 };
@@ -207,13 +207,13 @@ const drawFrom = (
   out: (key: Hex) => boolean,
 ): Lottery => {
   const { spec } = config;
-  const round = state.attempt + 1;
+  const attempt = state.attempt + 1;
   const draw = listsOf(state, out);
-  const { must, late, places } = drawnBy(spec, { round, beacon: state.beacon }, draw);
+  const { must, late, places } = drawnBy(spec, { attempt, beacon: state.beacon }, draw);
   const drawn = must.map(toHex);
   if (spec.members.type === 'open')
     return { type: 'invite', invited: [...drawn, ...late.map(toHex)].toSorted(), draw };
-  const missed = (key: Hex): boolean => isLate(state.history, key, round);
+  const missed = (key: Hex): boolean => isLate(state.history, key, attempt);
   if (spec.selection === 'batches') {
     const batches = ranked(
       state,
@@ -241,13 +241,13 @@ const repeat = (
   out: (key: Hex) => boolean,
 ): Lottery | undefined => {
   const { cohort } = config.spec;
-  for (const { round, uploaded } of state.tried.toReversed()) {
+  for (const { attempt, uploaded } of state.tried.toReversed()) {
     const sharers = new Set(uploaded);
     const group = keys.filter((key) => sharers.has(key));
     const plan = planInvitation(config, state, group, mostInvited(config.spec));
     if (plan.type !== 'invite' || plan.keys.length < cohort.minimum) continue;
     const invited = plan.keys.toSorted().slice(0, mostInvited(config.spec));
-    const again = latestWith(state.history, invited) ?? round;
+    const again = latestWith(state.history, invited) ?? attempt;
     return { type: 'invite', invited, draw: { ...listsOf(state, out), again } };
   }
   return undefined;

@@ -11,14 +11,14 @@ import type { Hex, PhaseType, State } from './state.ts';
 /** A frame without its version, as `encodeFrame` takes it. */
 export type OutgoingFrame = Parameters<typeof encodeFrame>[0];
 
-/** Long work; its result comes back as an event of the same round. */
+/** Long work; its result comes back as an event of the same attempt. */
 export type Work =
   | {
       readonly type: 'wrap-model';
-      readonly round: number;
+      readonly attempt: number;
       readonly model: ModelRef;
       /**
-       * The newest commit, where the round's cohort checks it: the key of its bundle is wrapped
+       * The newest commit, where the attempt's cohort checks it: the key of its bundle is wrapped
        * too.
        */
       readonly commit: SignedRecord<'commit'> | undefined;
@@ -26,43 +26,43 @@ export type Work =
     }
   | {
       readonly type: 'freeze-cohort';
-      readonly round: number;
+      readonly attempt: number;
       readonly root: Uint8Array;
       readonly members: readonly Uint8Array[];
       readonly entropy: Uint8Array;
     }
-  | { readonly type: 'fold'; readonly round: number; readonly record: SignedRecord<'upload'> }
+  | { readonly type: 'fold'; readonly attempt: number; readonly record: SignedRecord<'upload'> }
   | {
       readonly type: 'freeze-survivors';
-      readonly round: number;
+      readonly attempt: number;
       readonly hash: Uint8Array;
       readonly members: readonly Uint8Array[];
       readonly dataCommitment: Uint8Array;
     }
   | {
       readonly type: 'judge-complaint';
-      readonly round: number;
+      readonly attempt: number;
       readonly record: SignedRecord<'complaint'>;
     }
-  | { readonly type: 'finish'; readonly round: number }
+  | { readonly type: 'finish'; readonly attempt: number }
   | {
       readonly type: 'register-model';
-      readonly round: number;
+      readonly attempt: number;
       readonly commit: SignedRecord<'commit'>;
     };
 
 /** Progress, for the command line, the simulator and the metrics. Times in ms, sizes in bytes. */
 export type Progress =
   | {
-      readonly type: 'round-opened';
-      readonly round: number;
+      readonly type: 'attempt-opened';
+      readonly attempt: number;
       /** Which of the run's rounds this attempt is for, from 1. */
       readonly version: number;
       readonly invited: number;
     }
   | {
       readonly type: 'phase';
-      readonly round: number;
+      readonly attempt: number;
       readonly phase: PhaseType;
       /** How many this phase is about: invited, members, sharers, survivors... */
       readonly of: number;
@@ -70,7 +70,7 @@ export type Progress =
     }
   | {
       readonly type: 'upload-folded';
-      readonly round: number;
+      readonly attempt: number;
       readonly member: Hex;
       readonly bytes: number;
       readonly folded: number;
@@ -78,13 +78,13 @@ export type Progress =
     }
   | {
       readonly type: 'upload-rejected';
-      readonly round: number;
+      readonly attempt: number;
       readonly member: Hex;
       readonly code: string;
     }
   | {
       readonly type: 'committed';
-      readonly round: number;
+      readonly attempt: number;
       readonly version: number;
       readonly rounds: number;
       readonly cohort: number;
@@ -94,12 +94,12 @@ export type Progress =
       readonly metrics: readonly ReportedMetric[];
       readonly modelHash: Uint8Array;
       readonly uploadBytes: number;
-      /** Duration of each phase of the round. */
+      /** Duration of each phase of the attempt. */
       readonly phases: Readonly<Partial<Record<PhaseType, number>>>;
     }
   | {
       readonly type: 'aborted';
-      readonly round: number;
+      readonly attempt: number;
       readonly code: string;
       readonly reason: string;
       readonly culprits: readonly Hex[];
@@ -112,7 +112,7 @@ export type Progress =
   /** The members of every one of several invalid sums; also in the Abort record. */
   | {
       readonly type: 'suspended';
-      readonly round: number;
+      readonly attempt: number;
       readonly code: string;
       readonly members: readonly Hex[];
     }

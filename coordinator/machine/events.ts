@@ -23,7 +23,7 @@ import {
 } from '../../protocol/records/records.ts';
 
 const key = fixedBytes(32);
-const round = integer(0, 100_000);
+const attempt = integer(0, 100_000);
 const text = v.pipe(v.string(), v.maxLength(500));
 const event = <Type extends string, Entries extends v.ObjectEntries>(
   type: Type,
@@ -41,9 +41,9 @@ const schemas = [
   event('resumed', { startWith: integer(3, 100_000) }),
   event('joined', { key }),
   event('left', { key }),
-  event('withdrawn', { key, round, code: text, detail: v.optional(text) }),
+  event('withdrawn', { key, attempt, code: text, detail: v.optional(text) }),
   /** It waits for something, and is still in the attempt. */
-  event('reported', { key, round, code: text }),
+  event('reported', { key, attempt, code: text }),
   /** Nothing but time. */
   event('tick', {}),
   /**
@@ -51,28 +51,28 @@ const schemas = [
    * `key` is the coordinator's of this attempt, its secret is elsewhere.
    */
   event('opened', {
-    round,
+    attempt,
     model: modelRefSchema,
     key: publicKeysSchema,
     bundle: v.optional(bytesUpTo(512 << 10)),
   }),
-  event('cohort-frozen', { round, beacon: fixedBytes(32), receipt: text }),
-  event('folded', { round, member: key }),
-  event('upload-rejected', { round, member: key, code: text, reason: text }),
+  event('cohort-frozen', { attempt, beacon: fixedBytes(32), receipt: text }),
+  event('folded', { attempt, member: key }),
+  event('upload-rejected', { attempt, member: key, code: text, reason: text }),
   event('complaint-judged', {
-    round,
+    attempt,
     member: key,
     verdict: v.picklist(['author', 'complainer', 'invalid']),
   }),
-  event('survivors-frozen', { round, receipt: text }),
-  event('aggregated', { round, commit: bodySchemas.commit }),
-  event('registered', { round, receipt: text }),
+  event('survivors-frozen', { attempt, receipt: text }),
+  event('aggregated', { attempt, commit: bodySchemas.commit }),
+  event('registered', { attempt, receipt: text }),
   /**
-   * The host could not complete the work of a round. `culprits` broke the protocol; `lies` prove it
-   * to third parties, in the same order.
+   * The host could not complete the work of an attempt. `culprits` broke the protocol; `lies` prove
+   * it to third parties, in the same order.
    */
   event('work-failed', {
-    round,
+    attempt,
     code: text,
     reason: text,
     culprits: v.pipe(v.array(key), v.maxLength(255)),

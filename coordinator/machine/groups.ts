@@ -13,7 +13,7 @@ import type { Tried } from './spending.ts';
 import type { Hex, State } from './state.ts';
 
 const ordered = (state: State, keys: readonly Hex[]): readonly Hex[] =>
-  byTicket({ round: state.attempt + 1, beacon: state.beacon }, keys, fromHex);
+  byTicket({ attempt: state.attempt + 1, beacon: state.beacon }, keys, fromHex);
 
 export const suspendedNow = ({ history, attempt }: State, key: Hex): boolean =>
   isSuspended(history, key, attempt + 1);
@@ -91,5 +91,5 @@ export const nextGroup = (
   const order = ordered(state, left).toSorted(
     (a, b) => Number(isSuspect(b)) - Number(isSuspect(a)),
   );
-  return { of: whole.round, keys: divided ? order.slice(0, minimum) : order };
+  return { of: whole.attempt, keys: divided ? order.slice(0, minimum) : order };
 };

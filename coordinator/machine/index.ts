@@ -16,11 +16,11 @@ export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION } from './snapshot.ts'
 export { pendingWork } from './resume.ts';
 export {
   initialState,
-  roundOf,
+  attemptOf,
   type Hex,
   type Phase,
   type PhaseType,
-  type Round,
+  type Attempt,
   type Shared,
   type State,
 } from './state.ts';

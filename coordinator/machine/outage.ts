@@ -10,8 +10,8 @@ import { OUTAGES } from '../../protocol/outages.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { publish, type Step } from './effects.ts';
 import { timed } from './upload.ts';
-import { awaited, quorum, roundOf } from './state.ts';
-import type { AnswerPhase, Phase, PhaseOf, PhaseType, Round, State } from './state.ts';
+import { awaited, quorum, attemptOf } from './state.ts';
+import type { AnswerPhase, Phase, PhaseOf, PhaseType, Attempt, State } from './state.ts';
 
 /**
  * How long a phase waits for an outage beyond its first deadline, as long as the host waits with
@@ -32,31 +32,31 @@ const isAnswerPhase = (phase: Phase): phase is PhaseOf<AnswerPhase> => isAnswerT
 const answersIn = (
   config: MachineConfig,
   type: AnswerPhase,
-  round: Round,
+  attempt: Attempt,
 ): { readonly count: number; readonly needed: number } => {
-  const needed = quorum(config, round);
+  const needed = quorum(config, attempt);
   switch (type) {
     case 'register':
-      return { count: round.registers.size, needed };
+      return { count: attempt.registers.size, needed };
     case 'share':
-      return { count: round.shares.size, needed };
+      return { count: attempt.shares.size, needed };
     case 'upload': {
-      const count = [...round.uploads.values()].filter(
+      const count = [...attempt.uploads.values()].filter(
         ({ status }) => status !== 'rejected',
       ).length;
       return { count, needed };
     }
     case 'consistency':
-      return { count: round.consistent.size, needed: round.cohort?.body.threshold ?? 0 };
+      return { count: attempt.consistent.size, needed: attempt.cohort?.body.threshold ?? 0 };
     case 'unmask':
-      return { count: round.unmasks.size, needed: round.cohort?.body.threshold ?? 0 };
+      return { count: attempt.unmasks.size, needed: attempt.cohort?.body.threshold ?? 0 };
   }
 };
 
 /** Of those that are here and have not answered: the outage that each reports. */
 const outagesOf = (state: State): readonly ErrorCode[] =>
   awaited(state).flatMap((key) => {
-    const code = roundOf(state)?.reports.get(key)?.code;
+    const code = attemptOf(state)?.reports.get(key)?.code;
     const isHere = state.participants.get(key)?.present === true;
     return isHere && code !== undefined && isErrorCode(code) && OUTAGES.has(code) ? [code] : [];
   });
@@ -67,7 +67,7 @@ const outagesOf = (state: State): readonly ErrorCode[] =>
  */
 const waitedBefore = (
   { spec }: MachineConfig,
-  { round: { times }, since }: PhaseOf<AnswerPhase>,
+  { attempt: { times }, since }: PhaseOf<AnswerPhase>,
 ): number => {
   let waited = 0;
   for (const [i, [type, from]] of times.entries()) {
@@ -85,11 +85,11 @@ const waitedBefore = (
 export const prolonged = (config: MachineConfig, state: State, now: number): Step | undefined => {
   const { phase } = state;
   if (!isAnswerPhase(phase)) return undefined;
-  const { round } = phase;
+  const { attempt } = phase;
   const own = config.spec.deadlines[phase.type] * 1000;
   const last = phase.since + own + OUTAGE_LIMIT_MS - waitedBefore(config, phase);
   if (now >= last) return undefined;
-  const { count, needed } = answersIn(config, phase.type, round);
+  const { count, needed } = answersIn(config, phase.type, attempt);
   const outages = outagesOf(state);
   if (count >= needed || count + outages.length < needed) return undefined;
   const deadline = Math.min(last, now + own);
@@ -100,7 +100,7 @@ export const prolonged = (config: MachineConfig, state: State, now: number): Ste
   const code = outages[0] as ErrorCode;
   const same = outages.filter((one) => one === code).length;
   const reason =
-    `attempt ${round.round} waits in its ${phase.type} phase: ${same} of ${awaited(state).length + count} members report ` +
+    `attempt ${attempt.attempt} waits in its ${phase.type} phase: ${same} of ${awaited(state).length + count} members report ` +
     `${code}: ${ERRORS[code].meaning} ${ERRORS[code].remedy} The attempt is aborted if that lasts for ` +
     `${OUTAGE_LIMIT_MS / 1000} s more`;
   return { state: next, effects: [publish({ type: 'waiting', reason })] };

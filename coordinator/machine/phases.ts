@@ -7,56 +7,56 @@ import {
   silentNow,
   survivorsOf,
   uploaders,
-  type Round,
-  type RoundPhase,
+  type Attempt,
+  type AttemptPhase,
   type State,
 } from './state.ts';
 
 /** How many participants a phase is about. */
-const sizeOf = (phase: RoundPhase): number => {
-  const { round } = phase;
+const sizeOf = (phase: AttemptPhase): number => {
+  const { attempt } = phase;
   switch (phase.type) {
     case 'opening':
     case 'register':
-      return round.invited.length;
+      return attempt.invited.length;
     case 'freezing-cohort':
     case 'share':
-      return round.members.length;
+      return attempt.members.length;
     case 'upload':
-      return uploaders(round).length;
+      return uploaders(attempt).length;
     case 'freezing-survivors':
-      return foldedMembers(round).length;
+      return foldedMembers(attempt).length;
     case 'consistency':
     case 'unmask':
     case 'finishing':
     case 'registering':
-      return survivorsOf(round).length;
+      return survivorsOf(attempt).length;
   }
 };
 
 /** U: whose upload is in the sum, ascending. */
-export const foldedMembers = (round: Round): string[] =>
-  [...round.uploads]
+export const foldedMembers = (attempt: Attempt): string[] =>
+  [...attempt.uploads]
     .filter(([, { status }]) => status === 'folded')
     .map(([key]) => key)
     .toSorted();
 
-const noted = <In extends RoundPhase>(phase: In, silent: readonly string[]): In => ({
+const noted = <In extends AttemptPhase>(phase: In, silent: readonly string[]): In => ({
   ...phase,
-  round: {
-    ...phase.round,
-    times: [...phase.round.times, [phase.type, phase.since]],
-    silent: new Set([...phase.round.silent, ...silent]),
+  attempt: {
+    ...phase.attempt,
+    times: [...phase.attempt.times, [phase.type, phase.since]],
+    silent: new Set([...phase.attempt.silent, ...silent]),
   },
 });
 
 /** @param phase with the attempt as the phase begins */
-export const enter = (state: State, phase: RoundPhase): Step => ({
+export const enter = (state: State, phase: AttemptPhase): Step => ({
   state: { ...state, phase: noted(phase, silentNow(state)) },
   effects: [
     publish({
       type: 'phase',
-      round: phase.round.round,
+      attempt: phase.attempt.attempt,
       phase: phase.type,
       of: sizeOf(phase),
       time: phase.since,

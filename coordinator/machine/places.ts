@@ -5,7 +5,7 @@
  */
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import { MAX_PLACES, MAX_READERS, MAX_REGISTERED } from './config.ts';
-import { roundOf, type Hex, type State } from './state.ts';
+import { attemptOf, type Hex, type State } from './state.ts';
 
 /** The places after another cohort was frozen; the latest cohorts stay where not all can. */
 export const withCohort = (places: State['places'], members: readonly Hex[]): State['places'] => {
@@ -46,11 +46,11 @@ export const cohortReaders = ({ places }: State): readonly Hex[] =>
   [...places].toReversed().slice(0, MAX_READERS);
 
 /**
- * The state without participants that have left, hold no place and are not invited to this round.
+ * The state without participants that have left, hold no place and are not invited to this attempt.
  */
 export const withoutStrangers = (state: State): State => {
   const { participants, places } = state;
-  const invited = new Set(roundOf(state)?.invited);
+  const invited = new Set(attemptOf(state)?.invited);
   const kept = [...participants].filter(
     ([key, { present }]) => present || places.has(key) || invited.has(key),
   );

@@ -13,7 +13,7 @@ import { withoutShared, withShared } from './shared-map.ts';
 import { timed } from './upload.ts';
 import {
   awaited,
-  roundOf,
+  attemptOf,
   withChange,
   withEntry,
   type AnswerPhase,
@@ -22,7 +22,7 @@ import {
   type State,
 } from './state.ts';
 
-/** A login; the frames of the running round follow it. */
+/** A login; the frames of the running attempt follow it. */
 export const applyJoined = (
   config: MachineConfig,
   state: State,
@@ -41,7 +41,7 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
   const key = toHex(event.key);
   if (state.participants.get(key)?.present !== true) return { state, effects: [] };
   const presence = { present: false, since: event.time };
-  const isKept = state.places.has(key) || roundOf(state)?.invited.includes(key) === true;
+  const isKept = state.places.has(key) || attemptOf(state)?.invited.includes(key) === true;
   const participants = isKept
     ? withShared(state.participants, key, presence)
     : withoutShared(state.participants, key);
@@ -54,7 +54,8 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
  */
 export const mayBeSilent = (state: State, key: Hex): boolean => {
   const { phase } = state;
-  if (phase.type === 'share') return phase.round.shares.has(key) && !phase.round.withdrawn.has(key);
+  if (phase.type === 'share')
+    return phase.attempt.shares.has(key) && !phase.attempt.withdrawn.has(key);
   return phase.type === 'upload' && awaited(state).includes(key);
 };
 
@@ -63,17 +64,17 @@ export const mayBeSilent = (state: State, key: Hex): boolean => {
  */
 export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step => {
   const key = toHex(event.key);
-  const round = roundOf(state);
-  if (round === undefined || !round.invited.includes(key) || round.withdrawn.has(key))
+  const attempt = attemptOf(state);
+  if (attempt === undefined || !attempt.invited.includes(key) || attempt.withdrawn.has(key))
     return { state, effects: [] };
   // The survivors record repeats it, and no participant takes one with a text that is no code.
   const code: ErrorCode = isErrorCode(event.code) ? event.code : 'internal';
-  const withdrawn = withEntry(round.withdrawn, key, code);
+  const withdrawn = withEntry(attempt.withdrawn, key, code);
   // Before the cohort is known it can speak of itself only.
   const spent = code === 'update_already_spent' && state.phase.type === 'register';
   const sitting = spent ? new Set([...state.sitting, key]) : state.sitting;
   const { detail } = event;
-  const details = detail === undefined ? round.details : withEntry(round.details, key, detail);
+  const details = detail === undefined ? attempt.details : withEntry(attempt.details, key, detail);
   return { state: { ...withChange(state, { withdrawn, details }), sitting }, effects: [] };
 };
 

@@ -18,13 +18,13 @@ import { withRegistered } from './places.ts';
 import { timed } from './upload.ts';
 import { viewOf } from './view.ts';
 import {
-  roundOf,
+  attemptOf,
   withChange,
   withEntry,
   type AnswerPhase,
   type Hex,
-  type Round,
-  type RoundChange,
+  type Attempt,
+  type AttemptChange,
   type State,
 } from './state.ts';
 
@@ -60,30 +60,35 @@ const ORDER = [
 ];
 
 /** The record that the author has already sent for this step. */
-const earlier = (round: Round, type: ParticipantRecord['type'], key: Hex) => {
+const earlier = (attempt: Attempt, type: ParticipantRecord['type'], key: Hex) => {
   switch (type) {
     case 'register':
-      return round.registers.get(key);
+      return attempt.registers.get(key);
     case 'share':
-      return round.shares.get(key)?.record;
+      return attempt.shares.get(key)?.record;
     case 'complaint':
-      return round.complaints.get(key)?.record;
+      return attempt.complaints.get(key)?.record;
     case 'upload':
-      return round.uploads.get(key)?.record;
+      return attempt.uploads.get(key)?.record;
     case 'consistent':
-      return round.consistent.get(key);
+      return attempt.consistent.get(key);
     case 'unmask':
-      return round.unmasks.get(key);
+      return attempt.unmasks.get(key);
   }
 };
 
-const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: number): void => {
+const checkPlace = (
+  state: State,
+  attempt: Attempt,
+  record: ParticipantRecord,
+  now: number,
+): void => {
   const { phase } = state;
   const wanted = PHASE_OF[record.type];
   if (phase.type === wanted) {
     if (now >= phase.deadline) refuse('phase_closed', `the ${wanted} phase is over`);
   } else if (ORDER.indexOf(phase.type) > ORDER.indexOf(wanted))
-    refuse('phase_closed', `the ${wanted} phase of round ${round.round} is over`);
+    refuse('phase_closed', `the ${wanted} phase of attempt ${attempt.attempt} is over`);
   else refuse('unexpected_frame', `a ${record.type} record before the ${wanted} phase`);
 };
 
@@ -91,7 +96,7 @@ const checkPlace = (state: State, round: Round, record: ParticipantRecord, now: 
  * Checks that the sealed entries match the hashes in a share or an unmask record. @throws FloeError
  */
 const checkEntries = (
-  round: Round,
+  attempt: Attempt,
   record: ParticipantRecord,
   entries: readonly Uint8Array[],
 ): void => {
@@ -106,9 +111,9 @@ const checkEntries = (
     return;
   }
   const { author, body } = record;
-  if (round.cohort === undefined) return refuse('unexpected_frame', 'a share before the cohort');
-  const { members } = round.cohort.body;
-  const holders = topologyOf(round.cohort).holders[round.members.indexOf(toHex(author))] ?? [];
+  if (attempt.cohort === undefined) return refuse('unexpected_frame', 'a share before the cohort');
+  const { members } = attempt.cohort.body;
+  const holders = topologyOf(attempt.cohort).holders[attempt.members.indexOf(toHex(author))] ?? [];
   const expected = holders.length;
   if (entries.length !== expected)
     refuse('share_invalid', `expected ${expected} entries, got ${entries.length}`);
@@ -120,31 +125,31 @@ const checkEntries = (
 };
 
 const accept = (
-  round: Round,
+  attempt: Attempt,
   record: ParticipantRecord,
   entries: readonly Uint8Array[],
   took: number,
-): RoundChange => {
+): AttemptChange => {
   const key = toHex(record.author);
   switch (record.type) {
     case 'register':
-      return { registers: withEntry(round.registers, key, record) };
+      return { registers: withEntry(attempt.registers, key, record) };
     case 'share':
-      return { shares: withEntry(round.shares, key, { record, entries }) };
+      return { shares: withEntry(attempt.shares, key, { record, entries }) };
     case 'complaint':
       return {
-        complaints: withEntry(round.complaints, key, { record, judged: false }),
+        complaints: withEntry(attempt.complaints, key, { record, judged: false }),
       };
     case 'upload':
       return {
-        uploads: withEntry(round.uploads, key, { record, status: 'accepted', took }),
+        uploads: withEntry(attempt.uploads, key, { record, status: 'accepted', took }),
       };
     case 'consistent':
-      return { consistent: withEntry(round.consistent, key, record) };
+      return { consistent: withEntry(attempt.consistent, key, record) };
     case 'unmask':
       return {
-        unmasks: withEntry(round.unmasks, key, record),
-        answers: withEntry(round.answers, key, entries[0] as Uint8Array),
+        unmasks: withEntry(attempt.unmasks, key, record),
+        answers: withEntry(attempt.answers, key, entries[0] as Uint8Array),
       };
   }
 };
@@ -160,27 +165,27 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
     return refuse('record_replayed', 'the record belongs to another run');
   if (!equalBytes(record.author, from))
     return refuse('record_replayed', "the record is not the session's own");
-  const round = roundOf(state);
-  if (record.round !== state.attempt)
-    return refuse('record_replayed', `expected round ${state.attempt}, got ${record.round}`);
-  if (round === undefined) return refuse('phase_closed', `round ${record.round} is over`);
+  const attempt = attemptOf(state);
+  if (record.attempt !== state.attempt)
+    return refuse('record_replayed', `expected attempt ${state.attempt}, got ${record.attempt}`);
+  if (attempt === undefined) return refuse('phase_closed', `attempt ${record.attempt} is over`);
   const key = toHex(from);
   const ack = send([key], { type: 'ack', hash: record.hash });
-  const before = earlier(round, record.type, key);
+  const before = earlier(attempt, record.type, key);
   if (before !== undefined)
     return equalBytes(before.hash, record.hash)
       ? { state, effects: [ack] }
       : refuse(
           'record_conflict',
-          `another ${record.type} record of this round is already accepted`,
+          `another ${record.type} record of this attempt is already accepted`,
         );
-  checkPlace(state, round, record, event.time);
-  requireLawful(viewOf(config, state, round), record);
-  checkEntries(round, record, entries);
+  checkPlace(state, attempt, record, event.time);
+  requireLawful(viewOf(config, state, attempt), record);
+  checkEntries(attempt, record, entries);
   const { phase } = state;
   const began = 'deadline' in phase ? (phase.timedFrom ?? phase.since) : phase.since;
-  const { reports } = withoutReport(round, key);
-  const change = accept(round, record, entries, event.time - began);
+  const { reports } = withoutReport(attempt, key);
+  const change = accept(attempt, record, entries, event.time - began);
   const next = withChange(state, { ...change, reports });
   return {
     state: {
@@ -191,10 +196,10 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
     },
     effects: [
       // A complaint goes into the transcript with its verdict.
-      ...(record.type === 'complaint' ? [startWork(judgeWork(round, record))] : [append(record)]),
+      ...(record.type === 'complaint' ? [startWork(judgeWork(attempt, record))] : [append(record)]),
       ack,
       ...(record.type === 'upload'
-        ? [startWork({ type: 'fold', round: round.round, record })]
+        ? [startWork({ type: 'fold', attempt: attempt.attempt, record })]
         : []),
     ],
   };

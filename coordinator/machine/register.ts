@@ -19,36 +19,36 @@ import {
   type Frozen,
   type Hex,
   type Opened,
-  type Round,
+  type Attempt,
   type State,
 } from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
-export const cohortRegisters = (round: Round): SignedRecord<'register'>[] =>
-  round.members.flatMap((key) => round.registers.get(key) ?? []);
+export const cohortRegisters = (attempt: Attempt): SignedRecord<'register'>[] =>
+  attempt.members.flatMap((key) => attempt.registers.get(key) ?? []);
 
-export const freezeCohortWork = (round: Opened): Work => {
-  const members = round.members.map(fromHex);
+export const freezeCohortWork = (attempt: Opened): Work => {
+  const members = attempt.members.map(fromHex);
   return {
     type: 'freeze-cohort',
-    round: round.round,
+    attempt: attempt.attempt,
     root: cohortRoot(members),
     members,
-    entropy: round.open.body.beacon,
+    entropy: attempt.open.body.beacon,
   };
 };
 
 export const closeRegister = (
   config: MachineConfig,
   state: State,
-  round: Opened,
+  attempt: Opened,
   now: number,
 ): Step => {
   const { cohort, selection } = config.spec;
-  const minimum = selection === 'batches' ? round.invited.length : cohort.minimum;
-  const { members, spent } = round.isGroup
-    ? { members: [...round.registers.keys()].toSorted(), spent: [] }
-    : fitting(state, round);
+  const minimum = selection === 'batches' ? attempt.invited.length : cohort.minimum;
+  const { members, spent } = attempt.isGroup
+    ? { members: [...attempt.registers.keys()].toSorted(), spent: [] }
+    : fitting(state, attempt);
   if (members.length < minimum)
     return abort(
       config,
@@ -58,10 +58,10 @@ export const closeRegister = (
       `expected at least ${minimum} registrations that can be summed, got ${members.length}`,
       [],
     );
-  const frozen: Opened = { ...round, members };
+  const frozen: Opened = { ...attempt, members };
   const entered = enter(
     { ...state, sitting: new Set([...state.sitting, ...spent]) },
-    { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS, round: frozen },
+    { type: 'freezing-cohort', since: now, deadline: now + WORK_LIMIT_MS, attempt: frozen },
   );
   return {
     state: entered.state,
@@ -70,14 +70,14 @@ export const closeRegister = (
 };
 
 /** The cohort frame, alike for all members. */
-export const sendCohort = (round: Round, to: readonly Hex[]): Effect[] =>
-  round.cohort === undefined
+export const sendCohort = (attempt: Attempt, to: readonly Hex[]): Effect[] =>
+  attempt.cohort === undefined
     ? []
     : [
         send(to, {
           type: 'cohort',
-          record: round.cohort.bytes,
-          registers: cohortRegisters(round).map(({ bytes }) => bytes),
+          record: attempt.cohort.bytes,
+          registers: cohortRegisters(attempt).map(({ bytes }) => bytes),
         }),
       ];
 
@@ -88,25 +88,30 @@ export const applyCohortFrozen = (
 ): Step => {
   const { phase } = state;
   if (phase.type !== 'freezing-cohort') return { state, effects: [] };
-  const { round } = phase;
-  const members = round.members.map(fromHex);
+  const { attempt } = phase;
+  const members = attempt.members.map(fromHex);
   const root = cohortRoot(members);
   const { beacon, receipt } = event;
-  const cohort = config.sign('cohort', round.round, {
+  const cohort = config.sign('cohort', attempt.attempt, {
     members,
-    registers: cohortRegisters(round).map(({ hash }) => hash),
+    registers: cohortRegisters(attempt).map(({ hash }) => hash),
     root,
     beacon,
     threshold: isMasked(config) ? threshold(members.length) : 0,
     receipt,
   });
-  const context = contextOf({ run: config.run, round: round.round, open: round.open, cohort });
-  const frozen: Frozen = { ...round, cohort, context };
+  const context = contextOf({
+    run: config.run,
+    attempt: attempt.attempt,
+    open: attempt.open,
+    cohort,
+  });
+  const frozen: Frozen = { ...attempt, cohort, context };
   const type = isMasked(config) ? 'share' : 'upload';
   const deadline = event.time + config.spec.deadlines[type] * 1000;
   const entered = enter(
     { ...state, places: withCohort(state.places, frozen.members) },
-    { type, since: event.time, deadline, round: frozen },
+    { type, since: event.time, deadline, attempt: frozen },
   );
   return {
     state: entered.state,

@@ -11,7 +11,7 @@ import { send, type Effect, type OutgoingFrame, type Work } from './effects.ts';
 import { sendEvidence } from './evidence.ts';
 import { freezeCohortWork, sendCohort } from './register.ts';
 import { sendSharers } from './share.ts';
-import { roundOf, survivorsOf, type Hex, type State } from './state.ts';
+import { attemptOf, survivorsOf, type Hex, type State } from './state.ts';
 import { sendConsistency } from './unmask.ts';
 import { freezeSurvivorsWork } from './upload.ts';
 import { wrapModel } from './between-attempts.ts';
@@ -21,24 +21,24 @@ export const pendingWork = (state: State): readonly Work[] => {
   const { phase } = state;
   switch (phase.type) {
     case 'opening':
-      return [wrapModel(state, phase.round) ?? []].flat();
+      return [wrapModel(state, phase.attempt) ?? []].flat();
     case 'freezing-cohort':
-      return [freezeCohortWork(phase.round)];
+      return [freezeCohortWork(phase.attempt)];
     case 'upload': {
-      const { round } = phase;
+      const { attempt } = phase;
       return [
-        ...unjudged(round).map((record) => judgeWork(round, record)),
-        ...[...round.uploads.values()]
+        ...unjudged(attempt).map((record) => judgeWork(attempt, record)),
+        ...[...attempt.uploads.values()]
           .filter(({ status }) => status !== 'rejected')
-          .map(({ record }) => ({ type: 'fold', round: round.round, record }) as const),
+          .map(({ record }) => ({ type: 'fold', attempt: attempt.attempt, record }) as const),
       ];
     }
     case 'freezing-survivors':
-      return [freezeSurvivorsWork(phase.round)];
+      return [freezeSurvivorsWork(phase.attempt)];
     case 'finishing':
-      return [finishWork(phase.round)];
+      return [finishWork(phase.attempt)];
     case 'registering':
-      return [registerWork(phase.round)];
+      return [registerWork(phase.attempt)];
     default:
       return [];
   }
@@ -50,10 +50,10 @@ const framesOf = (effects: readonly Effect[]): OutgoingFrame[] =>
 /** The frames that a participant needs after its login, in order. */
 export const syncFrames = (config: MachineConfig, state: State, key: Hex): OutgoingFrame[] => {
   const { phase, closing } = state;
-  const round = roundOf(state);
+  const attempt = attemptOf(state);
   const proofs = state.proofs.map(({ bytes }) => ({ type: 'record', record: bytes }) as const);
   const isAmongThem = state.proofs.some(({ hash }) => closing && equalBytes(hash, closing.hash));
-  if (round === undefined)
+  if (attempt === undefined)
     return [
       ...proofs,
       ...(closing === undefined || isAmongThem
@@ -70,16 +70,16 @@ export const syncFrames = (config: MachineConfig, state: State, key: Hex): Outgo
         : []),
     ];
   // Before the cohort is frozen the invited take part, from then on its members.
-  const takesPart = round.cohort === undefined ? round.invited : round.members;
-  if (round.open === undefined || !takesPart.includes(key)) return proofs;
-  const effects: Effect[] = [send([key], { type: 'record', record: round.open.bytes })];
-  if (round.cohort !== undefined) effects.push(...sendEvidence(state, [key]));
-  effects.push(...sendCohort(round, [key]));
-  if (round.shares.has(key)) effects.push(...sendSharers(round, key));
-  if (round.survivors !== undefined && survivorsOf(round).includes(key)) {
-    effects.push(send([key], { type: 'record', record: round.survivors.bytes }));
+  const takesPart = attempt.cohort === undefined ? attempt.invited : attempt.members;
+  if (attempt.open === undefined || !takesPart.includes(key)) return proofs;
+  const effects: Effect[] = [send([key], { type: 'record', record: attempt.open.bytes })];
+  if (attempt.cohort !== undefined) effects.push(...sendEvidence(state, [key]));
+  effects.push(...sendCohort(attempt, [key]));
+  if (attempt.shares.has(key)) effects.push(...sendSharers(attempt, key));
+  if (attempt.survivors !== undefined && survivorsOf(attempt).includes(key)) {
+    effects.push(send([key], { type: 'record', record: attempt.survivors.bytes }));
     if (config.spec.secagg === 'masked' && phase.type !== 'consistency')
-      effects.push(sendConsistency(round, [key]));
+      effects.push(sendConsistency(attempt, [key]));
   }
   return [...proofs, ...framesOf(effects)];
 };

@@ -14,7 +14,7 @@ import {
   tooFewCode,
   type Frozen,
   type Hex,
-  type Round,
+  type Attempt,
   type Shared,
   type State,
 } from './state.ts';
@@ -33,16 +33,16 @@ const treeOf = ({ record, entries }: Shared): ReturnType<typeof entryTree> => {
  * The sharers frame of one receiver: each sharer's record, and its sealed entry for the receiver
  * with the path to the root in the record (its own is left out).
  */
-export const sendSharers = (round: Round, to: Hex): Effect[] => {
-  const { cohort, sharers } = round;
-  const holder = round.members.indexOf(to);
+export const sendSharers = (attempt: Attempt, to: Hex): Effect[] => {
+  const { cohort, sharers } = attempt;
+  const holder = attempt.members.indexOf(to);
   if (cohort === undefined || sharers === undefined || holder < 0) return [];
   const inbox = sharers.body.members.flatMap((author) => {
     const key = toHex(author);
-    const shared = round.shares.get(key);
+    const shared = attempt.shares.get(key);
     if (shared === undefined) return [];
     const record = shared.record.bytes;
-    const place = placeOf(topologyOf(cohort), round.members.indexOf(key), holder);
+    const place = placeOf(topologyOf(cohort), attempt.members.indexOf(key), holder);
     const entry = place === undefined ? undefined : shared.entries[place];
     return key === to || place === undefined || entry === undefined
       ? [{ record, entry: new Uint8Array(), path: new Uint8Array() }]
@@ -54,11 +54,11 @@ export const sendSharers = (round: Round, to: Hex): Effect[] => {
 export const closeShare = (
   config: MachineConfig,
   state: State,
-  round: Frozen,
+  attempt: Frozen,
   now: number,
 ): Step => {
-  const needed = quorum(config, round);
-  const sharing = round.members.flatMap((key) => round.shares.get(key)?.record ?? []);
+  const needed = quorum(config, attempt);
+  const sharing = attempt.members.flatMap((key) => attempt.shares.get(key)?.record ?? []);
   if (sharing.length < needed)
     return abort(
       config,
@@ -68,14 +68,14 @@ export const closeShare = (
       `expected shares of at least ${needed} members, got ${sharing.length}`,
       [],
     );
-  const sharers = config.sign('sharers', round.round, {
-    context: round.context,
+  const sharers = config.sign('sharers', attempt.attempt, {
+    context: attempt.context,
     members: sharing.map(({ author }) => author),
     shares: sharing.map(({ hash }) => hash),
   });
-  const next = { ...round, sharers };
+  const next = { ...attempt, sharers };
   const deadline = now + config.spec.deadlines.upload * 1000;
-  const entered = enter(state, { type: 'upload', since: now, deadline, round: next });
+  const entered = enter(state, { type: 'upload', since: now, deadline, attempt: next });
   return {
     state: entered.state,
     effects: [

@@ -53,7 +53,7 @@ import type {
   PhaseOf,
   PhaseType,
   Presence,
-  Round,
+  Attempt,
   Shared,
   State,
   Streak,
@@ -89,7 +89,7 @@ const shared: Codec<Shared> = {
   },
 };
 
-type Report = Round['reports'] extends ReadonlyMap<Hex, infer Value> ? Value : never;
+type Report = Attempt['reports'] extends ReadonlyMap<Hex, infer Value> ? Value : never;
 
 const draw = struct<Draw>({
   eligible: list(hash) as Codec<Uint8Array[]>,
@@ -109,8 +109,8 @@ const history = struct<RunHistory>({
   summed: mapBy(whole, identities),
 });
 
-const attempt = struct<Round>({
-  round: whole,
+const attemptCodec = struct<Attempt>({
+  attempt: whole,
   invited: list(hex),
   isGroup: flag,
   draw: absent(draw),
@@ -146,10 +146,10 @@ const attempt = struct<Round>({
 });
 
 /** An attempt in a phase that rests on these records. */
-const attemptWith = <In extends Round>(...needed: readonly (keyof Round)[]): Codec<In> => ({
-  write: (value, refs) => attempt.write(value, refs),
+const attemptWith = <In extends Attempt>(...needed: readonly (keyof Attempt)[]): Codec<In> => ({
+  write: (value, refs) => attemptCodec.write(value, refs),
   read: (data, found) => {
-    const read = attempt.read(data, found);
+    const read = attemptCodec.read(data, found);
     const missing = needed.find((name) => read[name] === undefined);
     if (missing !== undefined) throw damaged(`the attempt lacks its ${missing}`);
     // The fields that the type adds to Round were checked above.
@@ -161,22 +161,22 @@ const OPENED = ['open'] as const;
 const FROZEN = [...OPENED, 'cohort', 'context'] as const;
 const SURVIVED = [...FROZEN, 'survivors'] as const;
 
-const bounded = <Type extends BoundedPhase['type'], In extends Round>(
+const bounded = <Type extends BoundedPhase['type'], In extends Attempt>(
   type: Type,
-  round: Codec<In>,
+  attempt: Codec<In>,
 ) =>
   struct<{
     readonly type: Type;
     readonly since: number;
     readonly deadline: number;
     readonly timedFrom?: number;
-    readonly round: In;
+    readonly attempt: In;
   }>({
     type: oneOf(type),
     since: whole,
     deadline: whole,
     timedFrom: absent(whole),
-    round,
+    attempt,
   });
 
 const PHASES = {
@@ -187,7 +187,7 @@ const PHASES = {
     reason: absent(text),
     pause: absent(text),
   }),
-  opening: bounded('opening', attempt),
+  opening: bounded('opening', attemptCodec),
   register: bounded('register', attemptWith<Opened>(...OPENED)),
   'freezing-cohort': bounded('freezing-cohort', attemptWith<Opened>(...OPENED)),
   share: bounded('share', attemptWith<Frozen>(...FROZEN)),
@@ -199,7 +199,7 @@ const PHASES = {
   registering: struct<PhaseOf<'registering'>>({
     type: oneOf('registering'),
     since: whole,
-    round: attemptWith<Committing>(...SURVIVED, 'commit'),
+    attempt: attemptWith<Committing>(...SURVIVED, 'commit'),
   }),
   finished: struct<PhaseOf<'finished'>>({ type: oneOf('finished'), since: whole }),
 } satisfies { readonly [Type in PhaseType]: Codec<PhaseOf<Type>> };
@@ -224,7 +224,7 @@ const state = struct<State>({
   silent: identities,
   tried: list(
     struct<Tried>({
-      round: whole,
+      attempt: whole,
       members: list(hex),
       threshold: whole,
       uploaded: list(hex),

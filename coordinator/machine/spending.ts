@@ -8,11 +8,11 @@ import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
 import { namesOf, renouncing, setName } from '../../protocol/rules/one-set.ts';
 import type { MachineConfig } from './config.ts';
-import { isMasked, survivorsOf, uploaders, type Hex, type Round, type State } from './state.ts';
+import { isMasked, survivorsOf, uploaders, type Hex, type Attempt, type State } from './state.ts';
 
 /** An attempt on the newest model in which members may have been summed. */
 export interface Tried {
-  readonly round: number;
+  readonly attempt: number;
   /** Its cohort. */
   readonly members: readonly Hex[];
   readonly threshold: number;
@@ -27,8 +27,10 @@ export interface Tried {
  * Whether the coordinator may know the sum of an attempt that ends now: members were asked, or
  * uploaded in the clear.
  */
-export const mayBeKnown = (config: MachineConfig, { phase }: State, round: Round): boolean =>
-  isMasked(config) ? phase.type === 'unmask' || phase.type === 'finishing' : round.uploads.size > 0;
+export const mayBeKnown = (config: MachineConfig, { phase }: State, attempt: Attempt): boolean =>
+  isMasked(config)
+    ? phase.type === 'unmask' || phase.type === 'finishing'
+    : attempt.uploads.size > 0;
 
 /** The part of an attempt that matters for the next ones: all fields except its number. */
 const meaningOf = ({ members, threshold, uploaded, survivors, answered }: Tried): string =>
@@ -38,15 +40,19 @@ const meaningOf = ({ members, threshold, uploaded, survivors, answered }: Tried)
  * The attempts on this model, with the one that ends now. Of those that mean the same the latest is
  * enough, so that the list does not grow with the rounds of a model that has stopped moving.
  */
-export const triedNow = (config: MachineConfig, { tried }: State, round: Round): State['tried'] => {
-  if (!isMasked(config) || round.sharers === undefined) return tried;
+export const triedNow = (
+  config: MachineConfig,
+  { tried }: State,
+  attempt: Attempt,
+): State['tried'] => {
+  if (!isMasked(config) || attempt.sharers === undefined) return tried;
   const now: Tried = {
-    round: round.round,
-    members: round.members,
-    threshold: round.cohort?.body.threshold ?? 0,
-    uploaded: uploaders(round),
-    survivors: survivorsOf(round),
-    answered: [...round.unmasks.keys()].toSorted(),
+    attempt: attempt.attempt,
+    members: attempt.members,
+    threshold: attempt.cohort?.body.threshold ?? 0,
+    uploaded: uploaders(attempt),
+    survivors: survivorsOf(attempt),
+    answered: [...attempt.unmasks.keys()].toSorted(),
   };
   return [...tried.filter((each) => meaningOf(each) !== meaningOf(now)), now];
 };
@@ -140,10 +146,10 @@ export const planInvitation = (
  */
 export const fitting = (
   { proven, tried }: State,
-  round: Round,
+  attempt: Attempt,
 ): { readonly members: Hex[]; readonly spent: Hex[] } => {
-  const all = [...round.registers.keys()].toSorted();
-  const stated = all.filter((key) => round.registers.get(key)?.body.answered !== undefined);
+  const all = [...attempt.registers.keys()].toSorted();
+  const stated = all.filter((key) => attempt.registers.get(key)?.body.answered !== undefined);
   if (stated.length === 0) return { members: all, spent: [] };
   const names = new Set(namesOf(all.map(address), new Set([...proven].map(address))));
   const own = setName(all.map(address));
@@ -152,7 +158,7 @@ export const fitting = (
     if (setName(honest.map(address)) === own) names.add(setName(survivors.map(address)));
   }
   const same = stated.every((key) =>
-    (round.registers.get(key)?.body.answered ?? []).every((hash) => names.has(toHex(hash))),
+    (attempt.registers.get(key)?.body.answered ?? []).every((hash) => names.has(toHex(hash))),
   );
   if (same) return { members: all, spent: [] };
   return { members: all.filter((key) => !stated.includes(key)), spent: stated };

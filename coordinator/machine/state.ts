@@ -44,8 +44,8 @@ export interface Complained {
 }
 
 /** One attempt at a round. Fields that are not known yet are undefined or empty. */
-export interface Round {
-  readonly round: number;
+export interface Attempt {
+  readonly attempt: number;
   readonly invited: readonly Hex[];
   /** They have answered for a larger set on this model, and are asked for a group of it. */
   readonly isGroup: boolean;
@@ -89,7 +89,7 @@ export interface Round {
 }
 
 /** An attempt with an accepted Open record. */
-export interface Opened extends Round {
+export interface Opened extends Attempt {
   readonly open: SignedRecord<'open'>;
 }
 
@@ -119,16 +119,16 @@ interface Timed<Type extends string> {
  * A phase in which the participants answer or the host works. It ends at the deadline at the
  * latest.
  */
-interface Bounded<Type extends string, In extends Round> extends Timed<Type> {
+interface Bounded<Type extends string, In extends Attempt> extends Timed<Type> {
   readonly deadline: number;
   /** Since when answers are timed, where that is not `since`: the coordinator was started again. */
   readonly timedFrom?: number;
-  readonly round: In;
+  readonly attempt: In;
 }
 
 /** The type of the attempt in each phase that ends at a deadline. */
-interface RoundIn {
-  opening: Round;
+interface AttemptIn {
+  opening: Attempt;
   register: Opened;
   'freezing-cohort': Opened;
   share: Frozen;
@@ -140,10 +140,12 @@ interface RoundIn {
 }
 
 /** The phases of an attempt that end at a deadline. */
-export type BoundedPhase = { [Type in keyof RoundIn]: Bounded<Type, RoundIn[Type]> }[keyof RoundIn];
+export type BoundedPhase = {
+  [Type in keyof AttemptIn]: Bounded<Type, AttemptIn[Type]>;
+}[keyof AttemptIn];
 
 /** The phases of an attempt. */
-export type RoundPhase = BoundedPhase | (Timed<'registering'> & { readonly round: Committing });
+export type AttemptPhase = BoundedPhase | (Timed<'registering'> & { readonly attempt: Committing });
 
 /** The phases between attempts, and after the last one. */
 export type IdlePhase =
@@ -155,7 +157,7 @@ export type IdlePhase =
     })
   | Timed<'finished'>;
 
-export type Phase = RoundPhase | IdlePhase;
+export type Phase = AttemptPhase | IdlePhase;
 export type PhaseType = Phase['type'];
 export type AnswerPhase = 'register' | 'share' | 'upload' | 'consistency' | 'unmask';
 
@@ -165,7 +167,7 @@ export type PhaseOf<Type extends PhaseType> = Extract<Phase, { readonly type: Ty
 /** The evidence with which the cohort of the next round checks the newest commit. */
 export interface Evidence {
   readonly commit: SignedRecord<'commit'>;
-  /** Its round's records as the `evidence` frame holds them. */
+  /** Its attempt's records as the `evidence` frame holds them. */
   readonly records: readonly Uint8Array[];
 }
 
@@ -183,9 +185,9 @@ export interface Streak {
 
 export interface State {
   readonly phase: Phase;
-  /** A round opens at once when this many are logged in. */
+  /** An attempt opens at once when this many are logged in. */
   readonly startWith: number;
-  /** The number of the last attempt: the `round` of its records. */
+  /** The number of the last attempt: as in its records. */
   readonly attempt: number;
   /** Rounds committed so far; the run ends at `spec.rounds`. */
   readonly committed: number;
@@ -226,7 +228,8 @@ export interface State {
    */
   readonly proofs: readonly SignedRecord<'abort'>[];
   /**
-   * Present participants, and absent ones that are invited to this round or have been in a cohort.
+   * Present participants, and absent ones that are invited to this attempt or have been in a
+   * cohort.
    */
   readonly participants: ReadonlyMap<Hex, Presence>;
   /** Participants that have been in a cohort; members of the latest cohorts are at the end. */
@@ -271,8 +274,8 @@ export const initialState: State = {
   evidence: undefined,
 };
 
-export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
-  round,
+export const emptyAttempt = (attempt: number, invited: readonly Hex[]): Attempt => ({
+  attempt,
   invited,
   isGroup: false,
   withdrawn: new Map(),
@@ -298,22 +301,22 @@ export const emptyRound = (round: number, invited: readonly Hex[]): Round => ({
 });
 
 /** The attempt in progress. */
-export const roundOf = ({ phase }: Pick<State, 'phase'>): Round | undefined =>
-  'round' in phase ? phase.round : undefined;
+export const attemptOf = ({ phase }: Pick<State, 'phase'>): Attempt | undefined =>
+  'attempt' in phase ? phase.attempt : undefined;
 
 /** What changes in an attempt while its phase lasts: never the records that a phase rests on. */
-export type RoundChange = Partial<
-  Omit<Round, 'round' | 'open' | 'cohort' | 'context' | 'survivors' | 'commit'>
+export type AttemptChange = Partial<
+  Omit<Attempt, 'attempt' | 'open' | 'cohort' | 'context' | 'survivors' | 'commit'>
 >;
 
-const changed = <In extends RoundPhase>(phase: In, change: RoundChange): In => ({
+const changed = <In extends AttemptPhase>(phase: In, change: AttemptChange): In => ({
   ...phase,
-  round: { ...phase.round, ...change },
+  attempt: { ...phase.attempt, ...change },
 });
 
 /** The state with a change to the current attempt; unchanged without one. */
-export const withChange = (state: State, change: RoundChange): State =>
-  'round' in state.phase ? { ...state, phase: changed(state.phase, change) } : state;
+export const withChange = (state: State, change: AttemptChange): State =>
+  'attempt' in state.phase ? { ...state, phase: changed(state.phase, change) } : state;
 
 /** Present participants that are not excluded. */
 export const eligible = (state: State): Hex[] =>
@@ -331,17 +334,17 @@ export const withEntry = <Value>(
 export const isMasked = ({ spec }: MachineConfig): boolean => spec.secagg === 'masked';
 
 /** The members that may upload: U1 with masks, the cohort without. */
-export const uploaders = (round: Round): readonly Hex[] =>
-  round.sharers?.body.members.map(toHex) ?? round.members;
+export const uploaders = (attempt: Attempt): readonly Hex[] =>
+  attempt.sharers?.body.members.map(toHex) ?? attempt.members;
 
-export const survivorsOf = (round: Round): readonly Hex[] =>
-  round.survivors?.body.members.map(toHex) ?? [];
+export const survivorsOf = (attempt: Attempt): readonly Hex[] =>
+  attempt.survivors?.body.members.map(toHex) ?? [];
 
 /** Fewest answers of any phase after the cohort: of a batch, all. */
-export const quorum = ({ spec }: MachineConfig, round: Round): number =>
+export const quorum = ({ spec }: MachineConfig, attempt: Attempt): number =>
   spec.selection === 'batches'
-    ? round.invited.length
-    : Math.max(spec.cohort.minimum, round.cohort?.body.threshold ?? 0);
+    ? attempt.invited.length
+    : Math.max(spec.cohort.minimum, attempt.cohort?.body.threshold ?? 0);
 
 /** The code of an attempt that ends for too few. */
 export const tooFewCode = ({ spec }: MachineConfig): 'batch_incomplete' | 'cohort_too_small' =>
@@ -349,21 +352,21 @@ export const tooFewCode = ({ spec }: MachineConfig): 'batch_incomplete' | 'cohor
 
 /** The participants whose answer this phase still waits for. */
 export const awaited = ({ phase }: Pick<State, 'phase'>): readonly Hex[] => {
-  if (!('round' in phase)) return [];
-  const { round } = phase;
+  if (!('attempt' in phase)) return [];
+  const { attempt } = phase;
   const missing = (keys: readonly Hex[], answers: ReadonlyMap<Hex, unknown>): Hex[] =>
-    keys.filter((key) => !answers.has(key) && !round.withdrawn.has(key));
+    keys.filter((key) => !answers.has(key) && !attempt.withdrawn.has(key));
   switch (phase.type) {
     case 'register':
-      return missing(round.invited, round.registers);
+      return missing(attempt.invited, attempt.registers);
     case 'share':
-      return missing(round.members, round.shares);
+      return missing(attempt.members, attempt.shares);
     case 'upload':
-      return missing(uploaders(round), round.uploads);
+      return missing(uploaders(attempt), attempt.uploads);
     case 'consistency':
-      return missing(survivorsOf(round), round.consistent);
+      return missing(survivorsOf(attempt), attempt.consistent);
     case 'unmask':
-      return missing(survivorsOf(round), round.unmasks);
+      return missing(survivorsOf(attempt), attempt.unmasks);
     default:
       return [];
   }

@@ -5,7 +5,8 @@
  * no round stalls. After Bonawitz et al. 2017, protocol of figure 4.
  *
  * waiting -> opening -> register -> freezing-cohort -> [share ->] upload -> freezing-survivors
- *     -> [consistency -> unmask ->] finishing -> registering -> waiting | finished      (any -> abort -> waiting)
+ *     -> [consistency -> unmask ->] finishing -> registering -> waiting | finished      (any ->
+ * abort -> waiting)
  *
  * The bracketed phases are those of a masked run.
  */
@@ -22,7 +23,7 @@ import { applyJoined, applyLeft, applyResumed, applyWithdrawn } from './presence
 import { applyRecord } from './records.ts';
 import { applyCohortFrozen, closeRegister } from './register.ts';
 import { closeShare } from './share.ts';
-import { awaited, goneAt, nobodyLeft, roundOf, type PhaseOf, type State } from './state.ts';
+import { awaited, goneAt, nobodyLeft, attemptOf, type PhaseOf, type State } from './state.ts';
 import { closeConsistency, closeUnmask } from './unmask.ts';
 import {
   applyFolded,
@@ -33,14 +34,14 @@ import {
   unfolded,
   uploadLimit,
 } from './upload.ts';
-import { applyOpened, openRound, opensAt, sayWhy } from './between-attempts.ts';
+import { applyOpened, openAttempt, opensAt, sayWhy } from './between-attempts.ts';
 
 const same = (state: State): Step => ({ state, effects: [] });
 
 /** Applies the event itself, before any phase ends. */
 const apply = (config: MachineConfig, state: State, event: Event): Step => {
   // Results of the host's work for an earlier attempt are ignored.
-  if ('round' in event && event.round !== roundOf(state)?.round) return same(state);
+  if ('attempt' in event && event.attempt !== attemptOf(state)?.attempt) return same(state);
   switch (event.type) {
     case 'started':
       return same({
@@ -97,7 +98,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
 const advance = (config: MachineConfig, state: State, now: number): Step | undefined => {
   const { phase } = state;
   if (phase.type === 'waiting')
-    return opensAt(config, state) <= now ? openRound(config, state, now) : sayWhy(config, state);
+    return opensAt(config, state) <= now ? openAttempt(config, state, now) : sayWhy(config, state);
   if (phase.type === 'registering' || phase.type === 'finished') return undefined;
   const late = now >= phase.deadline;
   const longer = late ? prolonged(config, state, now) : undefined;
@@ -105,23 +106,23 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
   const settled = late || nobodyLeft(config, state, now);
   switch (phase.type) {
     case 'register':
-      return settled || phase.round.registers.size === config.spec.cohort.size
-        ? closeRegister(config, state, phase.round, now)
+      return settled || phase.attempt.registers.size === config.spec.cohort.size
+        ? closeRegister(config, state, phase.attempt, now)
         : undefined;
     case 'share':
-      return settled ? closeShare(config, state, phase.round, now) : undefined;
+      return settled ? closeShare(config, state, phase.attempt, now) : undefined;
     case 'upload':
       return settled ? advanceUpload(config, state, phase, now) : undefined;
     case 'consistency':
-      return settled ? closeConsistency(config, state, phase.round, now) : undefined;
+      return settled ? closeConsistency(config, state, phase.attempt, now) : undefined;
     case 'unmask':
-      return settled ? closeUnmask(config, state, phase.round, now) : undefined;
+      return settled ? closeUnmask(config, state, phase.attempt, now) : undefined;
     case 'opening':
     case 'freezing-cohort':
     case 'freezing-survivors':
     case 'finishing':
       return late
-        ? abort(config, state, now, 'round_aborted', `${phase.type} took too long`, [])
+        ? abort(config, state, now, 'attempt_aborted', `${phase.type} took too long`, [])
         : undefined;
   }
 };
@@ -133,15 +134,15 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
 const advanceUpload = (
   config: MachineConfig,
   state: State,
-  { round, deadline }: PhaseOf<'upload'>,
+  { attempt, deadline }: PhaseOf<'upload'>,
   now: number,
 ): Step | undefined => {
   // No set of survivors before a complaint is judged: it may end the attempt.
-  if (unjudged(round).length > 0) return undefined;
-  const [pending] = unfolded(round);
-  if (pending === undefined) return closeUpload(config, state, round, now);
+  if (unjudged(attempt).length > 0) return undefined;
+  const [pending] = unfolded(attempt);
+  if (pending === undefined) return closeUpload(config, state, attempt, now);
   const [key, upload] = pending;
-  return now >= uploadLimit(deadline) ? rejectUnfolded(state, round, key, upload) : undefined;
+  return now >= uploadLimit(deadline) ? rejectUnfolded(state, attempt, key, upload) : undefined;
 };
 
 /**

@@ -12,7 +12,7 @@ import {
   survivorsOf,
   type Frozen,
   type Hex,
-  type Round,
+  type Attempt,
   type State,
   type Survived,
 } from './state.ts';
@@ -20,18 +20,18 @@ import {
 const needed = ({ cohort }: Frozen): number => cohort.body.threshold;
 
 /** The signatures over the survivor set, in the order of the survivors. */
-export const sendConsistency = (round: Round, to: readonly Hex[]): Effect =>
+export const sendConsistency = (attempt: Attempt, to: readonly Hex[]): Effect =>
   send(to, {
     type: 'consistency',
-    records: (round.survivors?.body.members ?? []).flatMap(
-      (member) => round.consistent.get(toHex(member))?.bytes ?? [],
+    records: (attempt.survivors?.body.members ?? []).flatMap(
+      (member) => attempt.consistent.get(toHex(member))?.bytes ?? [],
     ),
   });
 
 const tooFew = (
   config: MachineConfig,
   state: State,
-  round: Frozen,
+  attempt: Frozen,
   now: number,
   what: string,
   count: number,
@@ -41,44 +41,44 @@ const tooFew = (
     state,
     now,
     'not_enough_shares',
-    `expected ${needed(round)} ${what}, got ${count}`,
+    `expected ${needed(attempt)} ${what}, got ${count}`,
     [],
   );
 
 export const closeConsistency = (
   config: MachineConfig,
   state: State,
-  round: Survived,
+  attempt: Survived,
   now: number,
 ): Step => {
-  const count = round.consistent.size;
-  if (count < needed(round))
-    return tooFew(config, state, round, now, 'signed survivor sets', count);
+  const count = attempt.consistent.size;
+  if (count < needed(attempt))
+    return tooFew(config, state, attempt, now, 'signed survivor sets', count);
   const entered = enter(state, {
     type: 'unmask',
     since: now,
     deadline: now + config.spec.deadlines.unmask * 1000,
-    round,
+    attempt,
   });
   return {
     state: entered.state,
-    effects: [...entered.effects, sendConsistency(round, survivorsOf(round))],
+    effects: [...entered.effects, sendConsistency(attempt, survivorsOf(attempt))],
   };
 };
 
 export const closeUnmask = (
   config: MachineConfig,
   state: State,
-  round: Survived,
+  attempt: Survived,
   now: number,
 ): Step => {
-  const count = round.unmasks.size;
-  if (count < needed(round)) return tooFew(config, state, round, now, 'answers', count);
+  const count = attempt.unmasks.size;
+  if (count < needed(attempt)) return tooFew(config, state, attempt, now, 'answers', count);
   const entered = enter(state, {
     type: 'finishing',
     since: now,
     deadline: now + WORK_LIMIT_MS,
-    round,
+    attempt,
   });
-  return { state: entered.state, effects: [...entered.effects, startWork(finishWork(round))] };
+  return { state: entered.state, effects: [...entered.effects, startWork(finishWork(attempt))] };
 };

@@ -39,32 +39,32 @@ export const uploadLimit = (deadline: number): number => deadline + WORK_LIMIT_M
 /** The phase with the deadline that the upload times so far give; see protocol/spec/timeouts.ts. */
 export const timed = (config: MachineConfig, phase: Phase): Phase => {
   if (phase.type !== 'upload') return phase;
-  const { round, since, timedFrom, deadline } = phase;
-  const took = [...round.uploads.values()].map((upload) => upload.took);
-  const time = uploadTime(config.spec.deadlines, took, quorum(config, round));
+  const { attempt, since, timedFrom, deadline } = phase;
+  const took = [...attempt.uploads.values()].map((upload) => upload.took);
+  const time = uploadTime(config.spec.deadlines, took, quorum(config, attempt));
   return { ...phase, deadline: Math.min(deadline, (timedFrom ?? since) + time) };
 };
 
-const setUpload = (state: State, round: Frozen, key: Hex, upload: Upload): State =>
-  withChange(state, { uploads: withEntry(round.uploads, key, upload) });
+const setUpload = (state: State, attempt: Frozen, key: Hex, upload: Upload): State =>
+  withChange(state, { uploads: withEntry(attempt.uploads, key, upload) });
 
 export const applyFolded = (state: State, event: EventOf<'folded'>): Step => {
   const { phase } = state;
   const key = toHex(event.member);
   if (phase.type !== 'upload') return { state, effects: [] };
-  const { round } = phase;
-  const upload = round.uploads.get(key);
+  const { attempt } = phase;
+  const upload = attempt.uploads.get(key);
   if (upload?.status !== 'accepted') return { state, effects: [] };
   return {
-    state: setUpload(state, round, key, { ...upload, status: 'folded' }),
+    state: setUpload(state, attempt, key, { ...upload, status: 'folded' }),
     effects: [
       publish({
         type: 'upload-folded',
-        round: round.round,
+        attempt: attempt.attempt,
         member: key,
         bytes: upload.record.body.blob.size,
-        folded: foldedMembers(round).length + 1,
-        of: uploaders(round).length,
+        folded: foldedMembers(attempt).length + 1,
+        of: uploaders(attempt).length,
       }),
     ],
   };
@@ -72,15 +72,15 @@ export const applyFolded = (state: State, event: EventOf<'folded'>): Step => {
 
 const reject = (
   state: State,
-  round: Frozen,
+  attempt: Frozen,
   key: Hex,
   upload: Upload,
   code: string,
   reason: string,
 ): Step => ({
-  state: setUpload(state, round, key, { ...upload, status: 'rejected', code }),
+  state: setUpload(state, attempt, key, { ...upload, status: 'rejected', code }),
   effects: [
-    publish({ type: 'upload-rejected', round: round.round, member: key, code }),
+    publish({ type: 'upload-rejected', attempt: attempt.attempt, member: key, code }),
     refusal(key, isErrorCode(code) ? code : 'upload_mismatch', reason, upload.record.hash),
   ],
 });
@@ -93,39 +93,39 @@ export const applyUploadRejected = (state: State, event: EventOf<'upload-rejecte
   const { phase } = state;
   if (phase.type !== 'upload') return { state, effects: [] };
   const key = toHex(event.member);
-  const upload = phase.round.uploads.get(key);
+  const upload = phase.attempt.uploads.get(key);
   if (upload === undefined || upload.status === 'rejected') return { state, effects: [] };
-  return reject(state, phase.round, key, upload, event.code, event.reason);
+  return reject(state, phase.attempt, key, upload, event.code, event.reason);
 };
 
 /** The uploads that are still being folded, by member. */
 export const unfolded = ({ uploads }: Frozen): readonly (readonly [Hex, Upload])[] =>
   [...uploads].filter(([, { status }]) => status === 'accepted');
 
-export const rejectUnfolded = (state: State, round: Frozen, key: Hex, upload: Upload): Step =>
-  reject(state, round, key, upload, 'store_unavailable', 'the upload could not be read');
+export const rejectUnfolded = (state: State, attempt: Frozen, key: Hex, upload: Upload): Step =>
+  reject(state, attempt, key, upload, 'store_unavailable', 'the upload could not be read');
 
 /** Why a member that could have uploaded is not in U. */
 const absence = (
   config: MachineConfig,
   state: State,
-  round: Frozen,
+  attempt: Frozen,
   key: Hex,
   now: number,
 ): string => {
   const gone = goneAt(config, state, key);
   return (
-    round.uploads.get(key)?.code ??
-    round.withdrawn.get(key) ??
+    attempt.uploads.get(key)?.code ??
+    attempt.withdrawn.get(key) ??
     (gone !== undefined && gone <= now ? 'connection_lost' : 'phase_closed')
   );
 };
 
-export const freezeSurvivorsWork = (round: Frozen): Work => {
-  const { hash, members, uploads } = survivorSet(round);
+export const freezeSurvivorsWork = (attempt: Frozen): Work => {
+  const { hash, members, uploads } = survivorSet(attempt);
   return {
     type: 'freeze-survivors',
-    round: round.round,
+    attempt: attempt.attempt,
     hash,
     members,
     dataCommitment: dataCommitment(uploads),
@@ -133,17 +133,17 @@ export const freezeSurvivorsWork = (round: Frozen): Work => {
 };
 
 const survivorSet = (
-  round: Frozen,
+  attempt: Frozen,
 ): Pick<Body<'survivors'>, 'context' | 'members' | 'uploads' | 'eligible' | 'hash'> => {
-  const { context } = round;
-  const records = foldedMembers(round).flatMap((key) => round.uploads.get(key)?.record ?? []);
+  const { context } = attempt;
+  const records = foldedMembers(attempt).flatMap((key) => attempt.uploads.get(key)?.record ?? []);
   const members = records.map(({ author }) => author);
   const uploads = records.map(({ hash }) => hash);
   const frozen = {
     context,
     members,
     uploads,
-    eligible: eligibleRoot(round.eligible.map(fromHex)),
+    eligible: eligibleRoot(attempt.eligible.map(fromHex)),
   };
   return { ...frozen, hash: survivorsHash(frozen) };
 };
@@ -162,23 +162,28 @@ const rejectedText = ({ uploads }: Frozen): string => {
 export const closeUpload = (
   config: MachineConfig,
   state: State,
-  round: Frozen,
+  attempt: Frozen,
   now: number,
 ): Step => {
-  const needed = quorum(config, round);
-  const survivors = foldedMembers(round);
+  const needed = quorum(config, attempt);
+  const survivors = foldedMembers(attempt);
   if (survivors.length < needed)
     return abort(
       config,
       state,
       now,
       tooFewCode(config),
-      `expected uploads of at least ${needed} members, got ${survivors.length}${rejectedText(round)}`,
+      `expected uploads of at least ${needed} members, got ${survivors.length}${rejectedText(attempt)}`,
       [],
     );
-  const frozen: Frozen = { ...round, eligible: eligibleSet(state, round.members) };
+  const frozen: Frozen = { ...attempt, eligible: eligibleSet(state, attempt.members) };
   const deadline = now + WORK_LIMIT_MS;
-  const entered = enter(state, { type: 'freezing-survivors', since: now, deadline, round: frozen });
+  const entered = enter(state, {
+    type: 'freezing-survivors',
+    since: now,
+    deadline,
+    attempt: frozen,
+  });
   return {
     state: entered.state,
     effects: [...entered.effects, startWork(freezeSurvivorsWork(frozen))],
@@ -192,19 +197,19 @@ export const applySurvivorsFrozen = (
 ): Step => {
   const { phase } = state;
   if (phase.type !== 'freezing-survivors') return { state, effects: [] };
-  const { round } = phase;
-  const alive = new Set(foldedMembers(round));
-  const survivors = config.sign('survivors', round.round, {
-    ...survivorSet(round),
-    rejected: uploaders(round)
+  const { attempt } = phase;
+  const alive = new Set(foldedMembers(attempt));
+  const survivors = config.sign('survivors', attempt.attempt, {
+    ...survivorSet(attempt),
+    rejected: uploaders(attempt)
       .filter((key) => !alive.has(key))
       .map((key) => ({
         member: fromHex(key),
-        code: absence(config, state, round, key, phase.since),
+        code: absence(config, state, attempt, key, phase.since),
       })),
     receipt: event.receipt,
   });
-  const next = { ...round, survivors };
+  const next = { ...attempt, survivors };
   const now = event.time;
   const masked = isMasked(config);
   const limit = masked ? config.spec.deadlines.consistency * 1000 : WORK_LIMIT_MS;
@@ -212,7 +217,7 @@ export const applySurvivorsFrozen = (
     type: masked ? 'consistency' : 'finishing',
     since: now,
     deadline: now + limit,
-    round: next,
+    attempt: next,
   });
   return {
     state: entered.state,
@@ -220,7 +225,7 @@ export const applySurvivorsFrozen = (
       append(survivors),
       ...entered.effects,
       send([...alive], { type: 'record', record: survivors.bytes }),
-      ...(masked ? [] : [startWork(finishWork(round))]),
+      ...(masked ? [] : [startWork(finishWork(attempt))]),
     ],
   };
 };

@@ -1,16 +1,16 @@
 /**
- * @module An attempt in the form that the rules of a round take: the coordinator knows every
+ * @module An attempt in the form that the rules of an attempt take: the coordinator knows every
  * record.
  */
 import {
   emptyView,
   registeredBy,
   type ByAuthor,
-  type RoundView,
+  type AttemptView,
 } from '../../protocol/rules/index.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import type { MachineConfig } from './config.ts';
-import type { Hex, Round, State } from './state.ts';
+import type { Hex, Attempt, State } from './state.ts';
 
 const recordsOf = <Type extends 'share' | 'complaint' | 'upload'>(
   rows: ReadonlyMap<Hex, { readonly record: SignedRecord<Type> }>,
@@ -19,12 +19,12 @@ const recordsOf = <Type extends 'share' | 'complaint' | 'upload'>(
 export const viewOf = (
   { spec, run }: MachineConfig,
   { registered, committed }: Pick<State, 'registered' | 'committed'>,
-  round: Round,
-): RoundView => ({
+  attempt: Attempt,
+): AttemptView => ({
   ...emptyView({
     spec,
     run,
-    round: round.round,
+    attempt: attempt.attempt,
     complete: true,
     committed,
     lastRegisterOf: (author) => {
@@ -32,14 +32,14 @@ export const viewOf = (
       return register && registeredBy(register);
     },
   }),
-  open: round.open,
-  registers: round.registers,
-  cohort: round.cohort,
-  shares: recordsOf(round.shares),
-  sharers: round.sharers,
-  complaints: recordsOf(round.complaints),
-  uploads: recordsOf(round.uploads),
-  survivors: round.survivors,
-  consistents: round.consistent,
-  unmasks: round.unmasks,
+  open: attempt.open,
+  registers: attempt.registers,
+  cohort: attempt.cohort,
+  shares: recordsOf(attempt.shares),
+  sharers: attempt.sharers,
+  complaints: recordsOf(attempt.complaints),
+  uploads: recordsOf(attempt.uploads),
+  survivors: attempt.survivors,
+  consistents: attempt.consistent,
+  unmasks: attempt.unmasks,
 });

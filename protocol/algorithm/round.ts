@@ -56,17 +56,16 @@ export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
   stateTensors(strategyOf(spec), trainableOf(spec));
 
 /**
- * Seed of the shared rotation: public, fresh per round, bound to the model and the cohort. It
+ * Seed of the shared rotation: public, fresh per attempt, bound to the model and the cohort. It
  * depends neither on masks nor on the beacon: masked and unmasked runs of equal inputs agree, and
  * so do a run on a chain, whose beacon nobody can repeat, and a local one. The rotation guards
  * nothing; it spreads the error of rounding.
  */
-export const rotationSeed = (round: {
-  readonly round: number;
+export const rotationSeed = (of: {
+  readonly attempt: number;
   readonly modelHash: Uint8Array;
   readonly cohortRoot: Uint8Array;
-}): Uint8Array =>
-  sha256(utf8(`floe/rotation/v1/${round.round}/`), round.modelHash, round.cohortRoot);
+}): Uint8Array => sha256(utf8(`floe/rotation/v1/${of.attempt}/`), of.modelHash, of.cohortRoot);
 
 /** One accumulator for a round: memory O(d), whatever the number of uploads. */
 export interface Fold {

@@ -37,7 +37,7 @@ export const CLI = {
     'operator',
     true,
     'The keystore cannot be read or written: its disk is full, read-only, broken or gone.',
-    'Make room, or make the folder writable; the participant tries again in the next round.',
+    'Make room, or make the folder writable; the participant tries again in the next attempt.',
   ),
   clock_skewed: entry(
     'cli',

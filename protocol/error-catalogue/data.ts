@@ -79,14 +79,14 @@ export const DATA = {
     'participant',
     true,
     'The trainer threw an error.',
-    'Mend the trainer of this participant, or its data: the message is what it threw. The participant takes part again in the next round.',
+    'Mend the trainer of this participant, or its data: the message is what it threw. The participant takes part again in the next attempt.',
   ),
   trainer_lost: entry(
     'data',
     'participant',
     true,
     'The thread that trains has ended by itself.',
-    'Nothing: the next round starts it again. If it repeats, use a smaller batch or a machine with more memory.',
+    'Nothing: the next attempt starts it again. If it repeats, use a smaller batch or a machine with more memory.',
   ),
   correction_unsupported: entry(
     'data',

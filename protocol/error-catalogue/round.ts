@@ -22,7 +22,7 @@ export const ROUND = {
     'round',
     'peer',
     false,
-    'A record was seen before or belongs to another run or round.',
+    'A record was seen before or belongs to another run or attempt.',
     'Nothing to do: the record is refused.',
   ),
   record_conflict: entry(
@@ -37,7 +37,7 @@ export const ROUND = {
     'nobody',
     true,
     'The record came after its phase had closed.',
-    'The participant takes part again in the next round.',
+    'The participant takes part again in the next attempt.',
   ),
   not_a_member: entry(
     'round',
@@ -57,10 +57,10 @@ export const ROUND = {
     'round',
     'participant',
     false,
-    "The author is not a member of this round's cohort.",
-    'Wait for the next round.',
+    'The author is not a member of the cohort of this attempt.',
+    'Wait for the next attempt.',
   ),
-  round_aborted: entry(
+  attempt_aborted: entry(
     'round',
     'nobody',
     true,
@@ -79,7 +79,7 @@ export const ROUND = {
     'participant',
     false,
     'An uploaded blob does not match its record.',
-    'The participant is left out of the round.',
+    'The participant is left out of the attempt.',
   ),
   weight_sum_out_of_range: entry(
     'round',

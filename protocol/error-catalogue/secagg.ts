@@ -72,7 +72,7 @@ export const SECAGG = {
     'participant',
     false,
     'A reconstructed secret does not match its commitment.',
-    'Nothing to do: the round restarts without its author.',
+    'Nothing to do: the attempt restarts without its author.',
   ),
   not_enough_shares: entry(
     'secagg',
@@ -92,7 +92,7 @@ export const SECAGG = {
     'secagg',
     'nobody',
     false,
-    'This participant has already answered the unmasking of this round.',
+    'This participant has already answered the unmasking of this attempt.',
     'Nothing to do: answering twice could reveal an update.',
   ),
   update_already_spent: entry(
@@ -128,6 +128,6 @@ export const SECAGG = {
     'nobody',
     false,
     'A second, different upload under the same masks was attempted.',
-    'Nothing to do: the participant sits this round out.',
+    'Nothing to do: the participant sits this attempt out.',
   ),
 } as const;

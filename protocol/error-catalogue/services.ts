@@ -134,7 +134,7 @@ export const SERVICES = {
     'ledger',
     'service',
     false,
-    'The ledger already holds another value for this round.',
+    'The ledger already holds another value for this attempt.',
     'Nothing to do: a freeze happens once.',
   ),
   ledger_unavailable: entry(
@@ -170,7 +170,7 @@ export const SERVICES = {
     'coordinator',
     false,
     'The recomputation differs from the published result.',
-    'The message names the round and the record.',
+    'The message names the attempt and the record.',
   ),
   commit_fabricated: entry(
     'verify',

@@ -39,8 +39,8 @@ export const envelopeKey = (
       'key_invalid',
       `expected a sealing secret of ${SEALING_SECRET_BYTES} bytes, got ${secret.length}`,
     );
-  const { run, round, role } = purpose;
-  const about = encodeCbor({ run, round, role, content: sha256(plain) });
+  const { run, attempt, role } = purpose;
+  const about = encodeCbor({ run, attempt, role, content: sha256(plain) });
   const info = concatBytes(utf8('floe/envelope-key/v2'), new Uint8Array([0]), about);
   return hkdf(sha256Hash, secret, undefined, info, ENVELOPE_KEY_BYTES);
 };
@@ -51,7 +51,7 @@ const parameters = (purpose: KeyPurpose) => ({
   additionalData: encodeCbor({
     tag: 'floe/blob/v1',
     run: purpose.run,
-    round: purpose.round,
+    attempt: purpose.attempt,
     role: purpose.role,
   }),
 });
@@ -97,7 +97,7 @@ export const decryptBlob = async (
   } catch (cause) {
     throw new FloeError(
       'decryption_failed',
-      `the ${purpose.role} of round ${purpose.round} does not decrypt`,
+      `the ${purpose.role} of attempt ${purpose.attempt} does not decrypt`,
       {},
       { cause },
     );

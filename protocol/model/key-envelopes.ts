@@ -45,7 +45,7 @@ export const sealedSchema = v.strictObject({
     v.array(
       v.strictObject({
         audience: v.picklist(AUDIENCE_NAMES),
-        round: integer(0, 100_000),
+        attempt: integer(0, 100_000),
         object: bytesUpTo(8 << 10),
       }),
     ),
@@ -59,15 +59,18 @@ const envelopeSchema = v.variant('v', [boxesSchema, sealedSchema]);
 /** The parties that must be able to open a key, independent of other envelope contents. */
 export interface Required {
   readonly spec: RunSpec;
-  readonly purpose: Pick<KeyPurpose, 'round' | 'role'>;
+  readonly purpose: Pick<KeyPurpose, 'attempt' | 'role'>;
   /** Participants, in addition to the coordinator and the auditors. */
   readonly members: readonly Uint8Array[];
-  /** The round in whose cohort they are. */
+  /** The attempt in whose cohort they are. */
   readonly cohortOf: number;
 }
 
-const leftOut = (who: string, { purpose: { role, round } }: Required): FloeError =>
-  new FloeError('reader_left_out', `the key of the ${role} of round ${round} leaves out ${who}`);
+const leftOut = (who: string, { purpose: { role, attempt } }: Required): FloeError =>
+  new FloeError(
+    'reader_left_out',
+    `the key of the ${role} of attempt ${attempt} leaves out ${who}`,
+  );
 
 const requireBoxes = ({ boxes }: v.InferOutput<typeof boxesSchema>, required: Required): void => {
   const readers = new Set(boxes.map(({ reader }) => toHex(reader)));
@@ -94,17 +97,18 @@ const requireSealed = (
     // The policy of a bundle admits the cohorts on its model, and no earlier ones as that of a
     // cohort would.
     purpose.role === 'bundle'
-      ? [['unmask', purpose.round]]
+      ? [['unmask', purpose.attempt]]
       : [
-          ['auditor', purpose.round],
+          ['auditor', purpose.attempt],
           ...(onlyAuditors ? [] : [['cohort', cohortOf] as const]),
           ...(purpose.role === 'model' ? (spec.access?.models ?? []) : []).map(
-            (audience) => [audience, purpose.round] as const,
+            (audience) => [audience, purpose.attempt] as const,
           ),
         ];
-  for (const [audience, round] of wanted) {
-    const entry = sealed.find((one) => one.audience === audience && one.round === round);
-    if (entry === undefined) throw leftOut(`the audience ${audience} of round ${round}`, required);
+  for (const [audience, attempt] of wanted) {
+    const entry = sealed.find((one) => one.audience === audience && one.attempt === attempt);
+    if (entry === undefined)
+      throw leftOut(`the audience ${audience} of attempt ${attempt}`, required);
     if (entry.object.length === 0)
       throw new FloeError('envelope_malformed', `nothing is sealed for the audience ${audience}`);
   }
@@ -112,7 +116,7 @@ const requireSealed = (
 
 const read = (
   envelope: Uint8Array,
-  { purpose: { role, round } }: Required,
+  { purpose: { role, attempt } }: Required,
 ): v.InferOutput<typeof envelopeSchema> => {
   try {
     return decodeCbor(envelopeSchema, envelope, 'envelope_malformed', MAX_ENVELOPE_BYTES);
@@ -120,7 +124,7 @@ const read = (
     const { message } = toFloeError(cause);
     throw new FloeError(
       'envelope_malformed',
-      `the key of the ${role} of round ${round}: ${message}`,
+      `the key of the ${role} of attempt ${attempt}: ${message}`,
       {},
       { cause },
     );

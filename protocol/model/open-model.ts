@@ -40,7 +40,7 @@ interface SealedModel {
 }
 
 const purposeOf = ({ run, model }: SealedModel) =>
-  ({ run, round: model.version, role: 'model' }) as const;
+  ({ run, attempt: model.version, role: 'model' }) as const;
 
 /**
  * The file of a version: that of the model alone where there is no state.

@@ -5,7 +5,7 @@
  */
 import { FloeError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
-import { ALL_ROUNDS, type Rounds } from '../spec/bounds.ts';
+import { ALL_ATTEMPTS, type AttemptRange } from '../spec/bounds.ts';
 import { showCoins } from './cost.ts';
 import type { NetworkConfig } from './config.ts';
 import { registryOf, senderOf, type OnRetry } from './registry.ts';
@@ -24,7 +24,7 @@ export interface OfferTerms {
   readonly periodMs: number;
   /** The address that is paid. Default: the address that makes the offer. */
   readonly beneficiary?: string | undefined;
-  readonly rounds?: Rounds | undefined;
+  readonly attempts?: AttemptRange | undefined;
 }
 
 /** What was executed; undefined where the chain said so already and nothing was paid. */
@@ -60,7 +60,7 @@ export interface Passes {
    */
   issueReceipt(
     run: string,
-    round: number,
+    attempt: number,
     member: string,
   ): Promise<offers.Made | { readonly id: string }>;
 }
@@ -107,10 +107,10 @@ const passesWith = (registry: Registry, sender: Sender): Passes => {
   const read = (id: string): Promise<offers.Offer> => offers.readOffer(registry, id);
   return {
     address: sender.address,
-    offer: async ({ beneficiary = sender.address, rounds = ALL_ROUNDS, ...terms }) => {
+    offer: async ({ beneficiary = sender.address, attempts = ALL_ATTEMPTS, ...terms }) => {
       const { passPrice, periodPrice, periodMs } = terms;
       requireAmounts({ passPrice, periodPrice, periodMs });
-      return offers.createOffer(registry, sender, { ...terms, beneficiary, ...rounds });
+      return offers.createOffer(registry, sender, { ...terms, beneficiary, ...attempts });
     },
     close: async (offer) => offers.closeOffer(registry, sender, await read(offer)),
     give: async (offer, holder) => offers.givePass(registry, sender, await read(offer), holder),
@@ -125,7 +125,7 @@ const passesWith = (registry: Registry, sender: Sender): Passes => {
       return { ...(await offers.buyPass(registry, sender, offer)), price: offer.passPrice };
     },
     subscribe: (offer, atMost, renew) => subscribe(registry, sender, offer, atMost, renew),
-    issueReceipt: (run, round, member) => issueReceipt(registry, sender, run, round, member),
+    issueReceipt: (run, attempt, member) => issueReceipt(registry, sender, run, attempt, member),
   };
 };
 

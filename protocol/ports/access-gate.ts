@@ -10,7 +10,7 @@ import { encodeCbor } from '../wire/cbor.ts';
 export interface KeyPurpose {
   /** Hash of the run specification, 32 bytes. */
   readonly run: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   readonly role: 'model' | 'bundle' | 'update';
 }
 
@@ -18,7 +18,7 @@ export interface KeyPurpose {
 export const purposeHash = (purpose: KeyPurpose): Uint8Array =>
   sha256(
     utf8('floe/key-purpose/v1'),
-    encodeCbor({ run: purpose.run, round: purpose.round, role: purpose.role }),
+    encodeCbor({ run: purpose.run, attempt: purpose.attempt, role: purpose.role }),
   );
 
 export interface AccessGate {
@@ -34,9 +34,9 @@ export interface AccessGate {
   /**
    * Wraps a 32-byte key so that only `readers` (Ed25519 public keys) can open it, and whom the
    * run's `access` admits.
-   * @param cohortOf the round in whose cohort, or an earlier one, readers have to be, where the
-   * gate is a policy on chain and knows them as cohort and auditors only; the purpose's round where
-   * missing
+   * @param cohortOf the attempt in whose cohort, or an earlier one, readers have to be, where the
+   * gate is a policy on chain and knows them as cohort and auditors only; the purpose's attempt
+   * where missing
    * @throws FloeError `key_invalid`, `gate_unavailable`
    */
   wrap(

@@ -7,10 +7,10 @@ import type { BlobRef } from './blob-store.ts';
 
 export interface CohortFreeze {
   readonly run: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   /** Merkle root over the sorted member keys. */
   readonly root: Uint8Array;
-  /** Ed25519 keys, sorted; on a chain their addresses are who the round's policies admit. */
+  /** Ed25519 keys, sorted; on a chain their addresses are who the attempt's policies admit. */
   readonly members: readonly Uint8Array[];
   /** What the local beacon is made from: R of the beacon chain. */
   readonly entropy: Uint8Array;
@@ -18,12 +18,12 @@ export interface CohortFreeze {
 
 export interface SurvivorFreeze {
   readonly run: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   /** Hash of the survivor set, see `survivorsHash`. */
   readonly hash: Uint8Array;
   /** A subset of the cohort, in its order. */
   readonly members: readonly Uint8Array[];
-  /** What the model of the round is made of, see `dataCommitment`. */
+  /** What the model of the attempt is made of, see `dataCommitment`. */
   readonly dataCommitment: Uint8Array;
 }
 
@@ -32,15 +32,15 @@ export interface SurvivorFreeze {
  * freeze.
  */
 export interface FrozenSet {
-  readonly round: number;
+  readonly attempt: number;
   readonly cohort: readonly Uint8Array[];
   readonly members: readonly Uint8Array[];
 }
 
 export interface ModelVersion {
   readonly run: Uint8Array;
-  /** The round whose result this is; 0 is the initial model. */
-  readonly round: number;
+  /** The attempt whose result this is; 0 is the initial model. */
+  readonly attempt: number;
   readonly modelHash: Uint8Array;
   /** Of the state of the run's strategy; absent where it has none. */
   readonly stateHash?: Uint8Array | undefined;
@@ -52,7 +52,7 @@ export interface ModelVersion {
 /** What else a ledger may say of a version, for people; nothing is verified against it. */
 export interface ModelFacts {
   /**
-   * The version it was made from: by its round, where it is of the same run, or by its object id.
+   * The version it was made from: by its attempt, where it is of the same run, or by its object id.
    */
   readonly parent?: number | string;
   /** Sum of the capped example counts; 0 unless told. */
@@ -77,8 +77,8 @@ export interface Ledger {
    */
   readonly beacon: 'members' | 'ledger';
   /**
-   * Freezes a cohort and returns the beacon of the round, 32 bytes. Repeating the same call returns
-   * the same beacon.
+   * Freezes a cohort and returns the beacon of the attempt, 32 bytes. Repeating the same call
+   * returns the same beacon.
    * @throws FloeError `already_frozen` when another value stands, `ledger_unavailable`
    */
   freezeCohort(
@@ -91,7 +91,7 @@ export interface Ledger {
   /** What stands, for verifiers; `undefined` when nothing was frozen. */
   readCohort(
     run: Uint8Array,
-    round: number,
+    attempt: number,
   ): Promise<{ readonly root: Uint8Array; readonly beacon: Uint8Array } | undefined>;
   /**
    * What its clock shows, ms since the epoch, where it has one. @throws FloeError
@@ -100,15 +100,15 @@ export interface Ledger {
   time?(): Promise<number>;
   readSurvivors(
     run: Uint8Array,
-    round: number,
+    attempt: number,
   ): Promise<{ readonly hash: Uint8Array; readonly dataCommitment: Uint8Array } | undefined>;
-  readModel(run: Uint8Array, round: number): Promise<ModelVersion | undefined>;
+  readModel(run: Uint8Array, attempt: number): Promise<ModelVersion | undefined>;
   /**
    * Every survivor set that was ever frozen on the model of `version` (0 is the initial model),
-   * also of attempts that were aborted after the freeze; ascending by round. A later version of the
-   * very same parameters is the same model. An attempt is on the newest model that was registered
-   * when its cohort was frozen: a caller that has been shown an attempt on this model refuses when
-   * the attempt is not in the list, for then the ledger holds it on another one.
+   * also of attempts that were aborted after the freeze; ascending by attempt. A later version of
+   * the very same parameters is the same model. An attempt is on the newest model that was
+   * registered when its cohort was frozen: a caller that has been shown an attempt on this model
+   * refuses when the attempt is not in the list, for then the ledger holds it on another one.
    * @param modelHash of the parameters, as the caller was shown them
    * @throws FloeError `ledger_unavailable` when the version is not registered, `context_mismatch`
    * when it is with another hash: under a second name a model would have a second list

@@ -46,7 +46,7 @@ export const sealedBoxGate = (identity: Identity): AccessGate => ({
     if (plain.length !== 64 || !equalBytes(plain.subarray(32), purposeHash(purpose)))
       throw new FloeError(
         'envelope_malformed',
-        `the key was not wrapped as ${purpose.role} of round ${purpose.round}`,
+        `the key was not wrapped as ${purpose.role} of attempt ${purpose.attempt}`,
       );
     return plain.slice(0, 32);
   },

@@ -45,8 +45,8 @@ export const blobRefSchema = v.strictObject({
  */
 export const modelRefSchema = v.strictObject({
   /**
-   * The round whose commit made it, 0 for the initial model: `round` of the KeyPurpose that blob
-   * and key are bound to.
+   * The attempt whose commit made it, 0 for the initial model: `attempt` of the KeyPurpose that
+   * blob and key are bound to.
    */
   version: integer(0, 100_000),
   blob: blobRefSchema,
@@ -101,7 +101,7 @@ export type ShownLie = v.InferOutput<typeof lieSchema>;
 export const liesSchema = v.pipe(v.array(lieSchema), v.minLength(1), v.maxLength(MAX_LIES));
 
 export const bodySchemas = {
-  /** Coordinator: a round begins with this model; the invited may register. */
+  /** Coordinator: an attempt begins with this model; the invited may register. */
   open: v.strictObject({
     model: modelRefSchema,
     /** R: `beacon` of the last commit. See ledger/beacon.ts. */
@@ -138,7 +138,7 @@ export const bodySchemas = {
     ),
     /**
      * Masked runs, after the first commit: the newest commit, and the key of its bundle for this
-     * round's cohort, which checks it.
+     * attempt's cohort, which checks it.
      */
     bundle: v.optional(v.strictObject({ commit: hash, envelope: bytesUpTo(512 << 10) })),
     /** Of this attempt; its secret is erased afterwards. Answers are sealed to it. */

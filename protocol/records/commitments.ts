@@ -1,6 +1,6 @@
 /**
  * @module The hashes by which records and the ledger name sets: the survivors, the identities that
- * the next cohort is drawn from, the uploads of a round.
+ * the next cohort is drawn from, the uploads of an attempt.
  */
 import { compareBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -35,9 +35,9 @@ export const eligibleRoot = (sorted: readonly Uint8Array[]): Uint8Array =>
   sha256(utf8('floe/eligible/v1'), merkleRoot(sorted));
 
 /**
- * What a round's model is made of: Merkle root over the hashes of the survivors' upload records, in
- * the order of the members. Each record names its author, its blob's hash and its chunks' root, so
- * a path to the root shows that an update counted.
+ * What an attempt's model is made of: Merkle root over the hashes of the survivors' upload records,
+ * in the order of the members. Each record names its author, its blob's hash and its chunks' root,
+ * so a path to the root shows that an update counted.
  */
 export const dataCommitment = (uploads: readonly Uint8Array[]): Uint8Array => merkleRoot(uploads);
 

@@ -1,8 +1,8 @@
 /**
  * @module Merkle trees as in RFC 9162, section 2.1: leaves and nodes are hashed under different
  * prefixes, an odd subtree is carried up unhashed. Used for cohorts, the leaves of vectors
- * (encoding/leaves.ts), the sealed entries of a member (secagg/entry-tree.ts) and the records of a
- * round.
+ * (encoding/leaves.ts), the sealed entries of a member (secagg/entry-tree.ts) and the records of an
+ * attempt.
  */
 import { joinBytes, sha256 } from '../bytes.ts';
 

@@ -15,15 +15,16 @@ import { decodeTranscript, encodeEntry } from './transcript.ts';
 
 /** The run up to and with a committed round, and where that can be read. */
 export interface Publication {
-  readonly round: number;
+  readonly attempt: number;
   readonly blob: BlobRef;
 }
 
-/** Where a run's publications are written down, each round's once. */
+/** Where a run's publications are written down, each attempt's once. */
 export interface PublicationLedger {
-  readPublication(round: number): Promise<BlobRef | undefined>;
+  readPublication(attempt: number): Promise<BlobRef | undefined>;
   /**
-   * @throws FloeError `already_frozen` when another one of this round stands, `ledger_unavailable`
+   * @throws FloeError `already_frozen` when another one of this attempt stands,
+   * `ledger_unavailable`
    */
   recordPublication(publication: Publication): Promise<void>;
 }
@@ -62,12 +63,12 @@ const partSchema = v.strictObject({
 const committedPart = (
   run: Uint8Array,
   transcript: Uint8Array,
-): { readonly round: number; readonly bytes: Uint8Array } | undefined => {
+): { readonly attempt: number; readonly bytes: Uint8Array } | undefined => {
   const { entries } = decodeTranscript(run, transcript);
   const last = entries.findLastIndex(({ record }) => record.type === 'commit');
-  const round = entries[last]?.record.round;
-  if (round === undefined) return undefined;
-  return { round, bytes: concatBytes(...entries.slice(0, last + 1).map(encodeEntry)) };
+  const attempt = entries[last]?.record.attempt;
+  if (attempt === undefined) return undefined;
+  return { attempt, bytes: concatBytes(...entries.slice(0, last + 1).map(encodeEntry)) };
 };
 
 /** Stores the parts from the end, since each names the one after it. @returns the first */
@@ -99,7 +100,7 @@ const storeParts = async (
 };
 
 /**
- * Publishes the run as far as it is committed. What was published of the same round before is
+ * Publishes the run as far as it is committed. What was published of the same attempt before is
  * neither stored nor paid again.
  * @param init.partBytes most transcript bytes in one blob; fewer where the store holds no blob of
  * that size
@@ -121,15 +122,15 @@ export const publishRun = async (init: {
   const { spec, store, ledger, signal } = init;
   const part = committedPart(hashRunSpec(spec), init.transcript);
   if (part === undefined) return undefined;
-  const { round, bytes } = part;
-  const standing = await ledger.readPublication(round);
-  if (standing !== undefined) return { round, blob: standing };
+  const { attempt, bytes } = part;
+  const standing = await ledger.readPublication(attempt);
+  if (standing !== undefined) return { attempt, blob: standing };
   // What the records name must be there before they are.
   const options = signal === undefined ? {} : { signal };
   await init.settle?.(options);
   const blob = await storeParts(spec, bytes, store, options, init.partBytes ?? PART_BYTES);
-  await ledger.recordPublication({ round, blob });
-  return { round, blob };
+  await ledger.recordPublication({ attempt, blob });
+  return { attempt, blob };
 };
 
 /**

@@ -1,8 +1,8 @@
 /**
- * @module The signed records of a round: what they hold, how they are signed and checked. A record
- * is a COSE_Sign1 envelope (RFC 9052) whose payload is CBOR of {type, author, run, round, body}.
- * The bytes that the author signed are the bytes that travel, are stored, hashed and served; the
- * hash of the envelope names the record everywhere else. Sources: Bonawitz et al. 2017 (the
+ * @module The signed records of an attempt: what they hold, how they are signed and checked. A
+ * record is a COSE_Sign1 envelope (RFC 9052) whose payload is CBOR of {type, author, run, attempt,
+ * body}. The bytes that the author signed are the bytes that travel, are stored, hashed and served;
+ * the hash of the envelope names the record everywhere else. Sources: Bonawitz et al. 2017 (the
  * phases), Bell et al. 2020.
  */
 import * as v from 'valibot';
@@ -43,7 +43,7 @@ interface RecordOf<Type extends RecordType> {
   readonly author: Uint8Array;
   /** Hash of the run specification. */
   readonly run: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   readonly body: Body<Type>;
   /** The signed wire form, and its SHA-256, which names the record. */
   readonly bytes: Uint8Array;
@@ -56,7 +56,7 @@ const payloadSchema = v.strictObject({
   type: v.picklist(Object.keys(bodySchemas) as RecordType[]),
   author: fixedBytes(32),
   run: fixedBytes(32),
-  round: integer(0, 100_000),
+  attempt: integer(0, 100_000),
   body: v.record(v.string(), v.unknown()),
 });
 
@@ -64,7 +64,7 @@ const payloadSchema = v.strictObject({
 const PAYLOAD_BUDGET = widened(budgetOfAny(Object.values(bodySchemas)), 10, 1);
 
 /** Authenticated with every record: no other COSE message of the same key is one. */
-const RECORD_AAD = utf8('floe/record/v1');
+const RECORD_AAD = utf8('floe/record/v2');
 
 /** Names a record: of its signed bytes. */
 export const recordHash = (bytes: Uint8Array): Uint8Array =>
@@ -78,10 +78,10 @@ export const signRecord = <Type extends RecordType>(
   identity: Identity,
   type: Type,
   run: Uint8Array,
-  round: number,
+  attempt: number,
   body: Body<Type>,
 ): SignedRecord<Type> => {
-  const payload = encodeCbor({ type, author: identity.publicKey, run, round, body });
+  const payload = encodeCbor({ type, author: identity.publicKey, run, attempt, body });
   const fields = readPayload(payload);
   const bytes = signCose(identity, RECORD_AAD, payload);
   return { ...fields, bytes, hash: recordHash(bytes) } as SignedRecord<Type>;
@@ -115,8 +115,8 @@ export const verifiedRecords = (): number => verified.size;
 
 /**
  * Decodes a record, checks schema and signature over the bytes as they came. Who may author what,
- * and whether run and round fit, is for the rules of the round to check. The same bytes again are
- * not verified again.
+ * and whether run and attempt fit, is for the rules of the attempt to check. The same bytes again
+ * are not verified again.
  *
  * @throws FloeError `record_malformed`, `signature_invalid`
  */

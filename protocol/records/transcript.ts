@@ -1,6 +1,6 @@
 /**
  * @module The transcript: every accepted record of a run, hash-chained in the order of acceptance,
- * with a Merkle root per round. On disk and on the wire it is a sequence of length-prefixed
+ * with a Merkle root per attempt. On disk and on the wire it is a sequence of length-prefixed
  * records: changing, dropping or reordering one breaks every later link and the root that the
  * ledger holds.
  */
@@ -47,9 +47,11 @@ export const nextEntry = (
   hash: linkHash(head, record),
 });
 
-/** Merkle root over the entry hashes of one round. */
-export const roundRoot = (entries: readonly TranscriptEntry[], round: number): Uint8Array =>
-  merkleRoot(entries.filter((entry) => entry.record.round === round).map((entry) => entry.hash));
+/** Merkle root over the entry hashes of one attempt. */
+export const attemptRoot = (entries: readonly TranscriptEntry[], attempt: number): Uint8Array =>
+  merkleRoot(
+    entries.filter((entry) => entry.record.attempt === attempt).map((entry) => entry.hash),
+  );
 
 /** Bytes of an entry before its record. */
 export const ENTRY_PREFIX = 4 + 32;
@@ -85,7 +87,7 @@ export const encodeEntry = ({ hash, record }: TranscriptEntry): Uint8Array =>
 /**
  * Reads a transcript and checks every signature and every link.
  *
- * @throws FloeError `transcript_broken` naming the entry, its round and its type
+ * @throws FloeError `transcript_broken` naming the entry, its attempt and its type
  */
 export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript => {
   const entries: TranscriptEntry[] = [];
@@ -97,15 +99,15 @@ export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript
     if (length === 0 || length > MAX_RECORD_BYTES || at + ENTRY_PREFIX + length > bytes.length)
       throw new FloeError('transcript_broken', `entry ${index} is truncated`, {
         entry: index,
-        round: roundAfter(entries.at(-1)),
+        attempt: attemptAfter(entries.at(-1)),
       });
     const record = readRecord(
       ownBytes(bytes.subarray(at + ENTRY_PREFIX, at + ENTRY_PREFIX + length)),
       index,
-      roundAfter(entries.at(-1)),
+      attemptAfter(entries.at(-1)),
     );
     const entry = nextEntry(head, index, record);
-    const where = { entry: index, round: record.round, record: record.type };
+    const where = { entry: index, attempt: record.attempt, record: record.type };
     if (!equalBytes(entry.hash, bytes.subarray(at + 4, at + ENTRY_PREFIX)))
       throw new FloeError(
         'transcript_broken',
@@ -125,11 +127,11 @@ export const decodeTranscript = (run: Uint8Array, bytes: Uint8Array): Transcript
   return { run, head, entries };
 };
 
-/** The round that the entry after this one belongs to: attempts are numbered without gaps. */
-const roundAfter = (last: TranscriptEntry | undefined): number => {
+/** The attempt that the entry after this one belongs to: attempts are numbered without gaps. */
+const attemptAfter = (last: TranscriptEntry | undefined): number => {
   if (last === undefined) return 1;
-  const { round, type } = last.record;
-  return type === 'commit' || type === 'abort' ? round + 1 : round;
+  const { attempt, type } = last.record;
+  return type === 'commit' || type === 'abort' ? attempt + 1 : attempt;
 };
 
 /** Whether `pattern` stands in `bytes` at `at`, but for at most `errors` bytes. */
@@ -158,7 +160,7 @@ const claimedType = (bytes: Uint8Array): string | undefined => {
   return undefined;
 };
 
-const readRecord = (bytes: Uint8Array, index: number, round: number): SignedRecord => {
+const readRecord = (bytes: Uint8Array, index: number, attempt: number): SignedRecord => {
   try {
     return decodeRecord(bytes);
   } catch (cause) {
@@ -166,7 +168,7 @@ const readRecord = (bytes: Uint8Array, index: number, round: number): SignedReco
     throw new FloeError(
       'transcript_broken',
       `entry ${index}: ${(cause as Error).message}`,
-      { entry: index, round, ...(record === undefined ? {} : { record }) },
+      { entry: index, attempt, ...(record === undefined ? {} : { record }) },
       { cause },
     );
   }

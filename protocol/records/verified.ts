@@ -1,14 +1,14 @@
 /**
  * @module Records whose schema and signature were found to hold, by the hash of their bytes: they
- * are met as they are made, and again as the evidence of the commit in the round after. So those of
- * a round are dropped two rounds later, and not only when the memory for them is full.
+ * are met as they are made, and again as the evidence of the commit in the attempt after. So those
+ * of an attempt are dropped two attempts later, and not only when the memory for them is full.
  */
 
 /** What is looked at of a record. */
 export interface Kept {
   /** Hash of the run specification. */
   readonly run: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   readonly bytes: Uint8Array;
 }
 
@@ -24,7 +24,7 @@ export interface VerifiedRecords<Item extends Kept> {
 const ROUNDS = 2;
 
 const isFar = (one: Kept, other: Kept): boolean =>
-  Math.abs(one.round - other.round) > ROUNDS && isSameRun(one, other);
+  Math.abs(one.attempt - other.attempt) > ROUNDS && isSameRun(one, other);
 
 const isSameRun = ({ run }: Kept, other: Kept): boolean =>
   run.every((byte, i) => byte === other.run[i]);

@@ -18,12 +18,12 @@ export const DRAW_RULES: readonly Rule[] = [
     name: 'draw',
     says: 'From the first commit on R draws the invited from the eligible set, or an attempt on the model is repeated; before it nothing is drawn.',
     code: 'not_drawn',
-    check: ({ spec }, { round, body: { draw, model, beacon, invited } }) => {
+    check: ({ spec }, { attempt, body: { draw, model, beacon, invited } }) => {
       const wanted = model.version > 0;
       if (wanted !== (draw !== undefined))
         return wanted ? 'the invited are not drawn' : 'there is nothing to draw from yet';
       if (draw === undefined || draw.again !== undefined) return undefined;
-      return drawFault(spec, { round, beacon }, draw, invited);
+      return drawFault(spec, { attempt, beacon }, draw, invited);
     },
   }),
   open({
@@ -66,15 +66,15 @@ export const DRAW_RULES: readonly Rule[] = [
     name: 'passed-over',
     says: 'No more survivors of the last commit are late or out than the attempts since can have lost; right after it, none.',
     code: 'not_drawn',
-    check: ({ spec, lastSurvivors, previous }, { round, body: { draw } }) => {
+    check: ({ spec, lastSurvivors, previous }, { attempt, body: { draw } }) => {
       if (draw === undefined || lastSurvivors === undefined) return undefined;
-      const most = (round - lastSurvivors.round - 1) * mostInvited(spec);
+      const most = (attempt - lastSurvivors.attempt - 1) * mostInvited(spec);
       const finished = setOf(lastSurvivors.body.members);
       const passed = [...draw.late, ...draw.out].filter((key) => finished.has(toHex(key))).length;
       // A commit that has not moved the model leaves its members spent: they can only repeat it.
       const hasMoved =
         previous === undefined || !equalBytes(previous.body.model.hash, previous.body.step.before);
-      const earliest = lastSurvivors.round + (hasMoved ? 1 : 0);
+      const earliest = lastSurvivors.attempt + (hasMoved ? 1 : 0);
       if (draw.again !== undefined && draw.again < earliest)
         return 'it repeats an attempt before the last commit';
       return passed <= most
@@ -87,13 +87,13 @@ export const DRAW_RULES: readonly Rule[] = [
     says: 'Late is who missed an attempt not long ago and has finished none since.',
     code: 'not_drawn',
     complete: true,
-    check: ({ history }, { round, body: { draw } }) => {
+    check: ({ history }, { attempt, body: { draw } }) => {
       if (draw === undefined || history === undefined) return undefined;
       const late = setOf(draw.late);
       const out = setOf(draw.out);
       const wrong = draw.eligible
         .map(toHex)
-        .find((key) => !out.has(key) && late.has(key) !== isLate(history, key, round));
+        .find((key) => !out.has(key) && late.has(key) !== isLate(history, key, attempt));
       return wrong && `${wrong} is ${late.has(wrong) ? 'not late' : 'late'}`;
     },
   }),
@@ -102,7 +102,7 @@ export const DRAW_RULES: readonly Rule[] = [
     says: 'Out is who was named as a culprit, suspended or suspected, may have been summed on the model, or missed an attempt just now; a repeated attempt is of its sharers.',
     code: 'not_drawn',
     complete: true,
-    check: ({ history }, { round, body: { draw, invited } }) => {
+    check: ({ history }, { attempt, body: { draw, invited } }) => {
       if (draw === undefined || history === undefined) return undefined;
       const { culprits, summed } = history;
       const spent = everSummed(history);
@@ -113,8 +113,8 @@ export const DRAW_RULES: readonly Rule[] = [
           (key) =>
             !culprits.has(key) &&
             !spent.has(key) &&
-            !mayRest(history, key, round) &&
-            !isSuspended(history, key, round) &&
+            !mayRest(history, key, attempt) &&
+            !isSuspended(history, key, attempt) &&
             !suspects.some((members) => members.has(key)),
         );
       if (wrong !== undefined) return `${wrong} is left out of the draw without a reason`;

@@ -16,7 +16,7 @@ import {
   type Judged,
   type Suspicion,
 } from './suspicion.ts';
-import { thresholdOf, type RoundView } from './view.ts';
+import { thresholdOf, type AttemptView } from './view.ts';
 
 /**
  * Attempts for which an identity is drawn later once it has missed one; doubled with each miss that
@@ -77,25 +77,25 @@ const penalty = (first: number, misses: number, longest = LONGEST_PENALTY): numb
 const within = (
   entries: RunHistory['missed'],
   key: string,
-  round: number,
+  attempt: number,
   first: number,
   longest?: number,
 ): boolean => {
   const entry = entries.get(key);
-  return entry !== undefined && round <= entry.last + penalty(first, entry.misses, longest);
+  return entry !== undefined && attempt <= entry.last + penalty(first, entry.misses, longest);
 };
 
 /** Whether it is drawn after the others in this attempt. */
-export const isLate = (history: RunHistory, key: string, round: number): boolean =>
-  within(history.missed, key, round, FIRST_PENALTY);
+export const isLate = (history: RunHistory, key: string, attempt: number): boolean =>
+  within(history.missed, key, attempt, FIRST_PENALTY);
 
 /** Whether it missed attempts so lately that it may be left out, though there is a place. */
-export const mayRest = (history: RunHistory, key: string, round: number): boolean =>
-  within(history.missed, key, round, FIRST_REST, LONGEST_REST);
+export const mayRest = (history: RunHistory, key: string, attempt: number): boolean =>
+  within(history.missed, key, attempt, FIRST_REST, LONGEST_REST);
 
 /** Whether it is suspended in this attempt. */
-export const isSuspended = (history: RunHistory, key: string, round: number): boolean =>
-  within(history.suspended, key, round, FIRST_SUSPENSION);
+export const isSuspended = (history: RunHistory, key: string, attempt: number): boolean =>
+  within(history.suspended, key, attempt, FIRST_SUSPENSION);
 
 /** Those among whom is who has spoiled two sums or more: groups tell them apart. */
 export const suspectsOf = ({ suspicions }: RunHistory): readonly ReadonlySet<string>[] =>
@@ -135,7 +135,7 @@ const TOO_FEW: ReadonlySet<string> = new Set(['cohort_too_small', 'batch_incompl
  * Members that did not answer in a finished attempt: invited and not registered, or in the cohort
  * and not summed.
  */
-export const missedIn = (view: RoundView): readonly string[] => {
+export const missedIn = (view: AttemptView): readonly string[] => {
   const { open, cohort, sharers, survivors, abort, spec } = view;
   if (open === undefined) return [];
   const tooFew = abort !== undefined && TOO_FEW.has(abort.body.code);
@@ -168,7 +168,7 @@ export const missedIn = (view: RoundView): readonly string[] => {
 /** Also for suspensions: they are counted in the same way. */
 const withMissed = (
   missed: RunHistory['missed'],
-  round: number,
+  attempt: number,
   keys: readonly string[],
 ): RunHistory['missed'] => {
   if (keys.length === 0) return missed;
@@ -177,13 +177,13 @@ const withMissed = (
     const misses = (next.get(key)?.misses ?? 0) + 1;
     // Set anew, a key moves to the end.
     next.delete(key);
-    next.set(key, { misses, last: round });
+    next.set(key, { misses, last: attempt });
   }
   return next.size <= MAX_MISSED ? next : new Map([...next].slice(-MAX_MISSED));
 };
 
 /** Members that may be in a sum of this attempt, or that report an earlier answer on its model. */
-const summedIn = (view: RoundView): ReadonlySet<string> => {
+const summedIn = (view: AttemptView): ReadonlySet<string> => {
   const stated = [...view.registers].filter(([, { body }]) => body.answered !== undefined);
   const shared = view.spec.secagg === 'masked' ? (view.sharers?.body.members ?? []) : [];
   return new Set([...stated.map(([key]) => key), ...shared.map(toHex)]);
@@ -195,14 +195,14 @@ const summedIn = (view: RoundView): ReadonlySet<string> => {
  */
 const withSummed = (
   summed: RunHistory['summed'],
-  round: number,
+  attempt: number,
   now: ReadonlySet<string>,
 ): RunHistory['summed'] => {
   if (now.size === 0) return summed;
   const others = [...summed].filter(
     ([, keys]) => keys.size !== now.size || [...keys].some((key) => !now.has(key)),
   );
-  return new Map([...others, [round, now]]);
+  return new Map([...others, [attempt, now]]);
 };
 
 /**
@@ -213,14 +213,14 @@ export const latestWith = ({ summed }: RunHistory, keys: readonly string[]): num
   [...summed].findLast(([, all]) => keys.every((key) => all.has(key)))?.[0];
 
 /** @param view complete, with the Commit or the Abort that ended the attempt */
-export const afterAttempt = (history: RunHistory, view: RoundView): RunHistory => {
-  const { round, commit, abort, survivors } = view;
-  const missed = withMissed(history.missed, round, missedIn(view));
-  const summed = withSummed(history.summed, round, summedIn(view));
+export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory => {
+  const { attempt, commit, abort, survivors } = view;
+  const missed = withMissed(history.missed, attempt, missedIn(view));
+  const summed = withSummed(history.summed, attempt, summedIn(view));
   const alive = survivors?.body.members ?? [];
   const code = commit === undefined ? (abort?.body.code ?? '') : undefined;
   const judged = judgedBy(history, alive, code);
-  const suspended = withMissed(history.suspended, round, judged.suspended);
+  const suspended = withMissed(history.suspended, attempt, judged.suspended);
   const { suspicions } = judged;
   if (commit === undefined)
     return {
@@ -242,7 +242,7 @@ export const afterAttempt = (history: RunHistory, view: RoundView): RunHistory =
     // No attempt before a commit is repeated: of those on a model that has not moved the union is
     // enough.
     summed: equalBytes(model.hash, step.before)
-      ? new Map([[round, everSummed({ summed })]])
+      ? new Map([[attempt, everSummed({ summed })]])
       : new Map(),
   };
 };

@@ -1,5 +1,5 @@
 /**
- * @module The rules of a round, once: (records so far, next record) -> violations. Participant,
+ * @module The rules of an attempt, once: (records so far, next record) -> violations. Participant,
  * coordinator and verifier call the same functions, so a record that one of them refuses is one
  * that all of them refuse as soon as they see what the rule is about. docs/protocol.md lists the
  * table.
@@ -12,7 +12,7 @@ import { CLOSING_RULES } from './upload-to-commit.ts';
 import { OPENING_RULES } from './opening.ts';
 import type { Finding, Rule, Step } from './rule.ts';
 import { SHARING_RULES } from './sharing.ts';
-import { isCoordinators, standing, type CoordinatorType, type RoundView } from './view.ts';
+import { isCoordinators, standing, type CoordinatorType, type AttemptView } from './view.ts';
 
 export * from './breach.ts';
 export * from './view.ts';
@@ -42,15 +42,15 @@ export const EVERY_RECORD: readonly Omit<Rule, 'type'>[] = [
       equalBytes(record.run, run) ? undefined : `the ${record.type} record belongs to another run`,
   },
   {
-    name: 'round',
+    name: 'attempt',
     says: 'The record belongs to the attempt.',
     code: 'record_replayed',
     needs: [],
     complete: false,
-    check: ({ round }, record) =>
-      record.round === round
+    check: ({ attempt }, record) =>
+      record.attempt === attempt
         ? undefined
-        : `a ${record.type} record of round ${record.round} in round ${round}`,
+        : `a ${record.type} record of attempt ${record.attempt} in attempt ${attempt}`,
   },
   {
     name: 'once',
@@ -62,7 +62,7 @@ export const EVERY_RECORD: readonly Omit<Rule, 'type'>[] = [
       const other = standing(view, record);
       return other === undefined || equalBytes(other.hash, record.hash)
         ? undefined
-        : `a second, different ${record.type} record of one author in one round`;
+        : `a second, different ${record.type} record of one author in one attempt`;
     },
   },
   {
@@ -104,8 +104,8 @@ const OPENS: Readonly<Partial<Record<RecordType, readonly [masked: Step, plain: 
   commit: ['survivors', 'survivors'],
 };
 
-const orderFinding = (view: RoundView, type: RecordType): Finding => {
-  if (view.commit !== undefined || view.abort !== undefined) return 'the round is over';
+const orderFinding = (view: AttemptView, type: RecordType): Finding => {
+  if (view.commit !== undefined || view.abort !== undefined) return 'the attempt is over';
   if (type === 'abort') return undefined;
   const [masked, plain] = OPENS[type] ?? [];
   const needed = view.spec.secagg === 'masked' ? masked : plain;
@@ -144,7 +144,7 @@ export interface Violation {
 }
 
 /** The first rule that the record breaks; undefined when it may follow the records so far. */
-export const violation = (view: RoundView, record: SignedRecord): Violation | undefined => {
+export const violation = (view: AttemptView, record: SignedRecord): Violation | undefined => {
   for (const rule of rulesFor(record.type)) {
     if (rule.complete && !view.complete) continue;
     // A complete view without what a rule needs fails `record-order`.
@@ -166,7 +166,7 @@ export const violation = (view: RoundView, record: SignedRecord): Violation | un
 const UNPROVEN: ReadonlySet<string> = new Set([
   'record-author',
   'record-run',
-  'record-round',
+  'record-attempt',
   'record-order',
   'cohort-registers',
   'sharers-shares',
@@ -174,7 +174,7 @@ const UNPROVEN: ReadonlySet<string> = new Set([
 
 /** The record of the coordinator that breaks the rule, and what it is compared with. */
 const proofOf = (
-  view: RoundView,
+  view: AttemptView,
   record: SignedRecord,
   rule: string,
   vouching: SignedRecord | undefined,
@@ -200,14 +200,14 @@ const proofOf = (
  * FloeError with that code; `details` name the rule and the author
  */
 export const requireLawful = (
-  view: RoundView,
+  view: AttemptView,
   record: SignedRecord,
   vouching?: SignedRecord<CoordinatorType>,
 ): void => {
   const broken = violation(view, record);
   if (broken === undefined) return;
   const { code, message, rule } = broken;
-  const details = { rule, author: toHex(record.author), round: record.round };
+  const details = { rule, author: toHex(record.author), attempt: record.attempt };
   const proof = proofOf(view, record, rule, vouching);
   throw proof === undefined
     ? new FloeError(code, message, details)

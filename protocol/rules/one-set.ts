@@ -43,7 +43,7 @@ export interface Standing {
 
 /** An attempt on this model whose cohort was frozen. */
 export interface Attempt {
-  readonly round: number;
+  readonly attempt: number;
   readonly cohort: MemberSet;
   /** t of its cohort. */
   readonly threshold: number;
@@ -188,7 +188,7 @@ export const mayUpload = (view: OneSetView, cohort: readonly Standing[]): Refusa
     if (here < needed)
       return {
         reason:
-          `its upload of attempt ${attempt.round} on this model may have been opened: ` +
+          `its upload of attempt ${attempt.attempt} on this model may have been opened: ` +
           `expected ${needed} members of that cohort in this one, got ${here}`,
         resume: `${NEW_MODEL}, or ${needed - here} of ${list(missing)}`,
       };
@@ -233,12 +233,12 @@ const strict = (
 
 /** Whether an earlier public attempt can no longer be opened; see the module's third point. */
 const isDead = (
-  { cohort: members, threshold, survivors, round }: FrozenAttempt,
-  present: { readonly round: number; readonly cohort: readonly Standing[] },
+  { cohort: members, threshold, survivors, attempt }: FrozenAttempt,
+  present: { readonly attempt: number; readonly cohort: readonly Standing[] },
   minimum: number,
 ): boolean => {
   // A registration for an attempt renounces earlier attempts, not later ones.
-  if (round >= present.round) return false;
+  if (attempt >= present.attempt) return false;
   const needed = renouncing(members.length, threshold, minimum);
   const earlier = new Set(members);
   const here = present.cohort.filter(({ member }) => earlier.has(member));
@@ -251,7 +251,7 @@ const isDead = (
 
 const publicFamily = (
   view: OneSetView,
-  present: { readonly round: number; readonly cohort: readonly Standing[] },
+  present: { readonly attempt: number; readonly cohort: readonly Standing[] },
   proposed: MemberSet,
 ): Refusal | undefined => {
   const family = view.family ?? [];
@@ -306,12 +306,12 @@ const consented = (
  * another. `ledger`: (c) every atom of the public family has the minimum cohort, proven culprits
  * aside; attempts that can no longer be opened do not count. `consent`: as `strict`, or (d) by
  * signed consents.
- * @param present the attempt: its round and its frozen cohort
+ * @param present the attempt: its number and its frozen cohort
  * @returns why not, or undefined
  */
 export const mayAnswer = (
   view: OneSetView,
-  present: { readonly round: number; readonly cohort: readonly Standing[] },
+  present: { readonly attempt: number; readonly cohort: readonly Standing[] },
   proposed: MemberSet,
 ): Refusal | undefined => {
   switch (view.policy) {

@@ -68,7 +68,7 @@ const OPEN: readonly Rule[] = [
       // A participant may have missed commits; before the first one there is nothing to compare
       // with.
       previous === undefined ||
-      body.model.version !== previous.round ||
+      body.model.version !== previous.attempt ||
       equalBytes(body.beacon, previous.body.beacon)
         ? undefined
         : 'the beacon is not that of the last commit',
@@ -78,7 +78,7 @@ const OPEN: readonly Rule[] = [
     says: 'The mean of the example counts is that of the last commit, or 5 before the first.',
     code: 'record_conflict',
     check: ({ previous }, { body: { meanExamples, model } }) => {
-      const known = previous?.round === model.version ? previous.body.meanExamples : undefined;
+      const known = previous?.attempt === model.version ? previous.body.meanExamples : undefined;
       const expected = model.version === 0 ? FIRST_MEAN_EXAMPLES : known;
       return expected === undefined || expected === meanExamples
         ? undefined
@@ -101,11 +101,11 @@ const OPEN: readonly Rule[] = [
     name: 'readers',
     says: 'Coordinator, every auditor and everybody who is invited are readers of the model and of the bundle to check.',
     code: 'reader_left_out',
-    check: ({ spec }, { round, body: { model, bundle, invited } }) =>
+    check: ({ spec }, { attempt, body: { model, bundle, invited } }) =>
       finding(() => {
-        const readers = { spec, members: invited, cohortOf: round };
+        const readers = { spec, members: invited, cohortOf: attempt };
         const { version } = model;
-        const of = { round: version, role: 'model' } as const;
+        const of = { attempt: version, role: 'model' } as const;
         requireReaders(model.envelope, { ...readers, purpose: of });
         if (bundle !== undefined)
           requireReaders(bundle.envelope, { ...readers, purpose: { ...of, role: 'bundle' } });
@@ -127,34 +127,34 @@ const OPEN: readonly Rule[] = [
     name: 'model',
     says: 'The model is that of the last commit, or the first one where there is none.',
     code: 'record_conflict',
-    check: ({ previous, complete }, { body: { model }, round }) => {
-      if (model.version >= round)
-        return `round ${round} cannot start from the model of round ${model.version}`;
+    check: ({ previous, complete }, { body: { model }, attempt }) => {
+      if (model.version >= attempt)
+        return `attempt ${attempt} cannot start from the model of attempt ${model.version}`;
       if (previous === undefined)
         return complete && model.version !== 0
-          ? `round ${round} starts from the model of round ${model.version}, which was not committed`
+          ? `attempt ${attempt} starts from the model of attempt ${model.version}, which was not committed`
           : undefined;
       // A participant may have missed commits; it never goes back behind one that it knows.
-      const newer = !complete && model.version > previous.round;
+      const newer = !complete && model.version > previous.attempt;
       return newer || sameModel(model, previous.body.model)
         ? undefined
-        : `round ${round} starts from another model than the one committed in round ${previous.round}`;
+        : `attempt ${attempt} starts from another model than the one committed in attempt ${previous.attempt}`;
     },
   }),
   open({
     name: 'bundle',
-    says: 'A masked round names the commit that it starts from, for its cohort to check; no other round names one.',
+    says: 'A masked attempt names the commit that it starts from, for its cohort to check; no other attempt names one.',
     code: 'record_malformed',
     check: ({ spec, previous }, { body: { bundle, model } }) => {
       const wanted = spec.secagg === 'masked' && model.version > 0;
       if (wanted !== (bundle !== undefined))
         return wanted
-          ? 'the round names no commit to check'
-          : 'the round names a commit to check where there is none';
-      const known = previous?.round === model.version ? previous : undefined;
+          ? 'the attempt names no commit to check'
+          : 'the attempt names a commit to check where there is none';
+      const known = previous?.attempt === model.version ? previous : undefined;
       return bundle === undefined || known === undefined || equalBytes(bundle.commit, known.hash)
         ? undefined
-        : new FloeError('record_conflict', 'the round names another commit to check');
+        : new FloeError('record_conflict', 'the attempt names another commit to check');
     },
   }),
 ];

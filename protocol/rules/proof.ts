@@ -18,7 +18,7 @@ import {
 } from '../secagg/index.ts';
 import { requireLawful } from './index.ts';
 import { includes } from './rule.ts';
-import type { RoundView } from './view.ts';
+import type { AttemptView } from './view.ts';
 
 /** How an Abort that a complaint caused names its outcome. */
 const VERDICT_OF: Readonly<Record<string, Verdict>> = {
@@ -27,7 +27,7 @@ const VERDICT_OF: Readonly<Record<string, Verdict>> = {
 };
 
 /** The members with their keys; undefined where the reader did not see them. */
-const cohortOf = ({ cohort, registers }: RoundView): Cohort | undefined =>
+const cohortOf = ({ cohort, registers }: AttemptView): Cohort | undefined =>
   cohort &&
   freezeCohort(
     cohort.body.members
@@ -40,7 +40,7 @@ const cohortOf = ({ cohort, registers }: RoundView): Cohort | undefined =>
  * The view for a record that a proof quotes: it came before others that a complete view holds, and
  * before the Abort.
  */
-const asItCame = (view: RoundView): RoundView => ({ ...view, complete: false });
+const asItCame = (view: AttemptView): AttemptView => ({ ...view, complete: false });
 
 const unproven = (message: string): FloeError => new FloeError('complaint_invalid', message);
 
@@ -48,7 +48,7 @@ const unproven = (message: string): FloeError => new FloeError('complaint_invali
  * Whether the complaint was judged. @throws FloeError `complaint_invalid` where it shows something
  * else
  */
-const judge = async (view: RoundView, code: string, complaint: Uint8Array): Promise<boolean> => {
+const judge = async (view: AttemptView, code: string, complaint: Uint8Array): Promise<boolean> => {
   const claimed = VERDICT_OF[code];
   const record = decodeRecordOf('complaint', complaint);
   requireLawful(asItCame(view), record);
@@ -60,7 +60,7 @@ const judge = async (view: RoundView, code: string, complaint: Uint8Array): Prom
   }
   const { context, accused, kind, entry, path, secret } = record.body;
   const signed = view.shares.get(toHex(accused))?.body.entries;
-  if (signed === undefined) throw unproven('the complaint is about no entry of this round');
+  if (signed === undefined) throw unproven('the complaint is about no entry of this attempt');
   const verdict = await judgeComplaint(
     context,
     cohort,
@@ -77,7 +77,7 @@ const unshown = (message: string): FloeError => new FloeError('evidence_invalid'
  * What the attempt opens: `self` of survivors, sigma of who dropped, of which a pair shows what is
  * half of it.
  */
-const requireOpened = (view: RoundView, lie: ShownLie, author: Uint8Array): void => {
+const requireOpened = (view: AttemptView, lie: ShownLie, author: Uint8Array): void => {
   const { sharers, survivors, complete } = view;
   if (complete && (sharers === undefined || survivors === undefined))
     throw unshown('the attempt had no survivors, so that nothing was opened');
@@ -93,7 +93,7 @@ const requireOpened = (view: RoundView, lie: ShownLie, author: Uint8Array): void
 
 /** The author that a lie shows, or undefined where the reader has not seen what it rests on. */
 const liarOf = async (
-  view: RoundView,
+  view: AttemptView,
   cohort: Cohort | undefined,
   lie: ShownLie,
 ): Promise<Uint8Array | undefined> => {
@@ -113,7 +113,7 @@ const liarOf = async (
  * those of the rules of Complaint and Share
  */
 export const provenBy = async (
-  view: RoundView,
+  view: AttemptView,
   { body }: SignedRecord<'abort'>,
 ): Promise<readonly Uint8Array[]> => {
   const { complaint, lies } = body;

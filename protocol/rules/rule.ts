@@ -5,7 +5,7 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
 import type { RecordType, SignedRecord } from '../records/records.ts';
-import type { RoundView } from './view.ts';
+import type { AttemptView } from './view.ts';
 
 /** Records of the coordinator that a rule may need to have come before. */
 export type Step = 'open' | 'cohort' | 'sharers' | 'survivors';
@@ -13,7 +13,7 @@ export type Step = 'open' | 'cohort' | 'sharers' | 'survivors';
 /** What is wrong, in one sentence; undefined when the rule holds. An error keeps its own code. */
 export type Finding = string | FloeError | undefined;
 
-type Known<Need extends Step> = RoundView & { readonly [Key in Need]: SignedRecord<Key> };
+type Known<Need extends Step> = AttemptView & { readonly [Key in Need]: SignedRecord<Key> };
 
 export interface Rule {
   /** `<record>-<what>`, unique. */
@@ -24,7 +24,7 @@ export interface Rule {
   readonly needs: readonly Step[];
   /** Whether it can be checked only with every record of the attempt so far. */
   readonly complete: boolean;
-  readonly check: (view: RoundView, record: SignedRecord) => Finding;
+  readonly check: (view: AttemptView, record: SignedRecord) => Finding;
 }
 
 interface RuleInit<Type extends RecordType, Need extends Step> {

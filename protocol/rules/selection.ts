@@ -1,8 +1,8 @@
 /**
- * @module Who may be in a round. By the specification: members of a closed run only, and where it
- * is selected in batches exactly one whole batch, from the invited to the survivors. By the draw:
- * after the first commit R draws the invited from a set that was signed before R was known. One
- * rule each, for participant, coordinator and verifier. Source: specification of secure
+ * @module Who may be in an attempt. By the specification: members of a closed run only, and where
+ * it is selected in batches exactly one whole batch, from the invited to the survivors. By the
+ * draw: after the first commit R draws the invited from a set that was signed before R was known.
+ * One rule each, for participant, coordinator and verifier. Source: specification of secure
  * aggregation, section 2.0.1.
  */
 import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
@@ -37,7 +37,7 @@ const isBatch = (batch: Keys, keys: Keys): boolean =>
   batch.length === keys.length && batch.every((key, i) => equalBytes(key, keys[i] as Uint8Array));
 
 /**
- * What is wrong with a list of participants of one round; undefined where nothing is.
+ * What is wrong with a list of participants of one attempt; undefined where nothing is.
  *
  * @param keys ascending: the invited, the cohort, the sharers or the survivors
  * @param what the list in words, for the message
@@ -61,7 +61,7 @@ export const mostInvited = ({ cohort }: RunSpec): number =>
 
 /** The attempt that is drawn: its number and R. */
 export interface DrawAt {
-  readonly round: number;
+  readonly attempt: number;
   readonly beacon: Uint8Array;
 }
 
@@ -70,9 +70,9 @@ export interface DrawAt {
  * the answers of the last round, so no key can be made for a place in a set that was signed by then
  * (see protocol/rules/beacon.ts).
  */
-export const ticket = ({ round, beacon }: DrawAt, key: Uint8Array): Uint8Array => {
+export const ticket = ({ attempt, beacon }: DrawAt, key: Uint8Array): Uint8Array => {
   const number = new Uint8Array(4);
-  new DataView(number.buffer).setUint32(0, round);
+  new DataView(number.buffer).setUint32(0, attempt);
   return sha256(utf8('floe/invite/v2'), beacon, number, key);
 };
 

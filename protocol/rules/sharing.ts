@@ -14,11 +14,11 @@ import {
   quorumOf,
   topologyOf,
   uploadBytesOf,
-  type RoundView,
+  type AttemptView,
 } from './view.ts';
 
 /** U1, or without masks the cohort: those who may upload. */
-export const uploadersOf = (view: RoundView): readonly Uint8Array[] =>
+export const uploadersOf = (view: AttemptView): readonly Uint8Array[] =>
   (isMasked(view) ? view.sharers : view.cohort)?.body.members ?? [];
 
 /** The rule that every record after the cohort is under. */
@@ -168,7 +168,7 @@ const COMPLAINT: readonly Rule[] = [
         equalBytes(accused.hash, body.share) &&
         !equalBytes(author, body.accused)
         ? undefined
-        : 'the complaint is not about a share of this round';
+        : 'the complaint is not about a share of this attempt';
     },
   }),
 ];
@@ -213,15 +213,15 @@ const UPLOAD: readonly Rule[] = [
     name: 'readers',
     says: 'Coordinator and every auditor are readers of an upload that is not masked.',
     code: 'reader_left_out',
-    check: ({ spec }, { round, body: { envelope } }) =>
+    check: ({ spec }, { attempt, body: { envelope } }) =>
       envelope === undefined
         ? undefined
         : finding(() =>
             requireReaders(envelope, {
               spec,
-              purpose: { round, role: 'update' },
+              purpose: { attempt, role: 'update' },
               members: [],
-              cohortOf: round,
+              cohortOf: attempt,
             }),
           ),
   }),

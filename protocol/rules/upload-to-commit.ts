@@ -181,14 +181,14 @@ const COMMIT: readonly Rule[] = [
     check: ({ open }, { body }) =>
       equalBytes(body.step.before, open.body.model.hash)
         ? undefined
-        : 'the step does not start from the model of the round',
+        : 'the step does not start from the model of the attempt',
   }),
   commit({
     name: 'after',
     says: 'The step ends in the committed model, whose version is the number of the attempt.',
     code: 'record_malformed',
-    check: (_view, { body: { step, model }, round }) =>
-      equalBytes(step.after, model.hash) && model.version === round
+    check: (_view, { body: { step, model }, attempt }) =>
+      equalBytes(step.after, model.hash) && model.version === attempt
         ? undefined
         : 'the commit names another model than its step ends in',
   }),
@@ -266,11 +266,11 @@ const COMMIT: readonly Rule[] = [
     says: 'Coordinator, every auditor and every member of the cohort are readers of the model and of the bundle.',
     code: 'reader_left_out',
     needs: ['cohort'],
-    check: ({ spec, cohort: { body } }, { round, body: { model, bundle } }) =>
+    check: ({ spec, cohort: { body } }, { attempt, body: { model, bundle } }) =>
       finding(() => {
-        const required = { spec, members: body.members, cohortOf: round };
-        requireReaders(model.envelope, { ...required, purpose: { round, role: 'model' } });
-        requireReaders(bundle.envelope, { ...required, purpose: { round, role: 'bundle' } });
+        const required = { spec, members: body.members, cohortOf: attempt };
+        requireReaders(model.envelope, { ...required, purpose: { attempt, role: 'model' } });
+        requireReaders(bundle.envelope, { ...required, purpose: { attempt, role: 'bundle' } });
       }),
   }),
   commit({
@@ -362,7 +362,7 @@ const ABORT: readonly Rule[] = [
     name: 'lies',
     says: 'An Abort that false commitments caused shows the lie of each culprit, in order; no other Abort shows any.',
     code: 'evidence_invalid',
-    check: (_view, { round, body: { code, culprits, answered, lies } }) =>
+    check: (_view, { attempt, body: { code, culprits, answered, lies } }) =>
       finding(() => {
         const claimed = code === 'commitment_mismatch';
         if (!claimed && lies === undefined) return;
@@ -370,7 +370,7 @@ const ABORT: readonly Rule[] = [
           throw unshown('an abort for false commitments shows them, and no other does');
         const shares = lies.map(({ record }) => decodeRecordOf('share', record));
         const authors = shares.map(({ author }) => author);
-        if (!sameList(culprits, authors) || shares.some((share) => share.round !== round))
+        if (!sameList(culprits, authors) || shares.some((share) => share.attempt !== attempt))
           throw unshown('the abort excludes others than those whose lies it shows');
       }),
   }),

@@ -10,7 +10,7 @@ import { merkleRoot } from '../records/merkle.ts';
 import type { SignedRecord } from '../records/records.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import {
-  roundContext,
+  attemptContext,
   threshold,
   topologyOf as edgesOf,
   uncovered,
@@ -46,15 +46,15 @@ export const registeredBy = ({ hash, body }: SignedRecord<'register'>): Register
   hash,
 });
 
-export interface RoundView {
+export interface AttemptView {
   readonly spec: RunSpec;
   /** Hash of the specification, 32 bytes. */
   readonly run: Uint8Array;
   /** The number of the attempt. */
-  readonly round: number;
+  readonly attempt: number;
   /**
    * Whether every record up to now is here. A rule about records that a participant is not sent
-   * during the round applies to complete views only.
+   * during the attempt applies to complete views only.
    */
   readonly complete: boolean;
   /** The last commit before this attempt; undefined where there is none, or it is not known. */
@@ -90,10 +90,10 @@ export interface RoundView {
   readonly abort: SignedRecord<'abort'> | undefined;
 }
 
-export type ViewInit = Pick<RoundView, 'spec' | 'run' | 'round'> &
+export type ViewInit = Pick<AttemptView, 'spec' | 'run' | 'attempt'> &
   Partial<
     Pick<
-      RoundView,
+      AttemptView,
       | 'complete'
       | 'previous'
       | 'committed'
@@ -106,7 +106,7 @@ export type ViewInit = Pick<RoundView, 'spec' | 'run' | 'round'> &
   >;
 
 /** An attempt of which nothing is known yet. */
-export const emptyView = (init: ViewInit): RoundView => ({
+export const emptyView = (init: ViewInit): AttemptView => ({
   complete: false,
   previous: undefined,
   committed: 0,
@@ -138,7 +138,7 @@ export const LISTS = {
   upload: 'uploads',
   consistent: 'consistents',
   unmask: 'unmasks',
-} as const satisfies Record<ParticipantType, keyof RoundView>;
+} as const satisfies Record<ParticipantType, keyof AttemptView>;
 
 const isListed = (type: SignedRecord['type']): type is ParticipantType =>
   Object.hasOwn(LISTS, type);
@@ -150,7 +150,7 @@ export const isCoordinators = (record: SignedRecord): record is SignedRecord<Coo
  * The view with one more record; a second one of the same author and type takes the place of the
  * first.
  */
-export const withRecord = (view: RoundView, record: SignedRecord): RoundView => {
+export const withRecord = (view: AttemptView, record: SignedRecord): AttemptView => {
   const { type } = record;
   if (!isListed(type)) return { ...view, [type]: record };
   const list = LISTS[type];
@@ -159,26 +159,26 @@ export const withRecord = (view: RoundView, record: SignedRecord): RoundView => 
 };
 
 /** The view with many more records. */
-export const withRecords = (view: RoundView, records: Iterable<SignedRecord>): RoundView => {
+export const withRecords = (view: AttemptView, records: Iterable<SignedRecord>): AttemptView => {
   let next = view;
   for (const record of records) next = withRecord(next, record);
   return next;
 };
 
 /** The standing record of this type, by this author where it is a participant's. */
-export const standing = (view: RoundView, record: SignedRecord): SignedRecord | undefined =>
+export const standing = (view: AttemptView, record: SignedRecord): SignedRecord | undefined =>
   isListed(record.type)
     ? view[LISTS[record.type]].get(toHex(record.author))
     : view[record.type as CoordinatorType];
 
-export const isMasked = ({ spec }: RoundView): boolean => spec.secagg === 'masked';
+export const isMasked = ({ spec }: AttemptView): boolean => spec.secagg === 'masked';
 
 /** t of a cohort of n; 0 without masks. */
-export const thresholdOf = (view: RoundView, n: number): number =>
+export const thresholdOf = (view: AttemptView, n: number): number =>
   isMasked(view) ? threshold(n) : 0;
 
 /** The smallest set of sharers and of survivors whose sum may be opened. */
-export const quorumOf = (view: RoundView & { readonly cohort: SignedRecord<'cohort'> }): number =>
+export const quorumOf = (view: AttemptView & { readonly cohort: SignedRecord<'cohort'> }): number =>
   Math.max(view.spec.cohort.minimum, thresholdOf(view, view.cohort.body.members.length));
 
 const topologies = new WeakMap<SignedRecord<'cohort'>, Topology>();
@@ -197,7 +197,7 @@ export const topologyOf = (cohort: SignedRecord<'cohort'>): Topology => {
  * @param authors members of the cohort @param present members of the cohort
  */
 export const coverFault = (
-  view: RoundView & { readonly cohort: SignedRecord<'cohort'> },
+  view: AttemptView & { readonly cohort: SignedRecord<'cohort'> },
   authors: readonly Uint8Array[],
   present: readonly Uint8Array[],
 ): string | undefined => {
@@ -218,16 +218,16 @@ const registersRootOf = (cohort: SignedRecord<'cohort'>): Uint8Array => {
   return root;
 };
 
-/** What every mask of the attempt is bound to, 32 bytes. See `roundContext`. */
+/** What every mask of the attempt is bound to, 32 bytes. See `attemptContext`. */
 export const contextOf = (view: {
   readonly run: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   readonly open: SignedRecord<'open'>;
   readonly cohort: SignedRecord<'cohort'>;
 }): Uint8Array =>
-  roundContext({
+  attemptContext({
     runHash: view.run,
-    round: view.round,
+    attempt: view.attempt,
     modelHash: view.open.body.model.hash,
     cohortRoot: view.cohort.body.root,
     registersRoot: registersRootOf(view.cohort),
@@ -235,5 +235,5 @@ export const contextOf = (view: {
   });
 
 /** Bytes of an upload for a cohort of n. */
-export const uploadBytesOf = (view: Pick<RoundView, 'spec'>, n: number): number =>
+export const uploadBytesOf = (view: Pick<AttemptView, 'spec'>, n: number): number =>
   layoutOf(view.spec, n).byteLength + (view.spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0);

@@ -12,7 +12,7 @@ import { FloeError } from '../errors.ts';
 import type { RandomSource } from '../ports/random.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
 import type { Id } from './cohort.ts';
-import { importPublicKeys, type PublicKeys, type RoundKeys } from './keys.ts';
+import { importPublicKeys, type PublicKeys, type AttemptKeyPairs } from './keys.ts';
 import {
   GCM_TAG_BYTES,
   KEY_BYTES,
@@ -121,7 +121,7 @@ export const sealAnswer = async (init: {
  * @throws FloeError `share_invalid` for what does not open or is no answer
  */
 export const openAnswer = async (
-  keys: RoundKeys,
+  keys: AttemptKeyPairs,
   context: Uint8Array,
   author: Id,
   sealed: Uint8Array,

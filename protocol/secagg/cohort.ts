@@ -1,6 +1,6 @@
 /**
- * @module The frozen cohort of one round: who takes part, in the order that gives every member its
- * index, with the public keys it registered, and who masks with whom (graph.ts).
+ * @module The frozen cohort of one attempt: who takes part, in the order that gives every member
+ * its index, with the public keys it registered, and who masks with whom (graph.ts).
  */
 import { compareBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';

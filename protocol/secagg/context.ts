@@ -1,5 +1,5 @@
 /**
- * @module The context of a round: one hash of everything its masks depend on. A coordinator that
+ * @module The context of an attempt: one hash of everything its masks depend on. A coordinator that
  * shows one participant another model, configuration, cohort, registration or beacon gives it
  * another context; its masks then cancel with nobody's, and the sum is noise (the answer to
  * Pasquini et al. 2022). The registrations are in it because they hold the keys: a member that
@@ -15,11 +15,11 @@ import { requireCohortSize } from './graph.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';
 
 /** All hashes have 32 bytes. */
-export interface RoundContextInit {
+export interface AttemptContextInit {
   /** Hash of the run specification. */
   readonly runHash: Uint8Array;
   /** 0 to 2^53 - 1. */
-  readonly round: number;
+  readonly attempt: number;
   readonly modelHash: Uint8Array;
   readonly cohortRoot: Uint8Array;
   /** Merkle root over the hashes of the members' Register records, in their order. */
@@ -35,15 +35,15 @@ const hash32 = (value: Uint8Array, what: string): Uint8Array => {
 /**
  * The 32-byte context. @throws FloeError `record_malformed` for a field of another length or range.
  */
-export const roundContext = (init: RoundContextInit): Uint8Array => {
-  if (!Number.isSafeInteger(init.round) || init.round < 0)
-    throw new FloeError('record_malformed', `expected a round number, got ${init.round}`);
-  const round = new Uint8Array(8);
-  new DataView(round.buffer).setBigUint64(0, BigInt(init.round));
+export const attemptContext = (init: AttemptContextInit): Uint8Array => {
+  if (!Number.isSafeInteger(init.attempt) || init.attempt < 0)
+    throw new FloeError('record_malformed', `expected an attempt number, got ${init.attempt}`);
+  const attempt = new Uint8Array(8);
+  new DataView(attempt.buffer).setBigUint64(0, BigInt(init.attempt));
   return sha256(
     utf8('floe/secagg/context/v3'),
     hash32(init.runHash, 'runHash'),
-    round,
+    attempt,
     hash32(init.modelHash, 'modelHash'),
     hash32(init.cohortRoot, 'cohortRoot'),
     hash32(init.registersRoot, 'registersRoot'),

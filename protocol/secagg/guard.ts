@@ -2,13 +2,13 @@
  * @module The rules that a participant keeps whatever the coordinator says, as pure functions on a
  * value that outlives a crash. Each function returns the next state; **persist it before anything
  * that depended on it leaves the process** (the upload, the answer). A state belongs to one (run,
- * round): a restarted round is a new round with new keys.
+ * attempt): a restarted attempt is a new attempt with new keys.
  *
- * The rules: one masked vector a round; one answer a round; for one peer a share of b or a share of
- * sigma, never both; an answer only for a set of survivors that holds the participant itself, lies
- * within the set it masked for, and is large enough. Asking again for the very same set gives the
- * same answer again: it reveals nothing new, and a participant that crashed between writing the
- * state and sending the answer could otherwise stall the round.
+ * The rules: one masked vector an attempt; one answer an attempt; for one peer a share of b or a
+ * share of sigma, never both; an answer only for a set of survivors that holds the participant
+ * itself, lies within the set it masked for, and is large enough. Asking again for the very same
+ * set gives the same answer again: it reveals nothing new, and a participant that crashed between
+ * writing the state and sending the answer could otherwise stall the attempt.
  */
 import { equalBytes, fromHex, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -21,12 +21,12 @@ import type { ShareKind } from './secrets.ts';
 /** Plain JSON: ids and hashes in lower-case hex, lists in ascending order. */
 export interface GuardState {
   readonly run: string;
-  readonly round: number;
+  readonly attempt: number;
   readonly context: string;
   readonly self: string;
-  /** The one masked vector of this round, and the sharers (U1) whose masks are in it. */
+  /** The one masked vector of this attempt, and the sharers (U1) whose masks are in it. */
   readonly upload: { readonly hash: string; readonly sharers: readonly string[] } | null;
-  /** The one answer of this round: b shares for `survivors`, sigma shares for `dropped`. */
+  /** The one answer of this attempt: b shares for `survivors`, sigma shares for `dropped`. */
   readonly answer: {
     readonly survivors: readonly string[];
     readonly dropped: readonly string[];
@@ -58,22 +58,22 @@ export interface Reveal {
 }
 
 /**
- * The state at the start of a round. @throws FloeError `record_malformed` for lengths or a round
- * that is no integer.
+ * The state at the start of an attempt. @throws FloeError `record_malformed` for lengths or an
+ * attempt that is no integer.
  */
 export const openGuard = (init: {
   readonly run: Uint8Array;
-  readonly round: number;
+  readonly attempt: number;
   readonly context: Uint8Array;
   readonly self: Id;
 }): GuardState => {
   for (const name of ['run', 'context', 'self'] as const)
     requireBytes(init[name], HASH_BYTES, 'record_malformed', name);
-  if (!Number.isSafeInteger(init.round) || init.round < 0)
-    throw new FloeError('record_malformed', `expected a round number, got ${init.round}`);
+  if (!Number.isSafeInteger(init.attempt) || init.attempt < 0)
+    throw new FloeError('record_malformed', `expected an attempt number, got ${init.attempt}`);
   return {
     run: toHex(init.run),
-    round: init.round,
+    attempt: init.attempt,
     context: toHex(init.context),
     self: toHex(init.self),
     upload: null,
@@ -83,8 +83,8 @@ export const openGuard = (init: {
 
 const requireContext = (state: GuardState, context: Uint8Array): void => {
   if (!equalBytes(context, fromHex(state.context)))
-    throw new FloeError('context_mismatch', 'expected the context of this round, got another', {
-      round: state.round,
+    throw new FloeError('context_mismatch', 'expected the context of this attempt, got another', {
+      attempt: state.attempt,
     });
 };
 
@@ -101,8 +101,8 @@ const requireQuorum = (count: number, { minimum, threshold }: GuardRules, what: 
 };
 
 /**
- * Before uploading: this masked vector, made for these sharers, is the one of this round. The same
- * again is allowed.
+ * Before uploading: this masked vector, made for these sharers, is the one of this attempt. The
+ * same again is allowed.
  * @param upload.hash 32 bytes naming the masked blob. @param upload.sharers U1, ascending, with the
  *   participant itself.
  * @throws FloeError `mask_reuse` for a second, different one: the difference of two vectors under
@@ -125,8 +125,8 @@ export const recordUpload = (
   const sharers = upload.sharers.map(toHex);
   if (state.upload !== null) {
     if (state.upload.hash === hash && sameList(state.upload.sharers, sharers)) return state;
-    throw new FloeError('mask_reuse', 'another vector was already masked for this round', {
-      round: state.round,
+    throw new FloeError('mask_reuse', 'another vector was already masked for this attempt', {
+      attempt: state.attempt,
     });
   }
   if (!sharers.includes(state.self))
@@ -147,7 +147,7 @@ const refuseBothKinds = (
   if (both !== undefined)
     throw new FloeError('both_secrets_requested', 'a peer is asked for both as alive and dropped', {
       author: both,
-      round: state.round,
+      attempt: state.attempt,
     });
 };
 
@@ -175,7 +175,7 @@ export const answerUnmask = (
     !(sameList(state.answer.survivors, survivors) && sameList(state.answer.dropped, dropped))
   )
     throw new FloeError('already_answered', 'another survivor set was already answered', {
-      round: state.round,
+      attempt: state.attempt,
     });
   if (state.upload === null || state.upload.hash !== toHex(request.ownUpload))
     throw new FloeError('survivors_inconsistent', 'expected the upload that was recorded');

@@ -3,7 +3,7 @@
  * (Bonawitz et al. 2017; hybrid keys, context-bound masks): pure functions for 3 to 255
  * participants with recovery from drop-outs. Await `ready()` first.
  *
- * Participant: `deriveKeys` (masking and sealing keys) -> `freezeCohort` -> `roundContext` ->
+ * Participant: `deriveKeys` (masking and sealing keys) -> `freezeCohort` -> `attemptContext` ->
  * `createParty` -> `makeShares` -> `openEntry` (or a complaint) -> `selfMaskSeed`, `maskUpdate` ->
  * `recordUpload` -> `answerUnmask` -> `sealAnswer`. Coordinator and auditor: `openAnswer`,
  * `recover` (or `maskJobs`) -> `unmask`; anyone: `judgeComplaint`.

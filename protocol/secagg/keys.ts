@@ -47,7 +47,7 @@ export interface PublicKeys {
 }
 
 /** A key pair. Holds secrets: never log, never serialise. */
-export interface RoundKeys {
+export interface AttemptKeyPairs {
   readonly public: PublicKeys;
   readonly point: PointPair;
   readonly kem: KemPair;
@@ -100,7 +100,7 @@ export const deriveKeys = (
   secret: Uint8Array,
   use: KeyUse,
   primitives: Primitives = platformPrimitives,
-): RoundKeys => {
+): AttemptKeyPairs => {
   const point = primitives.pointPair(pointSecret(secret, use, primitives));
   const kem = primitives.kemPair(kemSeed(secret, use, primitives));
   return { public: { x25519: point.publicKey, mlkem: kem.publicKey }, point, kem, primitives };

@@ -1,8 +1,8 @@
 /**
  * @module The pseudo-random generator of the masks: AES-256 in counter mode (NIST SP 800-38A) with
  * a zero initial counter, by the platform's own code. Seekable. A zero counter is sound because a
- * seed is the key of one mask only: it is bound to one pair (or one participant), one round and one
- * context.
+ * seed is the key of one mask only: it is bound to one pair (or one participant), one attempt and
+ * one context.
  */
 import { nodeCrypto } from '../bytes.ts';
 import { FloeError } from '../errors.ts';

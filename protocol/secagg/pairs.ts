@@ -25,7 +25,7 @@
 import { compareBytes, concatBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { Id, Member } from './cohort.ts';
-import type { RoundKeys } from './keys.ts';
+import type { AttemptKeyPairs } from './keys.ts';
 import type { MaskJob } from './masks.ts';
 import { KEY_BYTES, type Primitives } from './primitives/index.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';
@@ -96,7 +96,7 @@ export const wrapPairKey = (
 /** k_ij as the higher member `to` finds it; undefined where it is not what `from` committed to. */
 export const unwrapPairKey = (
   wrapped: WrappedPairKey,
-  kem: RoundKeys['kem'],
+  kem: AttemptKeyPairs['kem'],
   context: Uint8Array,
   from: Id,
   to: Id,
@@ -147,7 +147,7 @@ export const sealingKey = (
 export interface PairMaskInit {
   readonly sigma: Uint8Array;
   /** The masking keys of sigma. */
-  readonly keys: RoundKeys;
+  readonly keys: AttemptKeyPairs;
   readonly context: Uint8Array;
   readonly self: Id;
   readonly peer: Member;

@@ -3,7 +3,7 @@
  * agreement computed once.
  */
 import { indexOf, type Cohort, type Id } from './cohort.ts';
-import { deriveKeys, samePublicKeys, type RoundKeys } from './keys.ts';
+import { deriveKeys, samePublicKeys, type AttemptKeyPairs } from './keys.ts';
 import type { Primitives } from './primitives/index.ts';
 import { HASH_BYTES, requireBytes } from './require.ts';
 import { FloeError } from '../errors.ts';
@@ -16,8 +16,8 @@ export interface Party {
   /** Index of `self` in the cohort. */
   readonly index: number;
   readonly sigma: Uint8Array;
-  readonly mask: RoundKeys;
-  readonly seal: RoundKeys;
+  readonly mask: AttemptKeyPairs;
+  readonly seal: AttemptKeyPairs;
   readonly primitives: Primitives;
   /** X25519 of the masking keys with the member at `index`, 32 bytes. */
   maskPoint(index: number): Uint8Array;

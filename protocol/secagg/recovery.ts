@@ -2,7 +2,7 @@
  * @module Finish (Bonawitz et al. 2017, round 4): from the survivors' answers to the masks that are
  * left in the sum. Two steps: the coordinator reconstructs the secrets from the shares
  * (`recoverSecrets`), and mask-jobs.ts turns them into masks. Faults of participants
- * are values that name the culprit, not exceptions: the round continues with another subset, or
+ * are values that name the culprit, not exceptions: the attempt continues with another subset, or
  * restarts without them.
  */
 import { toHex } from '../bytes.ts';
@@ -32,8 +32,8 @@ import {
 } from './shares.ts';
 import { eventLoopTurn } from './event-loop-turn.ts';
 
-/** What everybody knows about the round when the survivors are frozen. */
-export interface RoundView {
+/** What everybody knows about the attempt when the survivors are frozen. */
+export interface AttemptView {
   readonly context: Uint8Array;
   readonly cohort: Cohort;
   /** The Share messages that arrived (U1), in ascending order of the author. */
@@ -109,7 +109,7 @@ export type RecoveryResult =
  * view; `aborted`.
  */
 export const recoverSecrets = async (
-  view: RoundView,
+  view: AttemptView,
   answers: readonly UnmaskAnswer[],
   signal?: AbortSignal,
 ): Promise<SecretsResult> => {
@@ -171,7 +171,7 @@ export const recoverSecrets = async (
 
 /** What shows the first lie of each author among the failures. */
 const liesOf = (
-  { context, cohort, shares }: RoundView,
+  { context, cohort, shares }: AttemptView,
   { secrets, used }: SecretsResult & { type: 'secrets' },
   failures: readonly RecoveryFailure[],
 ): readonly Lie[] => {
@@ -202,7 +202,7 @@ const liesOf = (
 };
 
 /** What {@link maskJobs} needs, of a reader that has all entries. */
-export const maskViewOf = (view: RoundView): MaskView => {
+export const maskViewOf = (view: AttemptView): MaskView => {
   const messages = new Map(view.shares.map((message) => [toHex(message.author), message]));
   return {
     ...view,
@@ -224,7 +224,7 @@ export interface ShownPair extends OpenPair {
  * What a reader who has the secrets needs of the entries: those of the masks that are left in the
  * sum.
  */
-export const shownPairs = (view: RoundView): readonly ShownPair[] => {
+export const shownPairs = (view: AttemptView): readonly ShownPair[] => {
   const { context, cohort } = view;
   const trees = new Map(
     view.shares.map(({ author, entries }) => [
@@ -247,7 +247,7 @@ export const shownPairs = (view: RoundView): readonly ShownPair[] => {
  * @throws FloeError as those two.
  */
 export const recover = async (
-  view: RoundView,
+  view: AttemptView,
   answers: readonly UnmaskAnswer[],
   signal?: AbortSignal,
 ): Promise<RecoveryResult> => {

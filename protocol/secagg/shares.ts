@@ -13,7 +13,7 @@ import { FloeError } from '../errors.ts';
 import type { RandomSource } from '../ports/random.ts';
 import { holderPlace, holdersOf, indexOf } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
-import type { RoundKeys } from './keys.ts';
+import type { AttemptKeyPairs } from './keys.ts';
 import {
   pairKey,
   pairSeed,
@@ -242,7 +242,7 @@ export const makeShares = async ({
  * @param point X25519 of the sealing keys of author and recipient
  */
 export const unsealShares = async (init: {
-  readonly seal: Pick<RoundKeys, 'kem' | 'primitives'>;
+  readonly seal: Pick<AttemptKeyPairs, 'kem' | 'primitives'>;
   readonly point: Uint8Array;
   readonly context: Uint8Array;
   readonly cohort: Cohort;

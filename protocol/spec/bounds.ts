@@ -8,13 +8,13 @@ export const MAX_COHORT = 255;
 export const MIN_COHORT = 3;
 /** Keys that a closed run may list: every participant gets the list at login. */
 export const MAX_MEMBERS = 10_000;
-/** Rounds of a run, attempts that failed included. */
-export const MAX_ROUND = 100_000;
+/** Attempts of a run. */
+export const MAX_ATTEMPT = 100_000;
 
-/** Rounds, both included. */
-export interface Rounds {
+/** Numbers of attempts, both included. */
+export interface AttemptRange {
   readonly first: number;
   readonly last: number;
 }
 /** Those of any run, the future ones included. */
-export const ALL_ROUNDS: Rounds = { first: 0, last: MAX_ROUND };
+export const ALL_ATTEMPTS: AttemptRange = { first: 0, last: MAX_ATTEMPT };

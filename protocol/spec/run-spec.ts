@@ -31,7 +31,7 @@ import type { Setting } from './setting.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import type { ModelAudience } from './settings/run.ts';
 
-export { MAX_COHORT, MAX_MEMBERS, MAX_ROUND, MIN_COHORT } from './bounds.ts';
+export { MAX_COHORT, MAX_MEMBERS, MAX_ATTEMPT, MIN_COHORT } from './bounds.ts';
 export { MODEL_AUDIENCES, type ModelAudience } from './settings/run.ts';
 
 /**

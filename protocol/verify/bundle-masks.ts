@@ -1,5 +1,5 @@
 /**
- * @module From the bundle of a round to the masks that are left in its sum, each secret held
+ * @module From the bundle of an attempt to the masks that are left in its sum, each secret held
  * against what its author committed to (Bonawitz et al. 2017, round 4): for verification of the
  * whole sum and for spot checks of one leaf alike.
  */
@@ -19,7 +19,7 @@ import {
   type MaskJob,
 } from '../secagg/index.ts';
 
-/** The records of a round that say whose secrets its bundle must hold. */
+/** The records of an attempt that say whose secrets its bundle must hold. */
 export interface MaskedRound {
   readonly context: Uint8Array;
   /** Of the cohort, in the order of its members. */
@@ -40,8 +40,8 @@ export type BundleJobs =
 const wrong = (reason: string): BundleJobs => ({ type: 'wrong', reason });
 
 /** Everybody who shared has survived: what is left are self masks. */
-const selfMasks = (round: MaskedRound, bundle: UnmaskingBundle): BundleJobs => {
-  const { context, shares } = round;
+const selfMasks = (attempt: MaskedRound, bundle: UnmaskingBundle): BundleJobs => {
+  const { context, shares } = attempt;
   const jobs: MaskJob[] = [];
   for (const [i, share] of shares.entries()) {
     const found = bundle.secrets.find(
@@ -57,16 +57,16 @@ const selfMasks = (round: MaskedRound, bundle: UnmaskingBundle): BundleJobs => {
 
 /** @throws FloeError `aborted`, and as `maskJobs` for a view that no records give */
 export const bundleJobs = async (
-  round: MaskedRound,
+  attempt: MaskedRound,
   bundle: UnmaskingBundle,
   signal?: AbortSignal,
 ): Promise<BundleJobs> => {
-  const found = await masksOf(round, bundle, signal);
+  const found = await masksOf(attempt, bundle, signal);
   if (found.type === 'wrong') return found;
   // The secrets are those that were committed to, so the entropy in them is too.
-  const entropies = entropiesOf(round.survivors.body.members, bundle.secrets);
-  const beacon = nextBeacon(round.open.body.beacon, entropies);
-  return equalBytes(beacon, round.commit.body.beacon)
+  const entropies = entropiesOf(attempt.survivors.body.members, bundle.secrets);
+  const beacon = nextBeacon(attempt.open.body.beacon, entropies);
+  return equalBytes(beacon, attempt.commit.body.beacon)
     ? found
     : wrong('the beacon is not made of what the commit opened');
 };
@@ -75,19 +75,19 @@ const nameOf = (author: Uint8Array, recipient: Uint8Array): string =>
   `${toHex(author)}/${toHex(recipient)}`;
 
 const masksOf = async (
-  round: MaskedRound,
+  attempt: MaskedRound,
   bundle: UnmaskingBundle,
   signal: AbortSignal | undefined,
 ): Promise<BundleJobs> => {
-  const { context, shares, survivors } = round;
-  if (shares.length === survivors.body.members.length) return selfMasks(round, bundle);
+  const { context, shares, survivors } = attempt;
+  if (shares.length === survivors.body.members.length) return selfMasks(attempt, bundle);
   const cohort = freezeCohort(
-    round.registers.map(({ author, body }) => ({
+    attempt.registers.map(({ author, body }) => ({
       id: author,
       mask: body.mask,
       seal: body.seal,
     })),
-    round.cohort.body.beacon,
+    attempt.cohort.body.beacon,
   );
   const signed = new Map(shares.map(({ author, body }) => [toHex(author), body]));
   const pairs = new Map(bundle.pairs.map((pair) => [nameOf(pair.author, pair.recipient), pair]));

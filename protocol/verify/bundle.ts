@@ -1,5 +1,5 @@
 /**
- * @module The unmasking bundle of a round: the secrets that the survivors' shares gave back, and
+ * @module The unmasking bundle of an attempt: the secrets that the survivors' shares gave back, and
  * what a spot check of the commit needs (secure-aggregation, section 2, steps 7 and 8). With it and
  * the public blobs anyone can recompute the sum and the models before and after, so it is encrypted
  * and gated like the model itself.
@@ -63,7 +63,7 @@ const bundleSchema = v.strictObject({
   sum: leafHashesOf,
   /** Of each survivor's upload, in the order of the survivors: its leaf hashes, its last leaf. */
   uploads: list(v.strictObject({ leaves: leafHashesOf, extras: bytesUpTo(MAX_EXTRAS_BYTES) })),
-  /** AES-256 keys of the models before and after the round, so that the step can be repeated. */
+  /** AES-256 keys of the models before and after the attempt, so that the step can be repeated. */
   keys: v.strictObject({ before: bytesUpTo(32), after: bytesUpTo(32) }),
 });
 

@@ -1,7 +1,7 @@
 /**
- * @module Level 0 of verification: what anyone can check of a round without a key. Signatures and
- * links were checked when the transcript was read; here every record meets the rules of the round
- * (`protocol/rules`), the ledger is asked, and every blob that a record names is read.
+ * @module Level 0 of verification: what anyone can check of an attempt without a key. Signatures
+ * and links were checked when the transcript was read; here every record meets the rules of the
+ * attempt (`protocol/rules`), the ledger is asked, and every blob that a record names is read.
  */
 import { chunkRoot } from '../encoding/leaves.ts';
 import { layoutOf } from '../algorithm/round.ts';
@@ -19,14 +19,14 @@ import {
   withRecord,
   type LedgerFacts,
   type Registered,
-  type RoundView,
+  type AttemptView,
 } from '../rules/index.ts';
 import { afterAttempt, type RunHistory } from '../rules/history.ts';
 import { provenBy } from '../rules/proof.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { Culprit, MissingBlob } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
-import type { RoundLog } from './round-log.ts';
+import type { AttemptLog } from './round-log.ts';
 
 export interface RuleContext {
   readonly spec: RunSpec;
@@ -41,7 +41,7 @@ export interface RuleContext {
 }
 
 /** What level 1 continues with. */
-export interface CheckedRound {
+export interface CheckedAttempt {
   readonly open: SignedRecord<'open'>;
   readonly cohort: SignedRecord<'cohort'>;
   readonly registers: readonly SignedRecord<'register'>[];
@@ -62,7 +62,7 @@ export interface CheckedRound {
  */
 export const readBlob = async (
   { store, signal }: RuleContext,
-  log: RoundLog,
+  log: AttemptLog,
   record: SignedRecord,
   ref: BlobRef,
   what: string,
@@ -82,12 +82,14 @@ export const readBlob = async (
 };
 
 /** What the ledger holds of an attempt; only records that stand are asked for. */
-const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise<LedgerFacts> => {
+const ledgerFacts = async ({ ledger, run }: RuleContext, log: AttemptLog): Promise<LedgerFacts> => {
   if (ledger === undefined) return {};
-  const { round } = log;
+  const { attempt } = log;
   return {
-    ...(log.maybe('cohort') && { cohort: (await ledger.readCohort(run, round)) ?? null }),
-    ...(log.maybe('survivors') && { survivors: (await ledger.readSurvivors(run, round)) ?? null }),
+    ...(log.maybe('cohort') && { cohort: (await ledger.readCohort(run, attempt)) ?? null }),
+    ...(log.maybe('survivors') && {
+      survivors: (await ledger.readSurvivors(run, attempt)) ?? null,
+    }),
   };
 };
 
@@ -97,8 +99,8 @@ const ledgerFacts = async ({ ledger, run }: RuleContext, log: RoundLog): Promise
  */
 export const beaconFrom = (
   { ledger }: Pick<RuleContext, 'ledger'>,
-  log: RoundLog,
-): RoundView['beacon'] => {
+  log: AttemptLog,
+): AttemptView['beacon'] => {
   if (ledger !== undefined) return ledger.beacon;
   const receipt = log.maybe('cohort')?.body.receipt ?? JOURNAL_RECEIPT;
   return receipt.startsWith(JOURNAL_RECEIPT) ? 'members' : 'ledger';
@@ -113,15 +115,15 @@ export const beaconFrom = (
  */
 export const checkRecords = async (
   rules: RuleContext,
-  log: RoundLog,
+  log: AttemptLog,
   previous: SignedRecord<'commit'> | undefined,
   committed = 0,
-): Promise<RoundView> => {
+): Promise<AttemptView> => {
   const { spec, run } = rules;
   let view = emptyView({
     spec,
     run,
-    round: log.round,
+    attempt: log.attempt,
     complete: true,
     previous,
     committed,
@@ -151,8 +153,8 @@ export const checkRecords = async (
  * @throws Culprit the Abort whose proof does not hold
  */
 export const provenCulprits = async (
-  log: RoundLog,
-  view: RoundView,
+  log: AttemptLog,
+  view: AttemptView,
 ): Promise<readonly string[]> => {
   const { abort } = view;
   if (abort === undefined) return [];
@@ -174,12 +176,12 @@ const byAuthors = <Row>(
  *
  * @throws Culprit
  */
-export const checkRound = async (
+export const checkAttempt = async (
   rules: RuleContext,
-  log: RoundLog,
+  log: AttemptLog,
   previous: SignedRecord<'commit'> | undefined,
   committed = 0,
-): Promise<CheckedRound> => {
+): Promise<CheckedAttempt> => {
   const view = await checkRecords(rules, log, previous, committed);
   const [open, cohort] = [log.one('open'), log.one('cohort')];
   const [survivors, commit] = [log.one('survivors'), log.one('commit')];

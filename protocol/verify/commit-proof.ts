@@ -13,14 +13,14 @@ const proofSchema = v.strictObject({
   v: v.literal(1),
   /** Hash of the commit record. */
   commit: fixedBytes(32),
-  round: integer(1, 100_000),
+  attempt: integer(1, 100_000),
   /**
    * `bundle`: it does not decode. `sum`: the leaf hashes of S do not give the committed root.
    * `leaves`: those of an upload do not give its chunk root, or its extra lanes are others.
    * `secret`: a secret is missing or not the one committed to. `upload`: one that counts has not
    * the chunk root it says. `leaf`: a leaf of S is not that of the uploads. `model`: a key in the
-   * bundle does not open the model before or after the round. `step`: S gives another model, state,
-   * weight or metrics.
+   * bundle does not open the model before or after the attempt. `step`: S gives another model,
+   * state, weight or metrics.
    */
   part: v.picklist(['bundle', 'sum', 'leaves', 'secret', 'upload', 'leaf', 'model', 'step']),
   leaf: integer(0, 2 ** 16),
@@ -33,8 +33,8 @@ const proofSchema = v.strictObject({
 export type CommitProof = Readonly<Omit<v.InferOutput<typeof proofSchema>, 'v'>>;
 
 export const encodeProof = (proof: CommitProof): Uint8Array => {
-  const { commit, round, part, leaf, expected, got, reason } = proof;
-  return encodeCbor({ v: 1, commit, round, part, leaf, expected, got, reason });
+  const { commit, attempt, part, leaf, expected, got, reason } = proof;
+  return encodeCbor({ v: 1, commit, attempt, part, leaf, expected, got, reason });
 };
 
 /** @throws FloeError `record_malformed` */
@@ -45,7 +45,7 @@ export const decodeProof = (bytes: Uint8Array): CommitProof => {
 
 /** One line for people. */
 export const describeProof = ({
-  round,
+  attempt,
   part,
   leaf,
   reason,
@@ -56,13 +56,13 @@ export const describeProof = ({
     expected.length === 0
       ? ''
       : ` (expected ${toHex(expected).slice(0, 16)}, got ${toHex(got).slice(0, 16)})`;
-  return `the commit of round ${round} is fabricated, checked at leaf ${leaf}: ${part}: ${reason}${hashes}`;
+  return `the commit of attempt ${attempt} is fabricated, checked at leaf ${leaf}: ${part}: ${reason}${hashes}`;
 };
 
 /** The error that a participant stops with. */
 export const fabricated = (proof: CommitProof): FloeError =>
   new FloeError('commit_fabricated', describeProof(proof), {
-    round: proof.round,
+    attempt: proof.attempt,
     leaf: proof.leaf,
     part: proof.part,
   });

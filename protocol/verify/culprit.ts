@@ -1,5 +1,5 @@
 /**
- * @module What verification ends with when something is wrong: the round, the record, and why.
+ * @module What verification ends with when something is wrong: the attempt, the record, and why.
  */
 import { FloeError, type ErrorCode } from '../errors.ts';
 import { addressOf } from '../ports/identity.ts';
@@ -7,7 +7,7 @@ import type { RecordType, SignedRecord } from '../records/records.ts';
 
 export class Culprit extends Error {
   override readonly name = 'Culprit';
-  readonly round: number;
+  readonly attempt: number;
   readonly record: RecordType | 'transcript';
   /** Index in the transcript; -1 where there is no entry. */
   readonly entry: number;
@@ -21,7 +21,7 @@ export class Culprit extends Error {
     missing?: RecordType,
   ) {
     super(reason);
-    this.round = record?.round ?? 0;
+    this.attempt = record?.attempt ?? 0;
     this.record = missing ?? record?.type ?? 'transcript';
     this.entry = entry;
     this.author = record === undefined ? undefined : addressOf(record.author);

@@ -1,7 +1,7 @@
 /**
  * @module What a participant is shown of the last committed round, so that it can check the commit:
  * the records from Open to Commit as they stand in the transcript, without the answers. They meet
- * the rules of the round, and hang together by hashes: the commit names the survivors, these the
+ * the rules of the attempt, and hang together by hashes: the commit names the survivors, these the
  * uploads, the sharers the shares with the commitments that the secrets open. Enough survivors have
  * signed the survivor set and the set that R draws from, so that no other is put in their place
  * later.
@@ -16,7 +16,7 @@ import {
   sameList,
   withRecord,
   type ByAuthor,
-  type RoundView,
+  type AttemptView,
 } from '../rules/index.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { MaskedRound } from './bundle-masks.ts';
@@ -62,17 +62,17 @@ const named = <Type extends 'register' | 'share' | 'upload'>(
 const viewOf = (
   spec: RunSpec,
   run: Uint8Array,
-  beacon: RoundView['beacon'],
+  beacon: AttemptView['beacon'],
   records: readonly Uint8Array[],
-): RoundView => {
-  let view: RoundView | undefined;
+): AttemptView => {
+  let view: AttemptView | undefined;
   let phase = 0;
   for (const bytes of records) {
     const record = decodeRecord(bytes);
     const place = EVIDENCE_TYPES.indexOf(record.type);
     if (place < phase) throw malformed(`a ${record.type} record out of its place`);
     phase = place;
-    view ??= emptyView({ spec, run, round: record.round, beacon });
+    view ??= emptyView({ spec, run, attempt: record.attempt, beacon });
     requireLawful(view, record);
     view = withRecord(view, record);
   }
@@ -83,16 +83,16 @@ const viewOf = (
 /**
  * Reads the records of a committed, masked round.
  *
- * @param beacon where the beacon of an attempt is from, see `RoundView`
+ * @param beacon where the beacon of an attempt is from, see `AttemptView`
  * @param records signed wire forms, in the order of the transcript
- * @throws FloeError of the rules of the round; `record_malformed`, `signature_invalid` of a record;
- * `record_malformed` where one is missing, out of place or not the one that was named;
+ * @throws FloeError of the rules of the attempt; `record_malformed`, `signature_invalid` of a
+ * record; `record_malformed` where one is missing, out of place or not the one that was named;
  * `survivors_inconsistent` where too few signed the set
  */
 export const readEvidence = (
   spec: RunSpec,
   run: Uint8Array,
-  beacon: RoundView['beacon'],
+  beacon: AttemptView['beacon'],
   records: readonly Uint8Array[],
 ): CommitEvidence => {
   const view = viewOf(spec, run, beacon, records);
@@ -114,6 +114,6 @@ export const readEvidence = (
     uploads: named(view.uploads, survivors.body.members, survivors.body.uploads),
     survivors,
     commit,
-    context: contextOf({ run, round: open.round, open, cohort }),
+    context: contextOf({ run, attempt: open.attempt, open, cohort }),
   };
 };

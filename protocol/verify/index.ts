@@ -2,7 +2,7 @@
  * @module Verification of a run from its transcript and its blobs (secure-aggregation, section 6).
  * Level 0 needs no key: signatures, chain, cohorts, survivor sets, ledger, blobs. Level 1, for
  * each admitted reader, recomputes every sum and every model bit for bit. It reports the
- * first fault with its round, its record and the responsible party.
+ * first fault with its attempt, its record and the responsible party.
  */
 import { stateTensorsOf } from '../algorithm/round.ts';
 import type { AccessGate } from '../ports/access-gate.ts';
@@ -14,19 +14,19 @@ import type { Ledger } from '../ports/ledger.ts';
 import type { SignedRecord } from '../records/records.ts';
 import { EMPTY_HISTORY } from '../rules/history.ts';
 import { hashRunSpec, type RunSpec } from '../spec/run-spec.ts';
-import { decodeTranscript, roundRoot, type Transcript } from '../records/transcript.ts';
+import { decodeTranscript, attemptRoot, type Transcript } from '../records/transcript.ts';
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openVersion, recomputeRound } from './recompute.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { strategyOf } from '../algorithm/registry.ts';
-import { splitRounds, type RoundLog } from './round-log.ts';
+import { splitAttempts, type AttemptLog } from './round-log.ts';
 import {
   beaconFrom,
   checkRecords,
-  checkRound,
+  checkAttempt,
   provenCulprits,
   readBlob,
-  type CheckedRound,
+  type CheckedAttempt,
   type RuleContext,
 } from './check-round.ts';
 
@@ -45,25 +45,25 @@ export interface VerifyInit {
    */
   readonly ledger?: Ledger;
   /**
-   * The round up to and with which the run was published: its coordinator says that all blobs up to
-   * there can be read.
+   * The attempt up to and with which the run was published: its coordinator says that all blobs up
+   * to there can be read.
    */
   readonly published?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface VerifiedRound {
-  readonly round: number;
+export interface VerifiedAttempt {
+  readonly attempt: number;
   /**
    * `pending`: signed by the coordinator, whose run continues; blobs or ledger do not have all of
    * it yet.
    */
   readonly outcome: 'committed' | 'pending' | 'aborted' | 'open';
-  /** How far the round was checked. */
+  /** How far the attempt was checked. */
   readonly level: 'L0' | 'L1';
   readonly survivors: number;
-  /** Merkle root over the round's transcript entries, hex. */
+  /** Merkle root over the attempt's transcript entries, hex. */
   readonly root: string;
   /** Addresses of members that an aborted attempt proves to have broken the protocol. */
   readonly culprits?: readonly string[];
@@ -78,7 +78,7 @@ export interface Verification {
   readonly ok: boolean;
   /** The lowest level any committed round was checked to. */
   readonly level: 'L0' | 'L1';
-  readonly rounds: readonly VerifiedRound[];
+  readonly attempts: readonly VerifiedAttempt[];
   /** Hash of the last model, hex. */
   readonly modelHash: string | undefined;
   /** Last link of the transcript, hex. */
@@ -89,7 +89,7 @@ export interface Verification {
    */
   readonly beaconUnchecked: readonly number[];
   readonly culprit?: {
-    readonly round: number;
+    readonly attempt: number;
     readonly record: string;
     /** Index in the transcript; -1 where there is no entry. */
     readonly entry: number;
@@ -102,7 +102,7 @@ export interface Verification {
 const NOTHING = new Uint8Array();
 
 interface Progress {
-  readonly rounds: VerifiedRound[];
+  readonly attempts: VerifiedAttempt[];
   /** The last commit, also one that is still pending: the next round starts from its model. */
   commit: SignedRecord<'commit'> | undefined;
   /** Hash of the last model that was verified. */
@@ -110,10 +110,10 @@ interface Progress {
   content: ModelContent | undefined;
 }
 
-/** Opens the model a round starts from, where it is not known from the round before. */
+/** Opens the model an attempt starts from, where it is not known from the attempt before. */
 const firstContent = async (
   rules: RuleContext,
-  log: RoundLog,
+  log: AttemptLog,
   gate: AccessGate,
 ): Promise<ModelContent> => {
   const open = log.one('open');
@@ -128,13 +128,13 @@ const firstContent = async (
 };
 
 /**
- * Level 1 of one round; `undefined` where the gate does not admit the identity, whom nobody has
+ * Level 1 of one attempt; `undefined` where the gate does not admit the identity, whom nobody has
  * promised anything.
  */
 const recompute = async (
   rules: RuleContext,
-  log: RoundLog,
-  checked: CheckedRound,
+  log: AttemptLog,
+  checked: CheckedAttempt,
   known: ModelContent | undefined,
   gate: AccessGate | undefined,
 ): Promise<ModelContent | undefined> => {
@@ -159,11 +159,11 @@ const recompute = async (
  * The first committed round whose blobs the run keeps; those of earlier ones may be gone. 0 where
  * all are kept.
  */
-const firstKept = ({ retention }: RunSpec, commits: readonly RoundLog[]): number =>
-  retention === undefined ? 0 : (commits.at(-retention.rounds)?.round ?? 0);
+const firstKept = ({ retention }: RunSpec, commits: readonly AttemptLog[]): number =>
+  retention === undefined ? 0 : (commits.at(-retention.rounds)?.attempt ?? 0);
 
-const pending = ({ round }: RoundLog, root: string): VerifiedRound => ({
-  round,
+const pending = ({ attempt }: AttemptLog, root: string): VerifiedAttempt => ({
+  attempt,
   outcome: 'pending',
   level: 'L0',
   survivors: 0,
@@ -174,24 +174,24 @@ const pending = ({ round }: RoundLog, root: string): VerifiedRound => ({
  * @param underWay what of the last commit of a run that is not over its coordinator may still be
  * carrying to where it lasts
  */
-const verifyRound = async (
+const verifyAttempt = async (
   rules: RuleContext,
-  log: RoundLog,
+  log: AttemptLog,
   progress: Progress,
   gate: AccessGate | undefined,
   underWay: { readonly blobs: boolean; readonly version: boolean },
   mayBeRemoved: boolean,
-): Promise<VerifiedRound> => {
-  const root = toHex(roundRoot(log.entries, log.round));
+): Promise<VerifiedAttempt> => {
+  const root = toHex(attemptRoot(log.entries, log.attempt));
   const abort = log.maybe('abort');
-  const committed = progress.rounds.filter(
+  const committed = progress.attempts.filter(
     ({ outcome }) => outcome === 'committed' || outcome === 'pending',
   ).length;
   if (abort !== undefined || log.maybe('commit') === undefined) {
     const view = await checkRecords(rules, log, progress.commit, committed);
     const culprits = await provenCulprits(log, view);
     return {
-      round: log.round,
+      attempt: log.attempt,
       outcome: abort === undefined ? 'open' : 'aborted',
       level: 'L0',
       survivors: 0,
@@ -199,9 +199,9 @@ const verifyRound = async (
       ...(culprits.length === 0 ? {} : { culprits }),
     };
   }
-  let checked: CheckedRound | undefined;
+  let checked: CheckedAttempt | undefined;
   try {
-    checked = await checkRound(rules, log, progress.commit, committed);
+    checked = await checkAttempt(rules, log, progress.commit, committed);
   } catch (thrown) {
     if (!(thrown instanceof MissingBlob) || !(underWay.blobs || mayBeRemoved)) throw thrown;
     progress.commit = log.one('commit');
@@ -210,7 +210,7 @@ const verifyRound = async (
   const commit = log.one('commit');
   progress.commit = commit;
   if (rules.ledger !== undefined) {
-    const version = await rules.ledger.readModel(rules.run, log.round);
+    const version = await rules.ledger.readModel(rules.run, log.attempt);
     if (version === undefined && underWay.version) return pending(log, root);
     const matches =
       version !== undefined &&
@@ -227,7 +227,7 @@ const verifyRound = async (
   try {
     progress.content = checked && (await recompute(rules, log, checked, progress.content, gate));
   } catch (thrown) {
-    // The model that it starts from is that of an older round still.
+    // The model that it starts from is that of an older attempt still.
     if (!(thrown instanceof MissingBlob) || !mayBeRemoved) throw thrown;
     checked = undefined;
     progress.content = undefined;
@@ -235,7 +235,7 @@ const verifyRound = async (
   const level = progress.content === undefined ? 'L0' : 'L1';
   progress.modelHash = commit.body.model.hash;
   return {
-    round: log.round,
+    attempt: log.attempt,
     outcome: 'committed',
     level,
     survivors: log.one('survivors').body.members.length,
@@ -244,20 +244,20 @@ const verifyRound = async (
   };
 };
 
-const lowestLevel = (rounds: readonly VerifiedRound[]): 'L0' | 'L1' => {
-  const committed = rounds.filter(({ outcome }) => outcome === 'committed');
+const lowestLevel = (attempts: readonly VerifiedAttempt[]): 'L0' | 'L1' => {
+  const committed = attempts.filter(({ outcome }) => outcome === 'committed');
   return committed.length > 0 && committed.every(({ level }) => level === 'L1') ? 'L1' : 'L0';
 };
 
 const culpritOf = (thrown: unknown): NonNullable<Verification['culprit']> => {
   if (thrown instanceof Culprit) {
-    const { round, record, entry, author, message } = thrown;
-    return { round, record, entry, author, reason: message };
+    const { attempt, record, entry, author, message } = thrown;
+    return { attempt, record, entry, author, reason: message };
   }
   if (thrown instanceof FloeError && thrown.code === 'transcript_broken') {
-    const { entry, round, record } = thrown.details;
+    const { entry, attempt, record } = thrown.details;
     return {
-      round: typeof round === 'number' ? round : 0,
+      attempt: typeof attempt === 'number' ? attempt : 0,
       record: typeof record === 'string' ? record : 'transcript',
       entry: typeof entry === 'number' ? entry : -1,
       author: undefined,
@@ -290,7 +290,7 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
     history: EMPTY_HISTORY,
   };
   const progress: Progress = {
-    rounds: [],
+    attempts: [],
     commit: undefined,
     modelHash: undefined,
     content: undefined,
@@ -299,8 +299,8 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   let beaconUnchecked: readonly number[] = [];
   const report = (culprit?: Verification['culprit']): Verification => ({
     ok: culprit === undefined,
-    level: lowestLevel(progress.rounds),
-    rounds: progress.rounds,
+    level: lowestLevel(progress.attempts),
+    attempts: progress.attempts,
     modelHash: progress.modelHash && toHex(progress.modelHash),
     transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
     beaconUnchecked,
@@ -308,33 +308,33 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   });
   try {
     transcript = decodeTranscript(rules.run, init.transcript);
-    const logs = splitRounds(transcript.entries);
+    const logs = splitAttempts(transcript.entries);
     if (ledger === undefined)
       beaconUnchecked = logs
         .filter((log) => beaconFrom(rules, log) === 'ledger')
-        .map(({ round }) => round);
+        .map(({ attempt }) => attempt);
     const commits = logs.filter((log) => log.maybe('commit') !== undefined);
     const last = commits.at(-1);
-    if (published !== undefined && last?.round !== published)
+    if (published !== undefined && last?.attempt !== published)
       return report({
-        round: published,
+        attempt: published,
         record: 'commit',
         entry: -1,
         author: undefined,
-        reason: `published up to this round, the transcript ends with ${last === undefined ? 'none' : `round ${last.round}`}`,
+        reason: `published up to this attempt, the transcript ends with ${last === undefined ? 'none' : `attempt ${last.attempt}`}`,
       });
     const newest = commits.length < spec.rounds ? last : undefined;
     const kept = firstKept(spec, commits);
     for (const [i, log] of logs.entries()) {
       signal?.throwIfAborted();
-      progress.rounds.push(
-        await verifyRound(
+      progress.attempts.push(
+        await verifyAttempt(
           rules,
           log,
           progress,
           init.gate,
           { blobs: log === newest && published === undefined, version: log === newest },
-          log.round < kept,
+          log.attempt < kept,
         ),
       );
       onProgress?.(i + 1, logs.length);

@@ -18,7 +18,7 @@ export const lastingRef = (
 };
 
 /**
- * Where an upload may be read soon after its round: first where it waited for its lasting place,
+ * Where an upload may be read soon after its attempt: first where it waited for its lasting place,
  * then there.
  */
 export const placesOf = (

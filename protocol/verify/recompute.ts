@@ -20,33 +20,33 @@ import { FloeError } from '../errors.ts';
 import { leafHash } from '../records/merkle.ts';
 import { unmask, type Lanes } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-masks.ts';
-import { readBlob, type CheckedRound, type RuleContext } from './check-round.ts';
+import { readBlob, type CheckedAttempt, type RuleContext } from './check-round.ts';
 import { blaming, Culprit } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
 import { decryptModel, openVersion, type ModelContent } from '../model/open-model.ts';
-import type { RoundLog } from './round-log.ts';
+import type { AttemptLog } from './round-log.ts';
 
 export { openModel, openVersion } from '../model/open-model.ts';
 
 const NOTHING = new Uint8Array();
 
-/** Folds the uploads of a checked round; without masks each is decrypted first. */
+/** Folds the uploads of a checked attempt; without masks each is decrypted first. */
 const foldUploads = async (
   rules: RuleContext,
-  log: RoundLog,
-  round: CheckedRound,
+  log: AttemptLog,
+  attempt: CheckedAttempt,
   gate: AccessGate,
 ): Promise<Lanes> => {
-  const fold = createFold(layoutOf(rules.spec, round.cohort.body.members.length));
-  for (const upload of round.uploads) {
-    const ref = lastingRef(round.commit, round.survivors, upload);
+  const fold = createFold(layoutOf(rules.spec, attempt.cohort.body.members.length));
+  for (const upload of attempt.uploads) {
+    const ref = lastingRef(attempt.commit, attempt.survivors, upload);
     const bytes = await readBlob(rules, log, upload, ref, 'the upload');
     await blaming(upload, log.indexOf(upload), 'the upload', async () => {
       if (rules.spec.secagg === 'masked') return fold.add(bytes);
       const { envelope } = upload.body;
       if (envelope === undefined)
         throw new FloeError('upload_mismatch', 'expected an envelope, got none');
-      const purpose = { run: rules.run, round: log.round, role: 'update' } as const;
+      const purpose = { run: rules.run, attempt: log.attempt, role: 'update' } as const;
       fold.add(await decryptBlob(await gate.unwrap(envelope, purpose), purpose, bytes));
     });
   }
@@ -60,8 +60,8 @@ const foldUploads = async (
  */
 const checkBundle = async (
   rules: RuleContext,
-  log: RoundLog,
-  { commit, open, cohort, uploads }: CheckedRound,
+  log: AttemptLog,
+  { commit, open, cohort, uploads }: CheckedAttempt,
   bundle: UnmaskingBundle,
 ): Promise<void> => {
   const fail = (reason: string): never => {
@@ -95,30 +95,30 @@ const checkBundle = async (
 };
 
 /**
- * Recomputes one round.
+ * Recomputes one attempt.
  *
- * @param before w_t, and the state before the round
+ * @param before w_t, and the state before the attempt
  * @returns w_{t+1} and the state after, which equal the published ones bit for bit
  * @throws Culprit when anything differs
- * @throws FloeError `access_denied` when the gate's identity may not open the round
+ * @throws FloeError `access_denied` when the gate's identity may not open the attempt
  */
 export const recomputeRound = async (
   rules: RuleContext,
-  log: RoundLog,
-  round: CheckedRound,
+  log: AttemptLog,
+  attempt: CheckedAttempt,
   before: ModelContent,
   gate: AccessGate,
 ): Promise<ModelContent> => {
-  const { commit, cohort, open, survivors } = round;
+  const { commit, cohort, open, survivors } = attempt;
   const check = (condition: boolean, reason: string): void => {
     if (!condition) throw new Culprit(commit, log.indexOf(commit), reason);
   };
   const blame = <Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> =>
     blaming(commit, log.indexOf(commit), what, work);
-  const lanes = await foldUploads(rules, log, round, gate);
+  const lanes = await foldUploads(rules, log, attempt, gate);
   let opened: UnmaskingBundle | undefined;
   if (rules.spec.secagg === 'masked') {
-    const purpose = { run: rules.run, round: log.round, role: 'bundle' } as const;
+    const purpose = { run: rules.run, attempt: log.attempt, role: 'bundle' } as const;
     const { blob, envelope } = commit.body.bundle;
     const cipher = await readBlob(rules, log, commit, blob, 'the unmasking bundle');
     const bundle = await blame('the unmasking bundle', async () =>
@@ -126,7 +126,7 @@ export const recomputeRound = async (
     );
     const layout = layoutOf(rules.spec, cohort.body.members.length);
     const found = await blame('the unmasking bundle', () =>
-      bundleJobs(round, bundle, rules.signal),
+      bundleJobs(attempt, bundle, rules.signal),
     );
     if (found.type === 'wrong') throw new Culprit(commit, log.indexOf(commit), found.reason);
     await unmask(lanes, found.jobs, layout.modulusBits, { signal: rules.signal });
@@ -141,7 +141,7 @@ export const recomputeRound = async (
       before,
       meanExamples: open.body.meanExamples,
       rotationSeed: rotationSeed({
-        round: log.round,
+        attempt: log.attempt,
         modelHash: open.body.model.hash,
         cohortRoot: cohort.body.root,
       }),
@@ -165,7 +165,7 @@ export const recomputeRound = async (
     equalBytes(result.stateHash ?? NOTHING, commit.body.model.state ?? NOTHING),
     'the recomputed state of the strategy differs from the published one',
   );
-  if (opened !== undefined) await checkBundle(rules, log, round, opened);
+  if (opened !== undefined) await checkBundle(rules, log, attempt, opened);
   const cipher = await readBlob(rules, log, commit, commit.body.model.blob, 'the model');
   const { model } = commit.body;
   await blame('the published model', () =>

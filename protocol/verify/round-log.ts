@@ -1,14 +1,14 @@
 /**
- * @module A run's transcript taken apart: the records of each round by type, in the order of
+ * @module A run's transcript taken apart: the records of each attempt by type, in the order of
  * acceptance.
  */
 import type { RecordType, SignedRecord } from '../records/records.ts';
 import type { TranscriptEntry } from '../records/transcript.ts';
 import { Culprit } from './culprit.ts';
 
-/** What one round left in the transcript. */
-export interface RoundLog {
-  readonly round: number;
+/** What one attempt left in the transcript. */
+export interface AttemptLog {
+  readonly attempt: number;
   readonly entries: readonly TranscriptEntry[];
   all<Type extends RecordType>(type: Type): readonly SignedRecord<Type>[];
   /** The only record of this type. @throws Culprit when there is none or more than one */
@@ -33,7 +33,7 @@ const ORDER: readonly RecordType[] = [
   'commit',
 ];
 
-const makeLog = (round: number, entries: readonly TranscriptEntry[]): RoundLog => {
+const makeLog = (attempt: number, entries: readonly TranscriptEntry[]): AttemptLog => {
   const all = <Type extends RecordType>(type: Type): SignedRecord<Type>[] =>
     entries
       .filter((entry) => entry.record.type === type)
@@ -44,7 +44,7 @@ const makeLog = (round: number, entries: readonly TranscriptEntry[]): RoundLog =
     const [first, second] = all(type);
     if (second !== undefined) {
       const extra = second as SignedRecord;
-      throw new Culprit(extra, indexOf(extra), `a second ${type} record in one round`);
+      throw new Culprit(extra, indexOf(extra), `a second ${type} record in one attempt`);
     }
     return first;
   };
@@ -55,44 +55,48 @@ const makeLog = (round: number, entries: readonly TranscriptEntry[]): RoundLog =
     throw new Culprit(
       last?.record,
       last?.index ?? -1,
-      `round ${round} has no ${type} record`,
+      `attempt ${attempt} has no ${type} record`,
       type,
     );
   };
-  return { round, entries, all, one, maybe, indexOf };
+  return { attempt, entries, all, one, maybe, indexOf };
 };
 
 /**
  * Splits a transcript into rounds, in order.
  *
- * @throws Culprit when a record stands outside its round or before its phase
+ * @throws Culprit when a record stands outside its attempt or before its phase
  */
-export const splitRounds = (entries: readonly TranscriptEntry[]): readonly RoundLog[] => {
+export const splitAttempts = (entries: readonly TranscriptEntry[]): readonly AttemptLog[] => {
   const rounds = new Map<number, TranscriptEntry[]>();
   let latest = 0;
   let phase = 0;
   for (const entry of entries) {
-    const { round, type } = entry.record;
-    if (round < latest)
-      throw new Culprit(entry.record, entry.index, `round ${round} comes after round ${latest}`);
-    if (round > latest) {
+    const { attempt, type } = entry.record;
+    if (attempt < latest)
+      throw new Culprit(
+        entry.record,
+        entry.index,
+        `attempt ${attempt} comes after attempt ${latest}`,
+      );
+    if (attempt > latest) {
       const before = rounds.get(latest)?.at(-1)?.record.type ?? 'commit';
       const isOver = before === 'commit' || before === 'abort';
-      if (round !== latest + 1 || !isOver)
+      if (attempt !== latest + 1 || !isOver)
         throw new Culprit(
           entry.record,
           entry.index,
-          `round ${round} begins before round ${round - 1} has ended`,
+          `attempt ${attempt} begins before attempt ${attempt - 1} has ended`,
         );
       phase = 0;
     }
-    latest = round;
+    latest = attempt;
     const place =
       type === 'abort' ? ORDER.length : ORDER.indexOf(type === 'complaint' ? 'upload' : type);
     if (place < phase)
       throw new Culprit(entry.record, entry.index, `a ${type} record comes after its phase`);
     phase = place;
-    rounds.set(round, [...(rounds.get(round) ?? []), entry]);
+    rounds.set(attempt, [...(rounds.get(attempt) ?? []), entry]);
   }
-  return [...rounds].map(([round, own]) => makeLog(round, own));
+  return [...rounds].map(([attempt, own]) => makeLog(attempt, own));
 };

@@ -39,7 +39,7 @@ import { placesOf } from './lasting-ref.ts';
 import { decryptModel, type ModelContent } from '../model/open-model.ts';
 import type { CommitProof } from './commit-proof.ts';
 
-/** Reads blobs of the round. What it throws is an outage, and never turned into a proof. */
+/** Reads blobs of the attempt. What it throws is an outage, and never turned into a proof. */
 export interface RoundReader {
   /** Bytes [start, end), unchecked, from the first of these places that gives them. */
   range(places: readonly BlobRef[], start: number, end: number): Promise<Uint8Array>;
@@ -55,8 +55,8 @@ export interface SpotCheckInit {
   /** The bundle in clear: its cipher has the hash that the commit names. */
   readonly bundle: Uint8Array;
   /**
-   * The model that the round started from, with its state, where it is known; else the bundle's key
-   * opens its blob.
+   * The model that the attempt started from, with its state, where it is known; else the bundle's
+   * key opens its blob.
    */
   readonly before?: ModelContent | undefined;
   /** Block to recompute, drawn by the checker: 0 to blocks - 1. */
@@ -184,7 +184,7 @@ const blockLeaves = (init: SpotCheckInit, { uploads }: UnmaskingBundle, leaf: Le
     uploads.map(({ leaves }, i) => readUploadLeaf(init, i, leaf, hashAt(leaves, leaf.index))),
   );
 
-/** A model of the round, opened with a key of the bundle. */
+/** A model of the attempt, opened with a key of the bundle. */
 const openWith = async (
   { run, spec, reader }: SpotCheckInit,
   model: ModelRef,
@@ -212,7 +212,7 @@ const checkStep = async (
       ...sum,
       meanExamples: open.body.meanExamples,
       block: leaf,
-      rotationSeed: rotationSeed({ round: commit.round, modelHash, cohortRoot }),
+      rotationSeed: rotationSeed({ attempt: commit.attempt, modelHash, cohortRoot }),
     }),
   );
   if (!sameTotals(result, commit.body))
@@ -265,7 +265,7 @@ export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> =
     const { commit } = evidence;
     return {
       type: 'fabricated',
-      proof: { commit: commit.hash, round: commit.round, leaf, ...thrown.fault },
+      proof: { commit: commit.hash, attempt: commit.attempt, leaf, ...thrown.fault },
     };
   }
 };

@@ -11,7 +11,7 @@ import { entryPathSchema, MAX_RECORD_BYTES } from '../records/records.ts';
 import { MAX_COHORT, MAX_EVIDENCE, MAX_PROOF_BYTES } from '../spec/run-spec.ts';
 
 /** Raised when a frame or a record changes: peers of different versions refuse each other. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** Largest frame of the coordinator: the records of a round of 255 fit. */
 export const MAX_FRAME_BYTES = 8 << 20;
 /** A sealed entry of a share, at most. */
@@ -57,10 +57,10 @@ export const clientFrames = {
   /** An unmask record with the sealed answer that it names. */
   unmask: frame('unmask', { record, answer: bytesUpTo(MAX_ANSWER_BYTES) }),
   /**
-   * The participant cannot continue with this round (training failed, data unfit...) and says so.
+   * The participant cannot continue with this attempt (training failed, data unfit...) and says so.
    */
   withdraw: frame('withdraw', {
-    round: integer(0, 100_000),
+    attempt: integer(0, 100_000),
     code: v.pipe(v.string(), v.maxLength(100)),
     /**
      * Where the participant's trainer threw: the message without numbers, quotations and paths, so
@@ -71,11 +71,11 @@ export const clientFrames = {
     proof: v.optional(bytesUpTo(MAX_PROOF_BYTES)),
   }),
   /**
-   * The participant waits for a store, a gate, a ledger, and is still in the round; it is counted
+   * The participant waits for a store, a gate, a ledger, and is still in the attempt; it is counted
    * where the attempt fails.
    */
   report: frame('report', {
-    round: integer(0, 100_000),
+    attempt: integer(0, 100_000),
     code: v.pipe(v.string(), v.maxLength(60)),
   }),
 } as const;
@@ -94,7 +94,7 @@ export const serverFrames = {
   }),
   /**
    * Logged in: the run specification, canonical bytes, and the own last registration: an old
-   * keystore shows. The running round follows.
+   * keystore shows. The running attempt follows.
    */
   welcome: frame('welcome', {
     spec: bytesUpTo(4 << 20),
@@ -105,7 +105,7 @@ export const serverFrames = {
   /** An open, survivors, commit or abort record. */
   record: frame('record', { record }),
   /**
-   * Before the cohort, where Open names a commit: the records of its round, from Open to Commit,
+   * Before the cohort, where Open names a commit: the records of its attempt, from Open to Commit,
    * without the answers.
    */
   evidence: frame('evidence', {

@@ -91,7 +91,7 @@ export const play = async (init: Play): Promise<Played> => {
     if (phase !== undefined) {
       const begins = (line: string): boolean => {
         const found = phaseOf(line);
-        return found?.phase === phase && found.round === ROUND;
+        return found?.phase === phase && found.attempt === ROUND;
       };
       const watch = async (): Promise<void> => {
         await server.line(begins);

@@ -146,7 +146,7 @@ describe('an outsider', () => {
     const outsider = await stage.participant('outsider');
     const names = ['anna', 'berta', 'caesar'];
     for (const name of names) running.push(await guest(stage, coordinator, name));
-    await until(() => coordinator.status().round === 1, 'the round is open');
+    await until(() => coordinator.status().attempt === 1, 'the round is open');
     connect(coordinator, outsider);
     const { model } = await coordinator.finished;
     const cipher = await stage.store.get(model.blob);

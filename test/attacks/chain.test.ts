@@ -47,29 +47,29 @@ const startRun = async () => {
   const object = await ledger.runObject(run);
   const registry = { client, packageId: packageOf(devnet) };
   const cap = await capOf(registry, owner.toSuiAddress(), object);
-  const register = async (round: number, hash: number): Promise<void> => {
-    const blob = { id: Buffer.from(bytes(90 + round)).toString('base64url'), size: 7 };
+  const register = async (attempt: number, hash: number): Promise<void> => {
+    const blob = { id: Buffer.from(bytes(90 + attempt)).toString('base64url'), size: 7 };
     await ledger.registerModel({
       run,
-      round,
+      attempt,
       modelHash: bytes(hash),
       blob: { ...blob, sha256: bytes(3) },
       transcriptRoot: bytes(4),
     });
   };
   await register(0, 20);
-  const attempt = async (
-    round: number,
+  const freezeBoth = async (
+    attempt: number,
     among: readonly Uint8Array[],
     survivors?: readonly Uint8Array[],
   ): Promise<void> => {
-    await ledger.freezeCohort({ run, round, root, members: [...among], entropy: bytes(2) });
+    await ledger.freezeCohort({ run, attempt, root, members: [...among], entropy: bytes(2) });
     if (survivors === undefined) return;
-    const set = { run, round, hash: bytes(round), members: [...survivors] };
+    const set = { run, attempt, hash: bytes(attempt), members: [...survivors] };
     await ledger.freezeSurvivors({ ...set, dataCommitment: bytes(5) });
   };
   if (sender === undefined) throw new Error('the coordinator pays');
-  return { spec, ledger, client, sender, run, object, registry, cap, register, attempt };
+  return { spec, ledger, client, sender, run, object, registry, cap, register, freezeBoth };
 };
 type Started = Awaited<ReturnType<typeof startRun>>;
 
@@ -77,14 +77,14 @@ type Started = Awaited<ReturnType<typeof startRun>>;
 const freeze = (
   { object, cap }: Started,
   transaction: Transaction,
-  round: number,
+  attempt: number,
 ): TransactionArgument =>
   transaction.moveCall({
     target: `${packageOf(devnet)}::run::freeze_cohort`,
     arguments: [
       transaction.object(cap),
       transaction.object(object),
-      transaction.pure.u64(round),
+      transaction.pure.u64(attempt),
       transaction.pure(bcs.vector(bcs.byteVector()).serialize(members)),
       transaction.pure.vector('u8', root),
       transaction.pure.vector('u8', bytes(2)),
@@ -95,7 +95,7 @@ const freeze = (
 
 const CohortFrozen = bcs.struct('CohortFrozen', {
   run: bcs.Address,
-  round: bcs.u64(),
+  attempt: bcs.u64(),
   size: bcs.u64(),
   beacon: bcs.byteVector(),
   modelHash: bcs.byteVector(),
@@ -115,8 +115,8 @@ it('the coordinator does not choose the beacon by what it puts in', async () => 
   expect(liked).toHaveLength(4);
   const beacons: Uint8Array[] = [];
   for (const [index, entropy] of liked.entries()) {
-    const round = index + 1;
-    const { beacon } = await ledger.freezeCohort({ run, round, root, members, entropy });
+    const attempt = index + 1;
+    const { beacon } = await ledger.freezeCohort({ run, attempt, root, members, entropy });
     expect(beacon).not.toEqual(localBeacon(root, entropy));
     beacons.push(beacon);
   }
@@ -175,10 +175,10 @@ it('no command after the draw can undo it', async () => {
 });
 
 it('a second draw for an attempt is refused', async () => {
-  const { attempt, ledger, run } = await startRun();
-  await attempt(1, members);
+  const { freezeBoth, ledger, run } = await startRun();
+  await freezeBoth(1, members);
   const before = await ledger.readCohort(run, 1);
-  const again = { run, round: 1, root, members, entropy: bytes(77) };
+  const again = { run, attempt: 1, root, members, entropy: bytes(77) };
   await expect(ledger.freezeCohort(again)).rejects.toMatchObject({ code: 'already_frozen' });
   expect(await ledger.readCohort(run, 1)).toEqual(before);
 });
@@ -218,23 +218,23 @@ it('a run that leaves out an auditor of the specification is refused by its read
   };
   const run = hashRunSpec(spec);
   const without = suiLedger({ ...init, sender, auditors: [owner.toSuiAddress()] });
-  await without.freezeCohort({ run, round: 1, root, members, entropy: bytes(2) });
+  await without.freezeCohort({ run, attempt: 1, root, members, entropy: bytes(2) });
   const { ledger } = await connect(devnet, auditor, spec);
   await expect(ledger.readCohort(run, 1)).rejects.toMatchObject({ code: 'verification_failed' });
 });
 
 it('no survivor set on a model can be hidden from those who answer on it', async () => {
-  const { ledger, run, attempt, register } = await startRun();
+  const { ledger, run, freezeBoth, register } = await startRun();
   const [victim, ...others] = members as [Uint8Array, ...Uint8Array[]];
   // Aborted after the freeze, and the model "committed" unchanged: the first set is in the list of
   // both.
-  await attempt(1, members, members);
-  await attempt(2, others, others);
+  await freezeBoth(1, members, members);
+  await freezeBoth(2, others, others);
   await register(2, 20);
-  await attempt(3, others, others);
+  await freezeBoth(3, others, others);
   for (const version of [0, 2]) {
     const family = await ledger.readFamily(run, version, bytes(20));
-    expect(family.map(({ round }) => round)).toEqual([1, 2, 3]);
+    expect(family.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
     expect(family.map((set) => set.members)).toEqual([members, others, others]);
     // The difference is one update, as every member can now see.
     const [all, rest] = family;
@@ -245,35 +245,37 @@ it('no survivor set on a model can be hidden from those who answer on it', async
 });
 
 it('an attempt is on the newest model on chain, whatever the coordinator says', async () => {
-  const { ledger, run, attempt, register } = await startRun();
-  await attempt(1, members, members);
+  const { ledger, run, freezeBoth, register } = await startRun();
+  await freezeBoth(1, members, members);
   // Opened on the model of attempt 1, which is on chain only afterwards: its members do not find it
   // in the list.
-  await attempt(2, members, members.slice(1));
+  await freezeBoth(2, members, members.slice(1));
   await register(1, 21);
   expect(await ledger.readFamily(run, 1, bytes(21))).toEqual([]);
-  expect((await ledger.readFamily(run, 0, bytes(20))).map(({ round }) => round)).toEqual([1, 2]);
+  expect((await ledger.readFamily(run, 0, bytes(20))).map(({ attempt }) => attempt)).toEqual([
+    1, 2,
+  ]);
 });
 
 it('a model has no second list under a second name', async () => {
-  const { ledger, run, attempt, register } = await startRun();
-  await attempt(1, members, members);
+  const { ledger, run, freezeBoth, register } = await startRun();
+  await freezeBoth(1, members, members);
   // The version that is opened next is the old model, on chain with another hash.
   await register(1, 21);
-  await attempt(2, members.slice(1), members.slice(1));
+  await freezeBoth(2, members.slice(1), members.slice(1));
   await expect(ledger.readFamily(run, 1, bytes(20))).rejects.toMatchObject({
     code: 'context_mismatch',
   });
 });
 
 it('a frozen set stays: there is no second freeze and no way to take one out', async () => {
-  const { ledger, run, attempt } = await startRun();
-  await attempt(1, members, members);
-  const other = { run, round: 1, hash: bytes(66), members: members.slice(1) };
+  const { ledger, run, freezeBoth } = await startRun();
+  await freezeBoth(1, members, members);
+  const other = { run, attempt: 1, hash: bytes(66), members: members.slice(1) };
   await expect(
     ledger.freezeSurvivors({ ...other, dataCommitment: bytes(5) }),
   ).rejects.toMatchObject({ code: 'already_frozen' });
   expect(await ledger.readFamily(run, 0, bytes(20))).toEqual([
-    { round: 1, cohort: members, members },
+    { attempt: 1, cohort: members, members },
   ]);
 });

@@ -11,5 +11,5 @@ it('a chapter that says that it is larger than an attempt can be is not unpacked
   const params = { [constants.BROTLI_PARAM_QUALITY]: 1 };
   const bytes = brotliCompressSync(new Uint8Array(size), { params });
   expect(bytes.length).toBeLessThan(64 << 10);
-  expect(() => entriesOf({ at: 0, end: size, index: 0, round: 1, bytes })).toThrow(/at most/u);
+  expect(() => entriesOf({ at: 0, end: size, index: 0, attempt: 1, bytes })).toThrow(/at most/u);
 });

@@ -39,7 +39,7 @@ const remembering = async (name: string) => {
   const keystore: Keystore = {
     ...inner,
     save: async (run, memory) => {
-      secrets = decodeRunMemory(encodeRunMemory(memory)).round ?? secrets;
+      secrets = decodeRunMemory(encodeRunMemory(memory)).attempt ?? secrets;
       await inner.save(run, memory);
     },
   };
@@ -153,7 +153,7 @@ export const unmasked = async (
       n,
       survivors: 1,
       rotationSeed: rotationSeed({
-        round: 1,
+        attempt: 1,
         modelHash: open!.body.model.hash,
         cohortRoot: root,
       }),
@@ -208,7 +208,7 @@ export const registerOnly = async (run: RealRun, name: string): Promise<void> =>
     if (frame.type !== 'record') return;
     const record = decodeRecord(frame.record);
     if (record.type !== 'open') return;
-    const { bytes, hash, body } = signRecord(identity, 'register', run.run, record.round, {
+    const { bytes, hash, body } = signRecord(identity, 'register', run.run, record.attempt, {
       open: record.hash,
       counter: (last?.counter ?? 0) + 1,
       ...(last === undefined ? {} : { previous: last.hash }),
@@ -247,9 +247,9 @@ export const openAnswers = async (
 };
 
 /** An identity's place in the draw, as anyone who knows R can compute it. */
-const ticketOf = (beacon: Uint8Array, round: number, key: Uint8Array): Uint8Array => {
+const ticketOf = (beacon: Uint8Array, attempt: number, key: Uint8Array): Uint8Array => {
   const number = new Uint8Array(4);
-  new DataView(number.buffer).setUint32(0, round);
+  new DataView(number.buffer).setUint32(0, attempt);
   return sha256(utf8('floe/invite/v2'), beacon, number, key);
 };
 
@@ -258,17 +258,17 @@ const ticketOf = (beacon: Uint8Array, round: number, key: Uint8Array): Uint8Arra
  */
 export const smallTickets = async (
   beacon: Uint8Array,
-  round: number,
+  attempt: number,
   honest: readonly Uint8Array[],
   count: number,
 ): Promise<{ readonly victim: Uint8Array; readonly sybils: readonly string[] }> => {
   const ordered = honest
-    .map((key) => ({ key, ticket: ticketOf(beacon, round, key) }))
+    .map((key) => ({ key, ticket: ticketOf(beacon, attempt, key) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket));
   const sybils: string[] = [];
   for (let i = 0; sybils.length < count; i += 1) {
     const { publicKey } = await testIdentity(`sybil ${i}`);
-    if (compareBytes(ticketOf(beacon, round, publicKey), ordered[1]!.ticket) < 0)
+    if (compareBytes(ticketOf(beacon, attempt, publicKey), ordered[1]!.ticket) < 0)
       sybils.push(`sybil ${i}`);
   }
   return { victim: ordered[0]!.key, sybils };

@@ -114,7 +114,7 @@ const cohortWith = async (
   const invited = invite ? sortKeys([...members, own.publicKey]) : members;
   const model = await coordinator.modelRef(invited);
   await coordinator.open((body) => ({ ...body, model, invited: [...invited] }));
-  const { number, open } = coordinator.round!;
+  const { number, open } = coordinator.attempt!;
   const honest = await coordinator.collect(members, 'register');
   const forged = signRecord(own, 'register', coordinator.run, number, {
     open: open.hash,

@@ -112,7 +112,7 @@ describe('one update in two sums over the same model', () => {
     const registers = [...own, ...before].toSorted((a, b) => Buffer.compare(a.author, b.author));
     const record = coordinator.sign(
       'cohort',
-      coordinator.round!.number,
+      coordinator.attempt!.number,
       coordinator.cohortBody(registers),
     );
     coordinator.send([victim.key], {

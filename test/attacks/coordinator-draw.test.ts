@@ -124,21 +124,21 @@ describe('once R is known', () => {
 describe('another set than the one that was signed', () => {
   /** A second survivors record with a set of the coordinator's choice, and the commit over it. */
   const replaced = async ({ coordinator }: Stage, eligible: readonly Uint8Array[]) => {
-    const { identity, run, round, last } = coordinator;
-    const { body } = round!.survivors!;
+    const { identity, run, attempt, last } = coordinator;
+    const { body } = attempt!.survivors!;
     const next = { ...body, eligible: eligibleRoot(eligible) };
-    const survivors = signRecord(identity, 'survivors', run, round!.number, {
+    const survivors = signRecord(identity, 'survivors', run, attempt!.number, {
       ...next,
       hash: survivorsHash(next),
     });
-    const commit = signRecord(identity, 'commit', run, round!.number, {
+    const commit = signRecord(identity, 'commit', run, attempt!.number, {
       ...last!.commit.body,
       survivors: survivors.body.hash,
     });
     const records = last!.records.map((bytes) =>
       bytes === last!.commit.bytes
         ? commit.bytes
-        : bytes === round!.survivors!.bytes
+        : bytes === attempt!.survivors!.bytes
           ? survivors.bytes
           : bytes,
     );
@@ -233,14 +233,14 @@ describe('what only a transcript shows', () => {
     ],
   ])('%s: `verify` names the record', async (_, rule, lie) => {
     const run = await played();
-    const change = changing('open', (body, { round }) => {
-      const draw = round === 2 ? lie(body, bystanders(run, body)) : body.draw;
+    const change = changing('open', (body, { attempt }) => {
+      const draw = attempt === 2 ? lie(body, bystanders(run, body)) : body.draw;
       return draw === undefined ? body : { ...body, draw };
     });
     const { ok, culprit } = await verdictOn(run, forged(run, change));
 
     expect(ok).toBe(false);
-    expect(culprit).toMatchObject({ round: 2, record: 'open' });
+    expect(culprit).toMatchObject({ attempt: 2, record: 'open' });
     expect(culprit?.reason).toContain(rule);
   });
 
@@ -260,6 +260,6 @@ describe('what remains', () => {
     await coordinator.collect(wanted, 'share');
 
     expect(sentOf(coordinator, wanted, 'share')).toBe(3);
-    expect(coordinator.round!.open.body.draw!.out).toHaveLength(3);
+    expect(coordinator.attempt!.open.body.draw!.out).toHaveLength(3);
   });
 });

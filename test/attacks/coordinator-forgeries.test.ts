@@ -17,9 +17,9 @@ beforeAll(async () => {
 
 const everythingHolds = { ok: true, level: 'L1' } as const;
 /** Something is wrong, in this record. */
-const refused = (record: RecordType, reason: RegExp, round = 1) => ({
+const refused = (record: RecordType, reason: RegExp, attempt = 1) => ({
   ok: false,
-  culprit: { round, record, reason: expect.stringMatching(reason) as unknown },
+  culprit: { attempt, record, reason: expect.stringMatching(reason) as unknown },
 });
 
 it('the run as it was holds', async () => {
@@ -91,7 +91,7 @@ describe('signed by the coordinator alone', () => {
     const readers = masked.people.map(({ key: member }) => member);
     const [commit] = masked.run.records('commit');
     const { [role]: part } = commit!.body;
-    const envelope = await withoutReader(masked, part.envelope, { round: 1, role }, readers);
+    const envelope = await withoutReader(masked, part.envelope, { attempt: 1, role }, readers);
     const records = forged(
       masked,
       changing('commit', (body) => ({ ...body, [role]: { ...body[role], envelope } })),
@@ -148,7 +148,7 @@ describe('signed by the coordinator alone', () => {
     ];
     const hostile = { ...commit!.body.model, version: 0, hash: new Uint8Array(32).fill(1) };
     const victim = masked.people[0]!.key;
-    const round = [
+    const attempt = [
       added(masked, 'open', 1, { ...body, model: hostile, invited: [victim] }),
       added(masked, 'abort', 1, {
         code: 'commitment_mismatch',
@@ -157,7 +157,7 @@ describe('signed by the coordinator alone', () => {
         answered: false,
       }),
     ];
-    const verdict = await verdictOn(masked, round, masked.auditor);
+    const verdict = await verdictOn(masked, attempt, masked.auditor);
 
     expect(verdict).toMatchObject(refused('open', /open-first-model/));
   });

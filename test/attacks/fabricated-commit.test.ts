@@ -43,7 +43,7 @@ const expectFound = async ({ coordinator, members }: Stage, part: string): Promi
   for (const { participant, event, key, keystore } of running) {
     await expect(participant.finished).rejects.toMatchObject({ code: 'commit_fabricated' });
     const { proof } = await event('fabricated');
-    expect(proof).toMatchObject({ part, round: 1, commit: coordinator.last!.commit.hash });
+    expect(proof).toMatchObject({ part, attempt: 1, commit: coordinator.last!.commit.hash });
     expect(coordinator.recordsOf(key, 'share')).toEqual([]);
     expect(await coordinator.withdrawal(key)).toBe('commit_fabricated');
     expect(decodeProof(coordinator.withdrew(key)!.proof!)).toEqual(proof);
@@ -191,7 +191,7 @@ describe('an honest commit is never called fabricated', () => {
       expect(checked.map((event) => event.type === 'checked' && event.commit)).toEqual([1, 2, 3]);
       expect(events.some(({ type }) => type === 'violation' || type === 'fabricated')).toBe(false);
       const [share] = s.coordinator.recordsOf(key, 'share');
-      expect(share!.body.check!.commit).toEqual(s.coordinator.round!.open.body.bundle!.commit);
+      expect(share!.body.check!.commit).toEqual(s.coordinator.attempt!.open.body.bundle!.commit);
       expect(share!.body.check!.leaf).toBeLessThan(5);
     }
   });
@@ -392,7 +392,7 @@ describe('block by block', () => {
     const { commit, records, key } = coordinator.last!;
     const evidence = readEvidence(spec, run, 'members', records);
     const cipher = await store.get(commit.body.bundle.blob);
-    const purpose = { run, round: commit.round, role: 'bundle' } as const;
+    const purpose = { run, attempt: commit.attempt, role: 'bundle' } as const;
     const bundle = await decryptBlob(key, purpose, cipher);
     const reader = {
       range: ([ref]: readonly BlobRef[], from: number, to: number) =>

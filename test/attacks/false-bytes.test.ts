@@ -39,7 +39,7 @@ it('a state has the vectors of the strategy and no other, whatever its hash', as
   const run = new Uint8Array(32).fill(2);
   const open = async (names: typeof own, values: Float32Array) => {
     const file = encodeVersion({ tensors }, names, { weights, state: values });
-    const purpose = { run, round: 1, role: 'model' } as const;
+    const purpose = { run, attempt: 1, role: 'model' } as const;
     const model = {
       version: 1,
       blob: { id: 'b', sha256: hash, size: file.length },

@@ -62,11 +62,11 @@ describe('a member that commits to another secret than it shares', () => {
     const verdict = await verified();
 
     expect(verdict).toMatchObject({ ok: true, level: 'L1' });
-    expect(verdict.rounds).toMatchObject([
+    expect(verdict.attempts).toMatchObject([
       { outcome: 'aborted', culprits: [identity.address] },
       { outcome: 'committed', survivors: 4 },
     ]);
-    expect(verdict.rounds[1]?.culprits).toBeUndefined();
+    expect(verdict.attempts[1]?.culprits).toBeUndefined();
   });
 
   it('is named by `floe verify` over the folder of the run', async () => {
@@ -178,12 +178,12 @@ describe('a member that commits to another secret than it shares', () => {
       // What follows the write, before anything is sent.
       secrets: {
         ...journal.secrets,
-        keepOnly: async (round) => {
+        keepOnly: async (attempt) => {
           if (fate === 'dying') {
             fate = 'dead';
             throw new Error('killed');
           }
-          await journal.secrets.keepOnly(round);
+          await journal.secrets.keepOnly(attempt);
         },
       },
     };
@@ -242,16 +242,16 @@ describe('a coordinator that shows an honest member to have lied', () => {
 
   /** What the coordinator was told of the shares of `author`, by place in the cohort. */
   const toldOf = async (
-    { round, frames, answerKeys }: ScriptedCoordinator,
+    { attempt, frames, answerKeys }: ScriptedCoordinator,
     author: Uint8Array,
   ): Promise<Uint8Array[]> => {
-    const { number, context, cohort } = round!;
+    const { number, context, cohort } = attempt!;
     const shares = new Map<number, Uint8Array>();
     for (const [hex, sent] of frames)
       for (const frame of sent) {
         if (frame.type !== 'unmask') continue;
         const record = decodeRecord(frame.record);
-        if (record.round !== number) continue;
+        if (record.attempt !== number) continue;
         const place = cohort!.body.members.findIndex((key) => toHex(key) === hex);
         const opened = await openAnswer(answerKeys(number), context!, record.author, frame.answer);
         const found = opened.find((one) => toHex(one.author) === toHex(author));
@@ -265,7 +265,7 @@ describe('a coordinator that shows an honest member to have lied', () => {
     author: Uint8Array,
     kind: ShareKind = 'self',
   ): Promise<ShownLie & { kind: ShareKind }> => {
-    const { cohort } = coordinator.round!;
+    const { cohort } = coordinator.attempt!;
     const { bytes, body } = coordinator.recordsOf(author, 'share').at(-1);
     const told = await toldOf(coordinator, author);
     const message = {
@@ -362,7 +362,7 @@ describe('a coordinator that shows an honest member to have lied', () => {
     const stage = await answered();
     const { coordinator, victim, members } = stage;
     const lie = await shownOf(stage, victim.key);
-    coordinator.abort('round_aborted');
+    coordinator.abort('attempt_aborted');
     await sumOver(coordinator, members);
     await expectRefused(stage, [lie], [victim.key]);
   });
@@ -386,7 +386,7 @@ describe('a coordinator that shows an honest member to have lied', () => {
       commitment: new Uint8Array(32),
       entries: coordinator.entriesOf(dropped.key),
     };
-    const context = coordinator.round!.context!;
+    const context = coordinator.attempt!.context!;
     const { shares, leaves } = showSecret('key', context, message, members, told);
     const record = coordinator.recordsOf(dropped.key, 'share')[0]!.bytes;
     const shown = shares.map((share) => ({ ...share }));

@@ -35,7 +35,7 @@ const verdicts = async (coordinator: ScriptedCoordinator): Promise<readonly stri
 describe('the state of a strategy', () => {
   it('of an honest coordinator is checked with each commit, and the run continues', async () => {
     const coordinator = await stage();
-    for (let round = 1; round <= 3; round += 1) await coordinator.playRound();
+    for (let attempt = 1; attempt <= 3; attempt += 1) await coordinator.playRound();
     for (const { event, events } of running) {
       expect(await event('checked', 2)).toMatchObject({ commit: 2 });
       expect(events.filter(({ type }) => type === 'fabricated')).toEqual([]);
@@ -59,7 +59,7 @@ describe('the state of a strategy', () => {
     await coordinator.playRound([], lie);
     expect(await verdicts(coordinator)).toEqual(Array(4).fill('commit_fabricated'));
     for (const { event } of running)
-      expect((await event('fabricated')).proof).toMatchObject({ part: 'step', round: 2 });
+      expect((await event('fabricated')).proof).toMatchObject({ part: 'step', attempt: 2 });
   });
 
   it('that is another in the next Open record than was committed is a conflict', async () => {

@@ -82,7 +82,7 @@ export const forged = (
       next.hash = hash;
     }
     const author = authors.get(toHex(record.author))!;
-    const again = signRecord(author, record.type, record.run, record.round, body);
+    const again = signRecord(author, record.type, record.run, record.attempt, body);
     names.set(toHex(record.hash), toHex(again.hash));
     return again;
   });
@@ -108,10 +108,10 @@ export const changing =
 export const added = <Type extends RecordType>(
   { run }: FinishedRun,
   type: Type,
-  round: number,
+  attempt: number,
   body: Body<Type>,
 ): SignedRecord =>
-  signRecord(run.stage.coordinatorIdentity, type, run.run, round, body) as SignedRecord;
+  signRecord(run.stage.coordinatorIdentity, type, run.run, attempt, body) as SignedRecord;
 
 /** What a verifier says who has no ledger but the coordinator's word, reading as `reader`. */
 export const verdictOn = (
@@ -139,7 +139,7 @@ export const verdictOn = (
 export const withoutReader = async (
   { run }: FinishedRun,
   envelope: Uint8Array,
-  purpose: { readonly round: number; readonly role: 'model' | 'bundle' },
+  purpose: { readonly attempt: number; readonly role: 'model' | 'bundle' },
   readers: readonly Uint8Array[],
 ): Promise<Uint8Array> => {
   const gate = sealedBoxGate(run.stage.coordinatorIdentity);

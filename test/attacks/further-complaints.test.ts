@@ -62,9 +62,9 @@ describe('one liar of five that makes three others complain', () => {
       ...own.body,
       entries: signedOf(own.body.context, liar.key, entries),
     }).bytes;
-    coordinator.frames.get(toHex(liar.key))!.push({ v: 2, type: 'share', record, entries });
+    coordinator.frames.get(toHex(liar.key))!.push({ v: 3, type: 'share', record, entries });
     const memory = await liar.keystore.load(coordinator.run);
-    const colluder = { author: liar.key, secret: memory!.round!.seal };
+    const colluder = { author: liar.key, secret: memory!.attempt!.seal };
     await coordinator.sharers(members);
     const complaints = await coordinator.collect(
       honest.map(({ key }) => key),
@@ -76,15 +76,15 @@ describe('one liar of five that makes three others complain', () => {
 
   it('opens no entry but the bad ones: the update of the fifth stays masked', async () => {
     const { coordinator, victim, colluder, complaints, upload, update } = await play();
-    const { round } = coordinator;
-    const context = round!.context!;
+    const { attempt } = coordinator;
+    const context = attempt!.context!;
     const cohort = freezeCohort(
-      round!.registers.map(({ author, body }) => ({
+      attempt!.registers.map(({ author, body }) => ({
         id: author,
         mask: body.mask,
         seal: body.seal,
       })),
-      round!.cohort!.body.beacon,
+      attempt!.cohort!.body.beacon,
     );
     const { primitives } = cohort;
     const own = findIndex(cohort, victim.key)!;

@@ -36,30 +36,30 @@ describe('a member with two registrations in one attempt', () => {
     await coordinator.sharers(members);
     await coordinator.survivors(members);
     await coordinator.consistency(members);
-    coordinator.abort('round_aborted');
+    coordinator.abort('attempt_aborted');
     await Promise.all(running.map((one) => one.event('aborted')));
 
     const open = await coordinator.open();
     const [liar] = others as [Started];
-    const round = coordinator.round!;
-    round.registers = await coordinator.collect(members, 'register');
-    const cohortOver = (registers: typeof round.registers) =>
-      coordinator.sign('cohort', round.number, coordinator.cohortBody(registers));
+    const attempt = coordinator.attempt!;
+    attempt.registers = await coordinator.collect(members, 'register');
+    const cohortOver = (registers: typeof attempt.registers) =>
+      coordinator.sign('cohort', attempt.number, coordinator.cohortBody(registers));
     const isLiar = (key: Uint8Array): boolean => toHex(key) === toHex(liar.key);
     // The second registration of the same attempt, with another sealing key.
-    const second = round.registers.map((register) =>
+    const second = attempt.registers.map((register) =>
       isLiar(register.author)
-        ? signRecord(liar.keystore.identity, 'register', coordinator.run, round.number, {
+        ? signRecord(liar.keystore.identity, 'register', coordinator.run, attempt.number, {
             ...register.body,
             seal: deriveKeys(new Uint8Array(32).fill(9), 'seal').public,
           })
         : register,
     );
-    round.cohort = cohortOver(round.registers);
+    attempt.cohort = cohortOver(attempt.registers);
     const { run } = coordinator;
-    round.context = contextOf({ run, round: round.number, open, cohort: round.cohort });
+    attempt.context = contextOf({ run, attempt: attempt.number, open, cohort: attempt.cohort });
     const shown = [
-      { to: others.map(({ key }) => key), cohort: round.cohort, registers: round.registers },
+      { to: others.map(({ key }) => key), cohort: attempt.cohort, registers: attempt.registers },
       { to: [victim.key], cohort: cohortOver(second), registers: second },
     ];
     for (const { to, cohort, registers } of shown)

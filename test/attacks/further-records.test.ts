@@ -20,7 +20,7 @@ const TYPES: readonly RecordType[] = ['register', 'share', 'upload', 'consistent
 
 /** What the attempt that was played last leaves in a transcript, but for its end. */
 const recordsOf = (coordinator: ScriptedCoordinator): SignedRecord[] => {
-  const { open, cohort, sharers, survivors } = coordinator.round!;
+  const { open, cohort, sharers, survivors } = coordinator.attempt!;
   const of = (type: RecordType) => coordinator.keys.flatMap((k) => coordinator.recordsOf(k, type));
   const [registers, shares, uploads, consistents, unmasks] = TYPES.map(of);
   return [
@@ -76,7 +76,7 @@ describe('what the verifier does not take', () => {
       complaint: complaint.bytes,
     });
     const report = await verify(coordinator, [...recordsOf(coordinator), abort]);
-    expect(report).toMatchObject({ ok: false, culprit: { round: 1, record: 'abort' } });
+    expect(report).toMatchObject({ ok: false, culprit: { attempt: 1, record: 'abort' } });
     expect(report.culprit?.reason).toMatch('an attempt without shares');
   });
 
@@ -92,7 +92,7 @@ describe('what the verifier does not take', () => {
     const commit = await coordinator.commit(coordinator.keys);
     const share = coordinator.recordsOf(running[1]!.key, 'share')[0]!;
     const complaint = signRecord(liar.keystore.identity, 'complaint', coordinator.run, 1, {
-      context: coordinator.round!.context!,
+      context: coordinator.attempt!.context!,
       accused: share.author,
       share: share.hash,
       kind: 'sealed',
@@ -103,7 +103,7 @@ describe('what the verifier does not take', () => {
     const records = [...recordsOf(coordinator), commit];
     const at = records.findIndex(({ type }) => type === 'upload');
     const report = await verify(coordinator, records.toSpliced(at, 0, complaint));
-    expect(report).toMatchObject({ ok: false, culprit: { round: 1, record: 'survivors' } });
+    expect(report).toMatchObject({ ok: false, culprit: { attempt: 1, record: 'survivors' } });
     expect(report.culprit?.reason).toMatch('survivors-complaint');
   });
 });

@@ -22,7 +22,7 @@ describe('refused', () => {
       culprits: [],
       answered: false,
     });
-    expect(decodeRecord(bytes).round).toBe(1);
+    expect(decodeRecord(bytes).attempt).toBe(1);
     // Tag 18 in two bytes, an array of five, indefinite length, an unprotected header, something
     // behind it, no tag.
     const forms = [
@@ -59,7 +59,7 @@ describe('refused', () => {
     const [liar, accused, witness] = running as [Started, Started, Started];
     await coordinator.playRound();
     const old = signRecord(liar.keystore.identity, 'complaint', coordinator.run, 1, {
-      context: coordinator.round!.context!,
+      context: coordinator.attempt!.context!,
       accused: accused.key,
       share: coordinator.recordsOf(accused.key, 'share')[0]!.hash,
       kind: 'sealed',

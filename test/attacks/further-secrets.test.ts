@@ -23,7 +23,7 @@ it('the secrets of an attempt are erased when the run ends in its middle', async
   await Promise.all(running.map(({ participant }) => participant.finished));
   for (const { keystore } of running) {
     const memory = await keystore.load(coordinator.run);
-    expect(memory?.round).toBeUndefined();
+    expect(memory?.attempt).toBeUndefined();
     expect(await keystore.loadVector(coordinator.run)).toBeUndefined();
     // What was uploaded is remembered: the update may be in a sum.
     expect(memory?.spent?.uploaded).toHaveLength(1);

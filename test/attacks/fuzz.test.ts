@@ -12,10 +12,10 @@ import { buildRound, makeCast, recordsOf, type BuiltRound } from '../rules/build
 
 const COUNT = 250_000;
 
-let round: BuiltRound;
+let attempt: BuiltRound;
 beforeAll(async () => {
   const all = [0, 1, 2, 3];
-  round = buildRound(await makeCast(4), {
+  attempt = buildRound(await makeCast(4), {
     secagg: 'masked',
     invited: all,
     members: all,
@@ -28,22 +28,22 @@ type Decode = (bytes: Uint8Array) => unknown;
 
 const seedsOf = ({ records, entries }: BuiltRound): readonly (readonly [Uint8Array, Decode])[] => {
   const record = (type: Parameters<typeof recordsOf>[1]): Uint8Array =>
-    recordsOf(round, type)[0]?.bytes ?? new Uint8Array();
+    recordsOf(attempt, type)[0]?.bytes ?? new Uint8Array();
   const own = [...(entries.values().next().value ?? [])];
   const path = new Uint8Array(96);
-  const inbox = recordsOf(round, 'share').map(({ bytes }) => ({
+  const inbox = recordsOf(attempt, 'share').map(({ bytes }) => ({
     record: bytes,
     entry: own[0]!,
     path,
   }));
-  const registers = recordsOf(round, 'register').map(({ bytes }) => bytes);
+  const registers = recordsOf(attempt, 'register').map(({ bytes }) => bytes);
   const client = [
     encodeFrame({ type: 'hello', key: new Uint8Array(32), nonce: new Uint8Array(32) }),
     encodeFrame({ type: 'login', signature: new Uint8Array(64) }),
     encodeFrame({ type: 'record', record: record('register') }),
     encodeFrame({ type: 'share', record: record('share'), entries: own }),
-    encodeFrame({ type: 'withdraw', round: 1, code: 'trainer_failed' }),
-    encodeFrame({ type: 'report', round: 1, code: 'gate_unavailable' }),
+    encodeFrame({ type: 'withdraw', attempt: 1, code: 'trainer_failed' }),
+    encodeFrame({ type: 'report', attempt: 1, code: 'gate_unavailable' }),
   ];
   const server = [
     encodeFrame({ type: 'record', record: record('open') }),
@@ -64,7 +64,7 @@ const seedsOf = ({ records, entries }: BuiltRound): readonly (readonly [Uint8Arr
 it(`${COUNT} mutated frames and records give named errors`, () => {
   const random = seededRandom(new Uint8Array(32).fill(41));
   const draw = (below: number): number => randomBelow(random, below);
-  const seeds = seedsOf(round);
+  const seeds = seedsOf(attempt);
   const mutate = (bytes: Uint8Array): Uint8Array => {
     // Heads of items stand at the front: half of the changes go there.
     const place = (): number => draw(draw(2) === 0 ? Math.min(64, bytes.length) : bytes.length);

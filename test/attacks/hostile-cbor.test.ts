@@ -86,9 +86,9 @@ const refusedByName = (
   expect(elements).toBeLessThan(most);
 };
 
-/** {v: 2, <name>: <bomb>, type}: the bomb stands where the type is not yet known, or behind it. */
+/** {v: 3, <name>: <bomb>, type}: the bomb stands where the type is not yet known, or behind it. */
 const frameWith = (head: object, key: string, bomb: Uint8Array): Uint8Array => {
-  const whole = encodeCbor({ v: 2, ...head, [key]: 0 });
+  const whole = encodeCbor({ v: 3, ...head, [key]: 0 });
   // The last byte is the value of the longest key.
   return concatBytes(whole.subarray(0, -1), bomb);
 };

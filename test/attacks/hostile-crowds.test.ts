@@ -104,7 +104,7 @@ describe.runIf(process.platform === 'linux')('a slow peer stays', () => {
     const records = Array.from({ length: 40 }, (_, index) => ({
       at: index * MIB,
       index,
-      round: 1,
+      attempt: 1,
       hash: Buffer.alloc(32, index),
       link: Buffer.alloc(32),
       bytes: Buffer.alloc(MIB - 36, 1),

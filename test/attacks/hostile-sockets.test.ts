@@ -79,7 +79,7 @@ const fill = async (
   { journal }: { readonly journal: Journal },
   count: number,
   size: number,
-  roundOf: (index: number) => number,
+  attemptOf: (index: number) => number,
 ): Promise<void> => {
   const nameOf = (index: number): Buffer => {
     const name = Buffer.alloc(32);
@@ -89,7 +89,7 @@ const fill = async (
   const records = Array.from({ length: count }, (_, index) => ({
     at: index * (size + 36),
     index,
-    round: roundOf(index),
+    attempt: attemptOf(index),
     hash: nameOf(index),
     link: Buffer.alloc(32, index),
     bytes: Buffer.alloc(size, index),
@@ -354,8 +354,8 @@ describe('floods of connections and requests', () => {
     expect(bytes).toHaveLength(300 * 5036);
     const later = await fetch(`${service.url}/transcript?from=${290 * 5036}`);
     expect(new Uint8Array(await later.arrayBuffer())).toEqual(bytes.subarray(290 * 5036));
-    const round = await fetch(`${service.url}/transcript?round=3`);
-    expect(new Uint8Array(await round.arrayBuffer())).toEqual(bytes.subarray(200 * 5036));
+    const attempt = await fetch(`${service.url}/transcript?attempt=3`);
+    expect(new Uint8Array(await attempt.arrayBuffer())).toEqual(bytes.subarray(200 * 5036));
     expect((await fetch(`${service.url}/transcript?from=-1`)).status).toBe(400);
   });
 

@@ -75,7 +75,7 @@ type Stage = Awaited<ReturnType<typeof stage>>;
 const refusing = async ({ coordinator, members }: Stage): Promise<readonly Started[]> => {
   await coordinator.open(undefined, undefined, members);
   await coordinator.cohort(members);
-  const { number } = coordinator.round!;
+  const { number } = coordinator.attempt!;
   const shared = ({ key }: Started): boolean => coordinator.recordsOf(key, 'share').length > 0;
   const gone = ({ key }: Started): boolean => coordinator.withdrew(key) !== undefined;
   await Promise.all(
@@ -152,7 +152,7 @@ it('a newcomer is shown no second commit of a round once it has begun to check t
   // The same lie under another hash.
   const { body } = last!.commit;
   const weight = { ...body, archive: body.archive ?? s.members.map(() => 'elsewhere') };
-  const second = coordinator.sign('commit', last!.commit.round, weight);
+  const second = coordinator.sign('commit', last!.commit.attempt, weight);
   coordinator.last = {
     ...last!,
     commit: second,
@@ -173,10 +173,10 @@ it('remains: a coordinator sets every parameter of one block as it likes, found 
   let set = 0;
   await coordinator.playRound([], {
     after: (after) => {
-      const { number, open, cohort } = coordinator.round!;
+      const { number, open, cohort } = coordinator.attempt!;
       const { root: cohortRoot } = cohort!.body;
       const modelHash = open.body.model.hash;
-      const seed = rotationSeed({ round: number, modelHash, cohortRoot });
+      const seed = rotationSeed({ attempt: number, modelHash, cohortRoot });
       const chosen = new Set(coordinatesOf(planRotation(layout, seed), RIGHT));
       set = chosen.size;
       return after.map((value, i) => (chosen.has(i) ? 100 : value));

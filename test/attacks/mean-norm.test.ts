@@ -166,11 +166,11 @@ describe('honest updates', () => {
     async (dimension, n, bits, examples, rounds) => {
       const spec = await specOf(dimension, { bits });
       const { encoding } = spec;
-      for (let round = 0; round < rounds; round += 1) {
+      for (let attempt = 0; attempt < rounds; attempt += 1) {
         // The longest mean there is: everybody sends the same update of more than the clip norm;
         // every third round a sparse one.
-        const delta = vector(dimension, 3 * CLIP, round);
-        if (round % 3 === 1) delta.fill(0).set([2 * CLIP], dimension >> 1);
+        const delta = vector(dimension, 3 * CLIP, attempt);
+        if (attempt % 3 === 1) delta.fill(0).set([2 * CLIP], dimension >> 1);
         const uploads = Array.from(
           { length: n },
           (_, i) =>
@@ -182,7 +182,7 @@ describe('honest updates', () => {
               spec: encoding,
               n,
               rotationSeed,
-              random: cipherStream(deriveSeed(rotationSeed, round, i)),
+              random: cipherStream(deriveSeed(rotationSeed, attempt, i)),
             }).lanes,
         );
         expect(codeOf(() => finish(spec, dimension, uploads))).toBeUndefined();
@@ -289,22 +289,22 @@ const greedy = (lanes: Lanes): void => {
 describe('in a run', () => {
   const playWith = async (
     secagg: 'masked' | 'none',
-    liars: (round: number) => readonly string[],
+    liars: (attempt: number) => readonly string[],
   ) => {
     const stage = await createStage(await testSpec({ secagg }));
     const coordinator = stage.create();
-    let round = 1;
+    let current = 1;
     await coordinator.start();
     const participants = await Promise.all(
       NAMES.map((name) =>
         stage.participant(name, {
           train: (model, attempt) => {
-            round = attempt;
+            current = attempt;
             return new Float32Array(model.length).fill(0.01);
           },
           lie: {
             lanes: (lanes) => {
-              if (liars(round).includes(name)) greedy(lanes);
+              if (liars(current).includes(name)) greedy(lanes);
             },
           },
         }),
@@ -315,8 +315,8 @@ describe('in a run', () => {
   };
 
   it('masked: the attempt is aborted by name of the fault, nobody is blamed, the next attempt is committed', async () => {
-    const { stage, coordinator } = await playWith('masked', (round) =>
-      round === 1 ? ['berta'] : [],
+    const { stage, coordinator } = await playWith('masked', (attempt) =>
+      attempt === 1 ? ['berta'] : [],
     );
     const outcome = await coordinator.finished;
     expect(outcome).toMatchObject({ rounds: 1, attempts: 2 });

@@ -23,7 +23,7 @@ it('what the signing key says about the first model, whose content is public, op
   await coordinator.start();
   await until(() => stage.store.blobs.size > 0, 'the first model is stored');
   const [cipher] = stage.store.blobs.values();
-  const purpose: KeyPurpose = { run: hashRunSpec(stage.spec), round: 0, role: 'model' };
+  const purpose: KeyPurpose = { run: hashRunSpec(stage.spec), attempt: 0, role: 'model' };
   const { tensors } = stage.spec.model;
   const content = sha256(encodeSafetensors({ tensors }, initialModel(stage.spec.model)));
   const about = encodeCbor({ ...purpose, content });
@@ -51,7 +51,7 @@ it('the keys follow from a secret of the keystore that is no part of its signing
   const mine = await open('mine');
   const theirs = await open('theirs');
   expect(theirs.identity.publicKey).toEqual(mine.identity.publicKey);
-  const purpose: KeyPurpose = { run: new Uint8Array(32), round: 1, role: 'bundle' };
+  const purpose: KeyPurpose = { run: new Uint8Array(32), attempt: 1, role: 'bundle' };
   const content = utf8('a bundle');
   const key = envelopeKey(mine.sealingSecret, purpose, content);
   expect(envelopeKey(theirs.sealingSecret, purpose, content)).not.toEqual(key);
@@ -62,7 +62,7 @@ it('the keys follow from a secret of the keystore that is no part of its signing
   const again = await open('mine');
   expect(envelopeKey(again.sealingSecret, purpose, content)).toEqual(key);
   for (const [other, plain] of [
-    [{ ...purpose, round: 2 }, content],
+    [{ ...purpose, attempt: 2 }, content],
     [{ ...purpose, role: 'model' }, content],
     [{ ...purpose, run: new Uint8Array(32).fill(1) }, content],
     [purpose, utf8('another bundle')],

@@ -152,7 +152,7 @@ describe('one participant', () => {
     const code = 'entries' in lie ? 'complaint_upheld' : 'complaint_unfounded';
 
     expect(failure).toMatchObject({ code, culprits: [toHex(liar.identity.publicKey)] });
-    expect(run.records('unmask').every(({ round }) => round === 2)).toBe(true);
+    expect(run.records('unmask').every(({ attempt }) => attempt === 2)).toBe(true);
     expect(run.records('survivors')[0]!.body.members).toHaveLength(4);
     // Everybody who was honest has judged it again.
     for (const { keystore } of people)

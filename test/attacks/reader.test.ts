@@ -56,13 +56,13 @@ describe('who may read', () => {
     const [first, second] = run.records('commit');
     const [{ key, keystore }] = members as [Client];
     const gate = sealedBoxGate(keystore.identity);
-    const of = { run: run.run, round: 1, role: 'model' } as const;
+    const of = { run: run.run, attempt: 1, role: 'model' } as const;
     const modelKey = await gate.unwrap(first!.body.model.envelope, of);
     const other = run.records('upload').find(({ author }) => !equalBytes(author, key))!;
     const moves = {
       model: async () => {
         const cipher = await run.stage.store.get(second!.body.model.blob);
-        return decryptBlob(modelKey, { ...of, round: 2 }, cipher);
+        return decryptBlob(modelKey, { ...of, attempt: 2 }, cipher);
       },
       bundle: async () => gate.unwrap(first!.body.model.envelope, { ...of, role: 'bundle' }),
       update: async () => gate.unwrap(other.body.envelope!, { ...of, role: 'update' }),

@@ -64,7 +64,7 @@ it('anybody sees at level 0 that an auditor was left out, and whom the coordinat
     const { ok, culprit } = await verifyAs(stage, reader);
     expect(ok).toBe(false);
     expect(culprit).toMatchObject({
-      round: 1,
+      attempt: 1,
       record: 'open',
       author: stage.coordinatorIdentity.address,
     });
@@ -79,13 +79,13 @@ it('a commit whose model or bundle leaves out an auditor or a member is named', 
       const stage = await play((honest) => ({
         ...honest,
         wrap: (key, purpose, readers, cohortOf) =>
-          purpose.role === role && purpose.round === 1
+          purpose.role === role && purpose.attempt === 1
             ? without(one)(honest).wrap(key, purpose, readers, cohortOf)
             : honest.wrap(key, purpose, readers, cohortOf),
       }));
       const { ok, culprit } = await verifyAs(stage, undefined);
       expect([role, ok]).toEqual([role, false]);
-      expect(culprit).toMatchObject({ round: 1, record: 'commit' });
+      expect(culprit).toMatchObject({ attempt: 1, record: 'commit' });
       expect(culprit?.reason).toContain(one.address);
     }
 });
@@ -109,7 +109,7 @@ it('a box that is none, a second box for one reader, and an envelope that is non
     }));
     expect(await verifyAs(stage, undefined)).toMatchObject({
       ok: false,
-      culprit: { round: 1, record: 'commit' },
+      culprit: { attempt: 1, record: 'commit' },
     });
   }
   expect(auditor.address).toMatch(/^0x/u);
@@ -134,7 +134,7 @@ it('a box of the right size for which the key was never meant is what the audito
   }));
   expect(await verifyAs(stage, undefined)).toMatchObject({ ok: true, level: 'L0' });
   const own = await verifyAs(stage, auditor);
-  expect(own).toMatchObject({ ok: false, culprit: { round: 1, record: 'commit' } });
+  expect(own).toMatchObject({ ok: false, culprit: { attempt: 1, record: 'commit' } });
   expect(own.culprit?.reason).toContain('decryption_failed');
 });
 
@@ -156,7 +156,7 @@ it('an auditor to whom the gate denies what was agreed on has a finding, an outs
       gate,
     });
   const own = await verify(denied(auditor));
-  expect(own).toMatchObject({ ok: false, culprit: { round: 1, record: 'commit' } });
+  expect(own).toMatchObject({ ok: false, culprit: { attempt: 1, record: 'commit' } });
   expect(own.culprit?.reason).toContain(auditor.address);
   expect(await verify(denied(await testIdentity('stranger')))).toMatchObject({
     ok: true,

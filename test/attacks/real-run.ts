@@ -244,10 +244,10 @@ export const readModel = async (
 /** The unmasking bundle of a commit, as a reader opens it. */
 export const readBundle = async (
   { run, stage }: RealRun,
-  { round, body }: SignedRecord<'commit'>,
+  { attempt, body }: SignedRecord<'commit'>,
   reader: Identity,
 ): Promise<UnmaskingBundle> => {
-  const purpose = { run, round, role: 'bundle' } as const;
+  const purpose = { run, attempt, role: 'bundle' } as const;
   const key = await sealedBoxGate(reader).unwrap(body.bundle.envelope, purpose);
   return decodeBundle(await decryptBlob(key, purpose, await stage.store.get(body.bundle.blob)));
 };

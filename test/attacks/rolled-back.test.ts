@@ -149,7 +149,7 @@ it('the real coordinator refuses the registration and shows the last one at logi
   const people = await Promise.all(
     NAMES.map((name) =>
       stage.participant(name, {
-        forgets: (round) => name === 'berta' && round === 2,
+        forgets: (attempt) => name === 'berta' && attempt === 2,
       }),
     ),
   );
@@ -161,18 +161,18 @@ it('the real coordinator refuses the registration and shows the last one at logi
     hashRunSpec(stage.spec),
     await wholeTranscript(stage.journal),
   );
-  const second = entries.filter(({ record }) => record.round === 2 && record.type === 'register');
+  const second = entries.filter(({ record }) => record.attempt === 2 && record.type === 'register');
   expect(second).toHaveLength(3);
   // A transcript in which such a registration stands all the same: only the rule of counters is
   // broken.
   const view = emptyView({
     spec: stage.spec,
     run: hashRunSpec(stage.spec),
-    round: 2,
+    attempt: 2,
     complete: true,
     lastRegisterOf: () => ({ counter: 2, hash: new Uint8Array(32) }),
   });
-  const [opened] = entries.filter(({ record }) => record.round === 2 && record.type === 'open');
+  const [opened] = entries.filter(({ record }) => record.attempt === 2 && record.type === 'open');
   const record = second[0]?.record as SignedRecord<'register'>;
   expect(violation(withRecord(view, opened?.record as SignedRecord<'open'>), record)).toMatchObject(
     { rule: 'register-counter', code: 'keystore_rolled_back' },
@@ -203,7 +203,7 @@ it.each<[string, (body: Register) => Register]>([
   const forged = entries.map(({ record }, index) => {
     const author = identities.find(({ publicKey }) => equalBytes(publicKey, record.author));
     const next =
-      record.type === 'register' && record.round === 2 && author !== undefined
+      record.type === 'register' && record.attempt === 2 && author !== undefined
         ? signRecord(author, 'register', run, 2, change(record.body))
         : record;
     const entry = nextEntry(head, index, next);
@@ -216,6 +216,6 @@ it.each<[string, (body: Register) => Register]>([
     store: stage.store,
   });
   expect(ok).toBe(false);
-  expect(culprit).toMatchObject({ round: 2, record: 'register' });
+  expect(culprit).toMatchObject({ attempt: 2, record: 'register' });
   expect(culprit?.reason).toContain('register-counter');
 });

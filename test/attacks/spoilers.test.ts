@@ -42,7 +42,7 @@ it('an upload that nobody can read: its author is named and left out, the others
   const key = toHex(liar.identity.publicKey);
   const rejected = run.progress.filter((event) => event.type === 'upload-rejected');
 
-  expect(rejected[0]).toMatchObject({ member: key, code: 'blob_not_found', round: 1 });
+  expect(rejected[0]).toMatchObject({ member: key, code: 'blob_not_found', attempt: 1 });
   expect(run.records('survivors')[0]!.body.members).toHaveLength(4);
   // It was not silent, so it is drawn again where there is a place, after the others.
   expect(run.records('open')[1]!.body.draw!.late.map(toHex)).toEqual([key]);
@@ -70,7 +70,7 @@ it.each<[string, (lanes: Lanes) => void]>([
 
     expect(named()[0]).toMatchObject({ code: 'member_suspended' });
     expect(named()[0]!.members).toContain(toHex(liar.identity.publicKey));
-    expect(named()[0]!.round).toBeLessThanOrEqual(6);
+    expect(named()[0]!.attempt).toBeLessThanOrEqual(6);
     // What the coordinator made of it holds in the eyes of a verifier.
     const { spec, stage } = run;
     const transcript = await run.coordinator.transcript.whole();

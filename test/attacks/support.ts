@@ -120,7 +120,7 @@ export const openFor = (
 ): Promise<SignedRecord<'open'>> =>
   coordinator.open(
     undefined,
-    number ?? (coordinator.round?.number ?? 0) + (coordinator.version > 0 ? 2 : 1),
+    number ?? (coordinator.attempt?.number ?? 0) + (coordinator.version > 0 ? 2 : 1),
     sortKeys(invited),
   );
 
@@ -129,16 +129,16 @@ const decode = (
   lanes: Lanes,
   survivors: number,
 ): Float32Array => {
-  const { spec, round } = coordinator;
-  const { root, members } = round!.cohort!.body;
+  const { spec, attempt } = coordinator;
+  const { root, members } = attempt!.cohort!.body;
   const { meanDelta, weight } = decodeSum({
     lanes,
     spec: spec.encoding,
     n: members.length,
     survivors,
     rotationSeed: rotationSeed({
-      round: round!.number,
-      modelHash: round!.open.body.model.hash,
+      attempt: attempt!.number,
+      modelHash: attempt!.open.body.model.hash,
       cohortRoot: root,
     }),
     dimension: coordinator.weights.length,
@@ -155,7 +155,7 @@ export const openedSum = async (
   decode(
     coordinator,
     (await coordinator.sum(answering)).lanes,
-    coordinator.round!.survivors!.body.members.length,
+    coordinator.attempt!.survivors!.body.members.length,
   );
 
 /** A round up to the answers, in which nobody notices anything. Returns the sum it opened. */
@@ -176,13 +176,13 @@ export const readUpload = async (
   coordinator: ScriptedCoordinator,
   member: Uint8Array,
 ): Promise<Float32Array> => {
-  const { spec, run, round } = coordinator;
+  const { spec, run, attempt } = coordinator;
   const [{ body }] = (await coordinator.collect([member], 'upload')) as [SignedRecord<'upload'>];
-  const purpose = { run, round: round!.number, role: 'update' } as const;
+  const purpose = { run, attempt: attempt!.number, role: 'update' } as const;
   const gate = sealedBoxGate(coordinator.identity);
   const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
   const packed = await decryptBlob(key, purpose, await coordinator.store.get(body.blob));
-  const layout = layoutOf(spec, round!.cohort!.body.members.length);
+  const layout = layoutOf(spec, attempt!.cohort!.body.members.length);
   return decode(coordinator, unpack(packed, layout.modulusBits, layout.lanes) as Lanes, 1);
 };
 

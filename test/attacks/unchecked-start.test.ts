@@ -70,7 +70,7 @@ const expectRefused = async (
 };
 
 describe('a newcomer does not share', () => {
-  it('where the round has another beacon than the commit that it has just checked', async () => {
+  it('where the attempt has another beacon than the commit that it has just checked', async () => {
     const { coordinator } = await stage();
     await openWith(coordinator, otherBeacon, 'shown');
     await expectRefused(coordinator, 'record_conflict');
@@ -111,7 +111,7 @@ it('members that have checked a commit do not share where a later model names th
   const { run, identity, last } = coordinator;
   coordinator.version = 2;
   const told = await otherModel(coordinator);
-  const purpose = { run, round: 2, role: 'bundle' } as const;
+  const purpose = { run, attempt: 2, role: 'bundle' } as const;
   const readers = [identity.publicKey, ...members];
   const envelope = await sealedBoxGate(identity).wrap(last!.key, purpose, readers);
   const bundle = { commit: last!.commit.hash, envelope };

@@ -38,7 +38,7 @@ const SIZES = {
 };
 const simulated = v.object({ folder: v.string(), modelHash: v.string() });
 const error = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
-const versions = v.object({ versions: v.array(v.object({ id: v.string(), round: v.number() })) });
+const versions = v.object({ versions: v.array(v.object({ id: v.string(), attempt: v.number() })) });
 
 const SMALL =
   '--participants 4 --cohort 4 --rounds 2 --data table.csv --model linear --backend wasm --workers 1 --no-baseline'.split(
@@ -94,7 +94,7 @@ describe('the folder of a run whose devnet has ended', () => {
       json(['pull', 'runs/latest', '--out', 'model', '--tfjs']),
       json(['pull', 'runs/latest', '--out', 'other'], keyOf(77)),
     ]);
-    expect(pulled.document).toMatchObject({ round: 1, modelHash: result.summary.modelHash });
+    expect(pulled.document).toMatchObject({ attempt: 1, modelHash: result.summary.modelHash });
     expect(await readFile(join(folder, 'model', 'model.safetensors'))).toEqual(
       await readFile(join(result.folder, 'model.safetensors')),
     );
@@ -106,7 +106,7 @@ describe('the folder of a run whose devnet has ended', () => {
   it('lists its versions, and a version is found where the latest run took place', async () => {
     const { document } = await json(['models', 'runs/latest']);
     const [, last] = v.parse(versions, document).versions;
-    expect(last?.round).toBe(1);
+    expect(last?.attempt).toBe(1);
     const verified = await json(['verify', last?.id ?? '']);
     expect(verified.document).toMatchObject({ ok: true, level: 'L1', version: last?.id });
   });
@@ -122,7 +122,7 @@ describe('the folder of a run whose devnet has ended', () => {
       json(['verify', `0x${'ab'.repeat(32)}`, '--run', broken]),
     ]);
     expect(verified.code).toBe(1);
-    expect(verified.document).toMatchObject({ ok: false, culprit: { round: 1 } });
+    expect(verified.document).toMatchObject({ ok: false, culprit: { attempt: 1 } });
     expect(missing.code).toBe(2);
     expect(v.parse(error, missing.document).error.message).toContain('there is no object');
   });
@@ -176,12 +176,12 @@ describe('an outsider with an object id, a network and a key', () => {
     const [last, first, middle] = await Promise.all([
       json(['pull', versionIds[2] ?? '', ...NETWORK, '--out', 'v2'], auditor),
       json(['pull', versionIds[0] ?? '', ...NETWORK, '--out', 'v0'], auditor),
-      json(['pull', runId, ...NETWORK, '--out', 'v1', '--round', '1'], auditor),
+      json(['pull', runId, ...NETWORK, '--out', 'v1', '--attempt', '1'], auditor),
     ]);
     const { modelHash } = result;
-    expect(last.document).toMatchObject({ round: 2, version: versionIds[2], modelHash });
-    expect(first.document).toMatchObject({ round: 0, version: versionIds[0] });
-    expect(middle.document).toMatchObject({ round: 1 });
+    expect(last.document).toMatchObject({ attempt: 2, version: versionIds[2], modelHash });
+    expect(first.document).toMatchObject({ attempt: 0, version: versionIds[0] });
+    expect(middle.document).toMatchObject({ attempt: 1 });
   });
 
   it('was paid for by as many transactions as were foreseen, with less gas', async () => {

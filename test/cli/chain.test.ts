@@ -83,17 +83,17 @@ beforeAll(async () => {
   const blob = (byte: number) => ({ id: 'A'.repeat(43), sha256: fill(byte), size: byte });
   await ledger.registerModel({
     run: hash,
-    round: 0,
+    attempt: 0,
     modelHash: fill(1),
     transcriptRoot: fill(2),
     blob: blob(3),
   });
-  const cohort = { run: hash, round: 1, root: fill(4), members: [publicKeyOf(member)] };
+  const cohort = { run: hash, attempt: 1, root: fill(4), members: [publicKeyOf(member)] };
   await ledger.freezeCohort({ ...cohort, entropy: fill(5) });
-  const survivors = { run: hash, round: 1, hash: fill(6), members: cohort.members };
+  const survivors = { run: hash, attempt: 1, hash: fill(6), members: cohort.members };
   await ledger.freezeSurvivors({ ...survivors, dataCommitment: fill(10) });
   await ledger.registerModel(
-    { run: hash, round: 1, modelHash: fill(7), transcriptRoot: fill(8), blob: blob(9) },
+    { run: hash, attempt: 1, modelHash: fill(7), transcriptRoot: fill(8), blob: blob(9) },
     {
       parent: 0,
       examples: 200,
@@ -292,14 +292,14 @@ describe('floe pass', () => {
 describe('floe receipt', () => {
   it('issues one to a survivor, whoever pays, and lists it', async () => {
     const whose = ['--for', member.toSuiAddress()];
-    const issued = await json(['receipt', run, '--round', '1', ...whose], stranger);
-    expect(issued.document).toMatchObject({ member: whose[1], round: 1, changed: true });
-    const again = await json(['receipt', run, '--round', '1', ...whose], stranger);
+    const issued = await json(['receipt', run, '--attempt', '1', ...whose], stranger);
+    expect(issued.document).toMatchObject({ member: whose[1], attempt: 1, changed: true });
+    const again = await json(['receipt', run, '--attempt', '1', ...whose], stranger);
     const { receipt } = issued.document;
     expect(again.document).toMatchObject({ receipt, changed: false });
     const { document } = await json(['receipt', run, ...whose]);
     expect(document).toMatchObject({
-      receipts: [{ id: receipt, round: 1, dataCommitment: '0a'.repeat(32) }],
+      receipts: [{ id: receipt, attempt: 1, dataCommitment: '0a'.repeat(32) }],
     });
     // The key of a keystore is the participant, whatever FLOE_SUI_KEY holds.
     const keystore = await openKeystore(join(folder, 'ks'), 'secret', {
@@ -311,8 +311,8 @@ describe('floe receipt', () => {
     const env = { ...having(stranger), FLOE_PASSPHRASE: 'secret' };
     const flags = ['--keystore', 'ks', '--network', 'floe.json', '--json'];
     const own = resultOf((await call(['receipt', run, ...flags], env)).stdout);
-    expect(own).toMatchObject({ member: whose[1], receipts: [{ id: receipt, round: 1 }] });
-    const none = await json(['receipt', run, '--round', '1'], stranger);
+    expect(own).toMatchObject({ member: whose[1], receipts: [{ id: receipt, attempt: 1 }] });
+    const none = await json(['receipt', run, '--attempt', '1'], stranger);
     expect(none.code).toBe(2);
     expect(v.parse(error, none.document).error.message).toContain('expected a survivor');
   });
@@ -324,10 +324,10 @@ describe('floe models', () => {
     expect(document).toMatchObject({
       type: 'run',
       versions: [
-        { id: models[0], round: 0, examples: 0 },
+        { id: models[0], attempt: 0, examples: 0 },
         {
           id: models[1],
-          round: 1,
+          attempt: 1,
           parent: models[0],
           metrics: { loss: 0.25, accuracy: 0.97 },
           examples: 200,

@@ -228,7 +228,7 @@ describe('floe sim, verify and pull', () => {
     const { modelHash } = v.parse(summarySchema, summary);
     const events = eventsOf(sim.stdout);
     expect(events.slice(0, 2)).toEqual(['starting', 'started']);
-    expect(events.filter((event) => event === 'round')).toHaveLength(2);
+    expect(events.filter((event) => event === 'attempt')).toHaveLength(2);
 
     const good = await floe('verify', 'runs/latest', '--json');
     expect(good.code).toBe(0);
@@ -236,7 +236,7 @@ describe('floe sim, verify and pull', () => {
 
     const pulled = await floe('pull', 'runs/latest', '--out', 'model', '--tfjs', '--json');
     expect(pulled.code).toBe(0);
-    expect(resultOf(pulled.stdout)).toMatchObject({ modelHash, round: 2 });
+    expect(resultOf(pulled.stdout)).toMatchObject({ modelHash, attempt: 2 });
     const [a, b] = await Promise.all(
       [join('model', 'model.safetensors'), join(own, 'model.safetensors')].map(async (path) =>
         readFile(join(folder, path)),
@@ -246,7 +246,7 @@ describe('floe sim, verify and pull', () => {
     expect((await floe('pull', 'runs/latest', '--out', 'model')).stderr).toMatch(
       /^error file_exists/,
     );
-    expect((await floe('pull', 'runs/latest', '--round', '9', '--out', 'other')).stderr).toMatch(
+    expect((await floe('pull', 'runs/latest', '--attempt', '9', '--out', 'other')).stderr).toMatch(
       /expected one of 0, 1, 2/,
     );
 
@@ -414,7 +414,7 @@ describe('floe coordinator and join', () => {
       expect(code).toBe(0);
       expect(resultOf(stdout)).toMatchObject({
         run,
-        round: Number(attempts),
+        attempt: Number(attempts),
         modelHash: hash,
         examples: 120,
         lowered: ['minimum 3 (default 5)', 'known 0 (default 1)'],

@@ -43,7 +43,7 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
       ...own.body,
       entries: signedOf(own.body.context, liar.key, entries),
     }).bytes;
-    s.coordinator.frames.get(toHex(liar.key))!.push({ v: 2, type: 'share', record, entries });
+    s.coordinator.frames.get(toHex(liar.key))!.push({ v: 3, type: 'share', record, entries });
     await s.coordinator.sharers(s.members);
     return { s, liar };
   };
@@ -87,12 +87,12 @@ describe('a member that seals bad shares, and a coordinator that says who lied',
     const place = s.members.findIndex((key) => Buffer.from(key).equals(other().key));
     const entries = s.coordinator.entriesOf(accused.key);
     const made = signRecord(other().keystore.identity, 'complaint', s.coordinator.run, 1, {
-      context: s.coordinator.round!.context!,
+      context: s.coordinator.attempt!.context!,
       accused: accused.key,
       share: share.hash,
       kind: 'sealed',
       entry: entries[place]!,
-      path: pathOf(s.coordinator.round!.context!, accused.key, entries, place),
+      path: pathOf(s.coordinator.attempt!.context!, accused.key, entries, place),
       secret: new Uint8Array(32).fill(3),
     });
     s.coordinator.abort('complaint_upheld', [accused.key], made.bytes);

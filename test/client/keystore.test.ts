@@ -132,7 +132,7 @@ describe('the keystore in a folder', () => {
     const pattern = utf8('a pattern of thirty-two bytes...');
     await keystore.save(run, {
       ...fullMemory,
-      round: { ...fullMemory.round!, sigma: pattern },
+      attempt: { ...fullMemory.attempt!, sigma: pattern },
     });
     await keystore.saveVector(run, new Uint8Array(10));
     expect((await stat(path)).mode & 0o077).toBe(0);

@@ -88,7 +88,7 @@ describe('a run of the library', () => {
     const { model, weights } = await read.pull();
     expect(model.hash).toEqual(outcome.model.hash);
     expect(weights).toHaveLength(64);
-    await expect(read.pull({ round: 9 })).rejects.toMatchObject({ code: 'usage' });
+    await expect(read.pull({ attempt: 9 })).rejects.toMatchObject({ code: 'usage' });
     await expect(read.fork()).rejects.toMatchObject({ code: 'usage' });
     await expect(read.receipts(`0x${'1'.repeat(64)}`)).rejects.toMatchObject({ code: 'usage' });
 

@@ -113,7 +113,7 @@ describe('a coordinator that breaks the rules at the start of a round', () => {
 
   it('shows a model of another shape, and a blob that is no model', async () => {
     const s = await stage();
-    const purpose = { run: s.coordinator.run, round: 0, role: 'model' } as const;
+    const purpose = { run: s.coordinator.run, attempt: 0, role: 'model' } as const;
     const key = filled(8);
     const manifest = { tensors: [{ name: 'w', shape: [35], dtype: 'float32' as const }] };
     const file = encodeSafetensors(manifest, s.coordinator.weights);
@@ -260,7 +260,7 @@ describe('a coordinator that lies about the cohort', () => {
     const registers = await s.coordinator.collect(s.members, 'register');
     const stranger = await identityFromSeed(filled(251));
     const sybil = signRecord(stranger, 'register', s.coordinator.run, 1, {
-      open: s.coordinator.round!.open.hash,
+      open: s.coordinator.attempt!.open.hash,
       counter: 1,
       mask: deriveKeys(filled(7), 'mask').public,
       seal: deriveKeys(filled(8), 'seal').public,
@@ -280,7 +280,7 @@ describe('a coordinator that lies about the cohort', () => {
     await upTo.open(s);
     const registers = await s.coordinator.collect(s.members, 'register');
     const twin = signRecord(s.victim.keystore.identity, 'register', s.coordinator.run, 1, {
-      open: s.coordinator.round!.open.hash,
+      open: s.coordinator.attempt!.open.hash,
       counter: 1,
       mask: deriveKeys(filled(7), 'mask').public,
       seal: deriveKeys(filled(8), 'seal').public,
@@ -322,7 +322,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
         s.coordinator.send([s.victim.key], {
           type: 'sharers',
           record: frame.bytes,
-          inbox: s.coordinator.round!.shares.map(({ bytes, author }) => ({
+          inbox: s.coordinator.attempt!.shares.map(({ bytes, author }) => ({
             record: bytes,
             ...entryFor(s, author),
           })),
@@ -352,7 +352,7 @@ describe('a coordinator that lies about shares, survivors and answers', () => {
   const entryFor = (s: Stage, author: Uint8Array) => {
     const index = s.members.findIndex((key) => Buffer.from(key).equals(s.victim.key));
     const entries = s.coordinator.entriesOf(author);
-    const path = pathOf(s.coordinator.round!.context!, author, entries, index);
+    const path = pathOf(s.coordinator.attempt!.context!, author, entries, index);
     return { entry: entries[index]!, path };
   };
   for (const [what, code, attack] of before)

@@ -174,7 +174,7 @@ describe('on disk', () => {
       save: async (run, memory) => {
         if (stopped) return new Promise<never>(() => undefined);
         await inner.save(run, memory);
-        if (memory.round?.unmask === undefined) return undefined;
+        if (memory.attempt?.unmask === undefined) return undefined;
         stopped = true;
         gone.resolve();
         return new Promise<never>(() => undefined);
@@ -241,7 +241,7 @@ describe('on disk', () => {
       expect(next?.body.previous).toEqual(registered?.hash);
       const [share] = coordinator.recordsOf(key, 'share');
       const after = await memoryOf(keystore, coordinator);
-      const { model, bundle } = coordinator.round!.open.body;
+      const { model, bundle } = coordinator.attempt!.open.body;
       expect(share?.body.check?.commit).toEqual(bundle?.commit);
       const checks = again.events.filter(({ type }) => type === 'checked');
       if (ended === 'aborted') {
@@ -260,7 +260,7 @@ describe('on disk', () => {
       const committed = await coordinator.commit(members);
       await coordinator.playRound();
       const checked = await again.event('checked', ended === 'aborted' ? 1 : 2);
-      expect(checked.commit).toBe(committed.round);
+      expect(checked.commit).toBe(committed.attempt);
       for (const { events } of running)
         expect(events.some(({ type }) => type === 'violation')).toBe(false);
     },
@@ -289,7 +289,7 @@ describe('on disk', () => {
     await coordinator.sharers(members);
     await coordinator.collect(members, 'upload');
     const { spent } = await memoryOf(of(members[0]!).keystore, coordinator);
-    expect(spent?.uploaded).toEqual([{ round: 1, cohort: members.map(addressOf), threshold: 4 }]);
+    expect(spent?.uploaded).toEqual([{ attempt: 1, cohort: members.map(addressOf), threshold: 4 }]);
   });
 
   it('a model that was trained on before another one is refused when it comes again', async () => {

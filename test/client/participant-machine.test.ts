@@ -69,7 +69,7 @@ const createWatch = () => {
     opens ??= new Map(
       frames()
         .flatMap((event) => openOf(event) ?? [])
-        .map((open) => [open.round, open]),
+        .map((open) => [open.attempt, open]),
     );
     expect(effects.filter(({ type }) => type === 'save').length).toBeLessThanOrEqual(1);
     if (before.phase.type === 'ended') expect(effects).toEqual([]);
@@ -90,16 +90,16 @@ const createWatch = () => {
       if (effect.type === 'work' && effect.work.type === 'answer') answered(effect.work.attempt);
     for (const record of recordsIn(effects)) {
       if (record.type === 'unmask') {
-        answered(record.round);
+        answered(record.attempt);
         // What is sent was saved before.
-        expect(state.memory.round?.unmask).toEqual(record.bytes);
+        expect(state.memory.attempt?.unmask).toEqual(record.bytes);
         expect(state.memory.spent?.answered.length).toBe(1);
       }
       if (record.type === 'upload') {
         const hash = toHex(record.hash);
-        expect(uploads.get(record.round) ?? hash).toBe(hash);
-        uploads.set(record.round, hash);
-        expect(state.memory.round?.complaint).toBeUndefined();
+        expect(uploads.get(record.attempt) ?? hash).toBe(hash);
+        uploads.set(record.attempt, hash);
+        expect(state.memory.attempt?.complaint).toBeUndefined();
       }
     }
   };
@@ -172,13 +172,13 @@ describe('a recorded run of a participant', () => {
 describe('every phase and every frame', () => {
   it('breaks no rule of its own, and takes the next attempt afterwards', () => {
     const last = frames().findLast((event) => openOf(event) !== undefined)!;
-    const newest = openOf(last)!.round;
+    const newest = openOf(last)!.attempt;
     const done = new Set<string>();
     for (let at = 0; at < run.events.length; at += 1) {
       const { phase } = run.steps[at]!.state;
       for (const [i, frame] of frames().entries()) {
         // One state of each phase and attempt is enough for each frame.
-        const attempt = 'attempt' in phase ? phase.attempt.open.round : 0;
+        const attempt = 'attempt' in phase ? phase.attempt.open.attempt : 0;
         const pair = `${phase.type} ${attempt} ${i}`;
         if (done.has(pair) || phase.type === 'opening') continue;
         done.add(pair);
@@ -190,7 +190,7 @@ describe('every phase and every frame', () => {
           ({ state } = step);
         }
         if (state.phase.type === 'ended' || state.phase.type === 'opening') continue;
-        if ((state.memory.last?.round ?? 0) >= newest) continue;
+        if ((state.memory.last?.attempt ?? 0) >= newest) continue;
         const { effects } = ATTEMPT_MACHINE.step(run.config, state, last);
         // The next Open is answered with a registration, a withdrawal, or a breach that was proven.
         expect(effects.some(({ type }) => type === 'work' || type === 'emit')).toBe(true);
@@ -218,21 +218,21 @@ describe('every phase and every frame', () => {
         decodeRecord(event.frame.record).type === 'abort',
     );
     const first = aborts[0]!;
-    const { round } = decodeRecordOf(
+    const { attempt } = decodeRecordOf(
       'abort',
       (first as { frame: { record: Uint8Array } }).frame.record,
     );
     const phases = new Set<PhaseType>();
     for (let at = 0; at < run.events.length; at += 1) {
       const { phase } = run.steps[at]!.state;
-      if (!('attempt' in phase) || phase.attempt.open.round !== round) continue;
+      if (!('attempt' in phase) || phase.attempt.open.attempt !== attempt) continue;
       phases.add(phase.type);
       const player = playedTo(at + 1);
       // The recorded abort itself: the player has taken its result already.
       if (player.state.phase.type === 'idle') continue;
       const types = player.take(first).map(({ type }) => type);
       expect(player.state.phase.type).toBe('idle');
-      expect(player.state.memory.round).toBeUndefined();
+      expect(player.state.memory.attempt).toBeUndefined();
       expect(types).toContain('cancel');
     }
     expect(phases.size).toBeGreaterThanOrEqual(4);

@@ -68,7 +68,7 @@ describe('a newcomer to a running run', () => {
     running.push(newcomer);
     await coordinator.loggedIn(6);
     const commit = await coordinator.playRound();
-    const { open, registers, cohort, survivors } = coordinator.round!;
+    const { open, registers, cohort, survivors } = coordinator.attempt!;
     expect(cohort?.body.members).toEqual(keys);
     expect(survivors?.body.members).toEqual(keys);
     expect(open.body.bundle?.commit).toEqual(newest.hash);
@@ -95,7 +95,7 @@ describe('a participant in honest rounds', () => {
         encoding: { weightCap: 20, clipNorm: 2 },
       });
       running = await startAll(coordinator, 5);
-      for (let round = 1; round <= 2; round += 1) {
+      for (let attempt = 1; attempt <= 2; attempt += 1) {
         const before = coordinator.weights;
         await coordinator.playRound();
         const who = running.map((_, index) => ({ index, examples: 10 + index }));
@@ -109,7 +109,7 @@ describe('a participant in honest rounds', () => {
       for (const { participant, event } of running) {
         const outcome = await participant.finished;
         expect(outcome.type).toBe('finished');
-        expect(outcome.commit?.round).toBe(2);
+        expect(outcome.commit?.attempt).toBe(2);
         expect(await event('committed', 2)).toMatchObject({
           clipped: 0,
           metrics: [

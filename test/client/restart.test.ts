@@ -97,10 +97,10 @@ const play = async (secagg: 'masked' | 'none', moment: Moment, at: number) => {
   };
   const second = takeOver();
   await coordinator.loggedIn(4);
-  for (let round = 1; round <= 2; round += 1) {
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
     const commit = await coordinator.playRound();
     await coordinator.until(() => coordinator.keys.length === 4, 'everyone is back');
-    expect(commit.round).toBe(round);
+    expect(commit.attempt).toBe(attempt);
   }
   if (life.isDead()) await second;
   else await first.participant.stop();
@@ -120,7 +120,7 @@ const recordsIn = (frames: readonly Uint8Array[]): Map<string, Set<string>> => {
     const frame = decodeClientFrame(bytes);
     if (!('record' in frame)) continue;
     const record = decodeRecord(frame.record);
-    const name = `${record.type} ${record.round}`;
+    const name = `${record.type} ${record.attempt}`;
     found.set(name, (found.get(name) ?? new Set()).add(toHex(sha256(bytes))));
   }
   return found;
@@ -170,7 +170,7 @@ describe('a participant that is killed', () => {
     await coordinator.open();
     await coordinator.cohort(members);
     await coordinator.sharers(members);
-    while ((await keystore.load(coordinator.run))?.round?.vector === undefined)
+    while ((await keystore.load(coordinator.run))?.attempt?.vector === undefined)
       await new Promise((resolve) => setTimeout(resolve, 5));
     const saved = await keystore.loadVector(coordinator.run);
     await first.participant.stop();
@@ -188,7 +188,7 @@ describe('a participant that is killed', () => {
     expect(second.events.some(({ type }) => type === 'trained')).toBe(false);
   });
 
-  it('sits the round out when the saved vector is gone or altered: never a second one', async () => {
+  it('sits the attempt out when the saved vector is gone or altered: never a second one', async () => {
     for (const harm of ['gone', 'altered'] as const) {
       const coordinator = await ScriptedCoordinator.create();
       running = await startAll(coordinator, 3);
@@ -202,7 +202,7 @@ describe('a participant that is killed', () => {
       await coordinator.open();
       await coordinator.cohort(members);
       await coordinator.sharers(members);
-      while ((await keystore.load(coordinator.run))?.round?.vector === undefined)
+      while ((await keystore.load(coordinator.run))?.attempt?.vector === undefined)
         await new Promise((resolve) => setTimeout(resolve, 5));
       const saved = (await keystore.loadVector(coordinator.run))!;
       await first.participant.stop();
@@ -254,7 +254,7 @@ describe('a participant that is killed', () => {
     coordinator.abort();
     await victim.event('aborted');
     for (const memory of [await keystore.load(coordinator.run)]) {
-      expect(memory?.round).toBeUndefined();
+      expect(memory?.attempt).toBeUndefined();
       expect(memory?.commit).toBeDefined();
     }
     expect(await keystore.loadVector(coordinator.run)).toBeUndefined();

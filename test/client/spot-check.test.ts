@@ -33,7 +33,7 @@ const play = async (dropped: number, lie: Fabrication = {}, rotation = true) => 
   const { spec, run, store, last } = coordinator;
   const evidence = readEvidence(spec, run, 'members', last!.records);
   const { blob } = evidence.commit.body.bundle;
-  const purpose = { run, round: 1, role: 'bundle' } as const;
+  const purpose = { run, attempt: 1, role: 'bundle' } as const;
   const bundle = await decryptBlob(last!.key, purpose, await store.get(blob));
   const reader: RoundReader = {
     range: ([ref], start, end) => store.getRange(ref!, start, end),
@@ -81,7 +81,7 @@ describe('a spot check', () => {
           const result = await spotCheck({ ...init, leaf });
           if (result.type === 'ok') continue;
           found.push(leaf);
-          expect(result.proof).toMatchObject({ part: 'leaf', leaf, round: 1 });
+          expect(result.proof).toMatchObject({ part: 'leaf', leaf, attempt: 1 });
           expect(equalBytes(result.proof.expected, result.proof.got)).toBe(false);
           expect(decodeProof(encodeProof(result.proof))).toEqual(result.proof);
         }

@@ -54,7 +54,7 @@ const failing = (
   const fail = () => Promise.reject(thrown);
   const bytes = new Uint8Array(32);
   const ref = { id: 'x', sha256: bytes, size: 1 };
-  const purpose = { run: bytes, round: 1, role: 'model' } as const;
+  const purpose = { run: bytes, attempt: 1, role: 'model' } as const;
   const store = faultsOfStore({ kind: 'x', put: fail, get: fail, getRange: fail });
   const gate = faultsOfGate({
     kind: 'x',
@@ -176,29 +176,29 @@ describe('an error of no port', () => {
  * A ledger that holds what the scripted coordinator freezes, and has frozen in the round before.
  */
 const ledgerOf = (coordinator: ScriptedCoordinator): LedgerReader => {
-  const frozen = <Type extends 'open' | 'cohort' | 'survivors'>(type: Type, round: number) => {
-    const { round: current, last } = coordinator;
-    if (current?.number === round) return current[type] as SignedRecord<Type> | undefined;
+  const frozen = <Type extends 'open' | 'cohort' | 'survivors'>(type: Type, attempt: number) => {
+    const { attempt: current, last } = coordinator;
+    if (current?.number === attempt) return current[type] as SignedRecord<Type> | undefined;
     const records = (last?.records ?? []).map((bytes) => decodeRecord(bytes));
     return records.find((record) => record.type === type) as SignedRecord<Type> | undefined;
   };
   return {
     kind: 'test',
     beacon: 'members',
-    readCohort: async (_run, round) => {
-      const cohort = frozen('cohort', round)?.body;
-      const open = frozen('open', round)?.body;
+    readCohort: async (_run, attempt) => {
+      const cohort = frozen('cohort', attempt)?.body;
+      const open = frozen('open', attempt)?.body;
       return cohort && open && { root: cohort.root, beacon: localBeacon(cohort.root, open.beacon) };
     },
-    readSurvivors: async (_run, round) => {
-      const body = frozen('survivors', round)?.body;
+    readSurvivors: async (_run, attempt) => {
+      const body = frozen('survivors', attempt)?.body;
       return body && { hash: body.hash, dataCommitment: dataCommitment(body.uploads) };
     },
     readFamily: async () => {
-      const round = coordinator.round?.number ?? 0;
-      const cohort = frozen('cohort', round)?.body.members ?? [];
-      const members = frozen('survivors', round)?.body.members ?? [];
-      return [{ round, cohort, members }];
+      const attempt = coordinator.attempt?.number ?? 0;
+      const cohort = frozen('cohort', attempt)?.body.members ?? [];
+      const members = frozen('survivors', attempt)?.body.members ?? [];
+      return [{ attempt, cohort, members }];
     },
   };
 };
@@ -228,9 +228,9 @@ const CALLS: readonly Call[] = [
 /** A round whose steps are played as long as the victim takes part. */
 const playOn = async (coordinator: ScriptedCoordinator, victim: Uint8Array): Promise<void> => {
   const gone = coordinator.until(() => coordinator.withdrew(victim) !== undefined, 'it leaves');
-  const round = coordinator.playRound();
-  round.catch(() => undefined);
-  await Promise.race([gone, round]);
+  const attempt = coordinator.playRound();
+  attempt.catch(() => undefined);
+  await Promise.race([gone, attempt]);
 };
 
 describe('a port that fails in a round', () => {
@@ -276,14 +276,14 @@ describe('a port that fails in a round', () => {
         await victim.event('committed');
         armed = true;
         // The others continue without the victim as soon as it has left the round.
-        const round = playOn(coordinator, victim.key).catch(() => undefined);
+        const attempt = playOn(coordinator, victim.key).catch(() => undefined);
         await coordinator.until(() => failures > 0, 'the port has failed');
         const { error, why } = await victim.event('withdrawn');
         armed = false;
         expect(error.code).toBe(code);
         expect(why).toBe(VERDICT_OF[port]);
         coordinator.abort();
-        await round;
+        await attempt;
         const { events, key } = victim;
         expect(events.filter(({ type }) => type === 'violation' || type === 'unproven')).toEqual(
           [],

@@ -75,17 +75,17 @@ const play = async (
     const own = { ...split, ...over(name, lasting) };
     connect(coordinator, await stage.participant(name, { store: own }));
   }
-  const reached = (type: string, round: number, phase?: string) =>
+  const reached = (type: string, attempt: number, phase?: string) =>
     until(
       () =>
         stage.progress.some(
           (event) =>
             event.type === type &&
-            'round' in event &&
-            event.round === round &&
+            'attempt' in event &&
+            event.attempt === attempt &&
             (phase === undefined || ('phase' in event && event.phase === phase)),
         ),
-      `${type} ${phase ?? ''} of round ${round}`,
+      `${type} ${phase ?? ''} of attempt ${attempt}`,
     );
   return { spec, stage, lasting, coordinator, reached };
 };

@@ -129,6 +129,6 @@ it('a run with NaN, a billion examples, half a blob, forgeries, replays and floo
     ledger: journalLedger(stage.journal),
   });
   expect(verified).toMatchObject({ ok: true, level: 'L1' });
-  expect(verified.rounds.map(({ survivors }) => survivors)).toEqual([HONEST + 1, HONEST + 1]);
+  expect(verified.attempts.map(({ survivors }) => survivors)).toEqual([HONEST + 1, HONEST + 1]);
   await coordinator.stop();
 });

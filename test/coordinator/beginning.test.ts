@@ -9,8 +9,8 @@ import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { hashModel } from '../../protocol/model/index.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import { splitRounds } from '../../protocol/verify/round-log.ts';
-import { checkRound } from '../../protocol/verify/check-round.ts';
+import { splitAttempts } from '../../protocol/verify/round-log.ts';
+import { checkAttempt } from '../../protocol/verify/check-round.ts';
 import { connect, createStage, DIMENSION, testSpec } from '../support/run.ts';
 
 const initialModel = Float32Array.from({ length: DIMENSION }, (_, i) => 1 - i);
@@ -41,7 +41,7 @@ it('a run that begins as it says verifies; to one that says otherwise nobody agr
   expect(await verifyRun({ spec, transcript, store })).toMatchObject({ ok: true });
 
   const run = hashRunSpec(spec);
-  const [first] = splitRounds(decodeTranscript(run, transcript).entries);
+  const [first] = splitAttempts(decodeTranscript(run, transcript).entries);
   if (first === undefined) throw new Error('expected a round');
   const open = first.one('open');
   // The signed records of this run, under a specification that names another model.
@@ -59,8 +59,10 @@ it('a run that begins as it says verifies; to one that says otherwise nobody agr
     registered: new Map(),
     history: EMPTY_HISTORY,
   });
-  await expect(checkRound({ ...rules(), spec }, first, undefined)).resolves.toMatchObject({ open });
-  await expect(checkRound({ ...rules(), spec: other }, first, undefined)).rejects.toThrow(
+  await expect(checkAttempt({ ...rules(), spec }, first, undefined)).resolves.toMatchObject({
+    open,
+  });
+  await expect(checkAttempt({ ...rules(), spec: other }, first, undefined)).rejects.toThrow(
     'starts from another model',
   );
 });

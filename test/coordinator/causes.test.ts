@@ -10,7 +10,7 @@ import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { decodeRecordOf } from '../../protocol/records/records.ts';
 import { createPlayer, framesOf, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
-import { decodeSnapshot, encodeSnapshot, roundOf } from '../../coordinator/machine/index.ts';
+import { decodeSnapshot, encodeSnapshot, attemptOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -33,7 +33,7 @@ const published = <Type extends Progress['type']>(player: Player, type: Type) =>
 const withdraw = (player: Player, who: number, code: string, detail?: string): void => {
   const key = player.people[who]!.publicKey;
   const more = detail === undefined ? {} : { detail };
-  player.apply({ type: 'withdrawn', key, round: player.state.attempt, code, ...more });
+  player.apply({ type: 'withdrawn', key, attempt: player.state.attempt, code, ...more });
 };
 
 /** The bytes of a record that the machine appended. */
@@ -46,7 +46,7 @@ const recordWith = (player: Player, hash: Uint8Array): Uint8Array => {
 
 const report = (player: Player, who: number, code: string): void => {
   const key = player.people[who]!.publicKey;
-  player.apply({ type: 'reported', key, round: player.state.attempt, code });
+  player.apply({ type: 'reported', key, attempt: player.state.attempt, code });
 };
 
 /** The invited are in the upload phase of a fresh attempt, however long the pause before it is. */
@@ -54,7 +54,7 @@ const next = (player: Player): void => {
   const { phase } = player.state;
   if (phase.type !== 'waiting') throw new Error(`expected a pause, got ${phase.type}`);
   player.work(...player.wait(phase.until - player.time));
-  const invited = new Set(roundOf(player.state)?.invited);
+  const invited = new Set(attemptOf(player.state)?.invited);
   const who = player.people.flatMap(({ publicKey }, i) =>
     invited.has(toHex(publicKey)) ? [i] : [],
   );
@@ -101,7 +101,7 @@ describe('an abort record', () => {
     withdraw(player, 0, 'no code at all');
     for (const i of [1, 2, 3]) player.work(...player.say(i, 'upload'));
     player.work(...player.effects.slice(-1));
-    const { rejected } = roundOf(player.state)!.survivors!.body;
+    const { rejected } = attemptOf(player.state)!.survivors!.body;
     expect(rejected.map(({ code }) => code)).toEqual(['internal']);
   });
 

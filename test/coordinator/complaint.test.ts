@@ -16,7 +16,7 @@ import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import type { TestParticipantInit } from '../support/participant.ts';
 import { connect, createStage, testSpec } from '../support/run.ts';
 import { createPlayer, framesOf, reach, workIn } from '../support/machine.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea', 'emilia'];
 
@@ -59,8 +59,8 @@ it.each([
   // Everybody judges it again, and another culprit does not pass.
   const spec = await testSpec({ cohort: { size: 5, minimum: 3 } });
   const view = withRecords(
-    emptyView({ spec, run: hashRunSpec(spec), round: 1 }),
-    records.filter(({ round, type }) => round === 1 && type !== 'abort'),
+    emptyView({ spec, run: hashRunSpec(spec), attempt: 1 }),
+    records.filter(({ attempt, type }) => attempt === 1 && type !== 'abort'),
   );
   expect((await provenBy(view, abort!)).map(toHex)).toEqual([liar]);
   const turned = {
@@ -69,7 +69,7 @@ it.each([
   };
   await expect(provenBy(view, { ...abort!, body: turned })).rejects.toThrow('the complaint shows');
   // No answer was sent in the attempt, and the next one is without the liar.
-  expect(records.filter(({ type, round }) => type === 'unmask' && round === 1)).toHaveLength(0);
+  expect(records.filter(({ type, attempt }) => type === 'unmask' && attempt === 1)).toHaveLength(0);
   const opens = records.filter((record) => record.type === 'open');
   expect(opens).toHaveLength(2);
   expect(opens[1]!.body.invited.map(toHex)).not.toContain(liar);
@@ -81,14 +81,14 @@ it('an invalid complaint ends nothing, and no survivors are frozen while one is 
   const spec = await testSpec({ cohort: { size: 5, minimum: 3 } });
   const player = await createPlayer(spec, 5);
   reach(player, 'upload', [0, 1, 2, 3, 4]);
-  const share = roundOf(player.state)!.shares.get(toHex(player.people[1]!.publicKey))!;
+  const share = attemptOf(player.state)!.shares.get(toHex(player.people[1]!.publicKey))!;
   const about = {
     accused: player.people[1]!.publicKey,
     share: share.record.hash,
     kind: 'sealed',
     entry: new Uint8Array(8),
     secret: new Uint8Array(32),
-    context: roundOf(player.state)!.context!,
+    context: attemptOf(player.state)!.context!,
   } as const;
   const effects = player.say(0, 'complaint', about);
   expect(workIn(effects)).toEqual(['judge-complaint']);
@@ -97,7 +97,7 @@ it('an invalid complaint ends nothing, and no survivors are frozen while one is 
   expect(player.state.phase.type).toBe('upload');
   const judged = player.apply({
     type: 'complaint-judged',
-    round: player.state.attempt,
+    attempt: player.state.attempt,
     member: player.people[0]!.publicKey,
     verdict: 'invalid',
   });
@@ -109,8 +109,8 @@ it('a complaint about a share of nobody, of oneself or of another context is ref
   const spec = await testSpec({ cohort: { size: 5, minimum: 3 } });
   const player = await createPlayer(spec, 5);
   reach(player, 'upload', [0, 1, 2, 3, 4]);
-  const round = roundOf(player.state);
-  const own = round!.shares.get(toHex(player.people[0]!.publicKey))!.record;
+  const attempt = attemptOf(player.state);
+  const own = attempt!.shares.get(toHex(player.people[0]!.publicKey))!.record;
   const wrong = new Uint8Array(32).fill(3);
   const base = {
     accused: own.author,
@@ -118,7 +118,7 @@ it('a complaint about a share of nobody, of oneself or of another context is ref
     kind: 'sealed',
     entry: new Uint8Array(8),
     secret: wrong,
-    context: round!.context!,
+    context: attempt!.context!,
   } as const;
   for (const over of [{}, { accused: wrong }, { share: wrong }, { context: wrong }]) {
     const before = player.state;

@@ -13,7 +13,7 @@ import { afterAttempt, EMPTY_HISTORY, type RunHistory } from '../../protocol/rul
 import { emptyView, withRecord } from '../../protocol/rules/index.ts';
 import { createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -36,7 +36,7 @@ const happen = (player: Player, draw: Draw, lazy: number): void => {
   );
   const away = player.people.flatMap((_, i) => (here.includes(i) ? [] : [i]));
   const { phase } = player.state;
-  const round = roundOf(player.state);
+  const attempt = attemptOf(player.state);
   // Most attempts succeed, so that there is something to draw from.
   const diligence = player.state.attempt % 3 === 2 ? lazy : 100;
   const chance = draw(100);
@@ -45,10 +45,10 @@ const happen = (player: Player, draw: Draw, lazy: number): void => {
   else if (chance < 13) {
     player.apply({ type: 'resumed', startWith: 4 });
     player.join(...here.slice(1));
-  } else if (chance < 40 && round !== undefined && phase.type === 'finishing')
+  } else if (chance < 40 && attempt !== undefined && phase.type === 'finishing')
     player.apply({
       type: 'work-failed',
-      round: round.round,
+      attempt: attempt.attempt,
       code: 'mean_out_of_range',
       reason: 'x',
       culprits: [],
@@ -76,17 +76,17 @@ const judge = (player: Player): { readonly drawn: number; readonly findings: str
   let history: RunHistory = EMPTY_HISTORY;
   let drawn = 0;
   const findings: string[] = [];
-  const rounds = Map.groupBy(recordsOf(player), ({ round }) => round);
-  for (const [round, records] of rounds) {
+  const rounds = Map.groupBy(recordsOf(player), ({ attempt }) => attempt);
+  for (const [attempt, records] of rounds) {
     const { lastSurvivors } = history;
-    let view = emptyView({ spec, run, round, complete: true, history, lastSurvivors });
+    let view = emptyView({ spec, run, attempt, complete: true, history, lastSurvivors });
     for (const record of records) {
       if (record.type === 'open' && record.body.draw !== undefined) drawn += 1;
       for (const rule of DRAW_RULES.filter(({ type }) => type === record.type)) {
         const found = rule.check(view, record);
         if (found !== undefined)
           findings.push(
-            `${round} ${rule.name}: ${typeof found === 'string' ? found : found.message}`,
+            `${attempt} ${rule.name}: ${typeof found === 'string' ? found : found.message}`,
           );
       }
       view = withRecord(view, record);

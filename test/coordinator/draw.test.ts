@@ -13,7 +13,7 @@ import { memoryJournal } from '../../coordinator/journal/memory.ts';
 import { RECONNECT_MS } from '../../coordinator/machine/config.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -71,7 +71,7 @@ const grind = async (
 
 const keysOf = ({ people }: Player, who?: readonly number[]): Uint8Array[] =>
   people.filter((_, i) => who?.includes(i) ?? true).map(({ publicKey }) => publicKey);
-const invited = ({ state }: Player): readonly string[] => roundOf(state)?.invited ?? [];
+const invited = ({ state }: Player): readonly string[] => attemptOf(state)?.invited ?? [];
 
 /**
  * Plays the first attempt until the ledger holds its model; in `late` some log in while the answers
@@ -87,7 +87,7 @@ const signFirst = (player: Player, late: readonly Uint8Array[] = []): void => {
 
 const commitFirst = (player: Player, late: readonly Uint8Array[] = []): void => {
   signFirst(player, late);
-  player.apply({ type: 'registered', round: 1, receipt: 'r' });
+  player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
   expect(player.state.committed).toBe(1);
 };
 
@@ -106,11 +106,11 @@ describe('a key that was made for a place', () => {
     player.join(4, 5);
     signFirst(player);
     // The commit record holds R before the next attempt opens: the time in which keys are ground.
-    expect(roundOf(player.state)?.commit?.body.beacon).toEqual(R);
+    expect(attemptOf(player.state)?.commit?.body.beacon).toEqual(R);
     const known = keysOf(player);
     const ground = await grind(afterFirst(player), known, SIZE);
     for (const key of ground) player.apply({ type: 'joined', key });
-    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
     player.wait(1000);
     expect(player.state.phase.type).toBe('opening');
 
@@ -139,7 +139,7 @@ describe('a key that was made for a place', () => {
     player.wait(1000);
     expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
     reach(player, 'registering', COHORT);
-    player.apply({ type: 'registered', round: 2, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 2, receipt: 'r' });
     player.wait(1000);
     expect(invited(player)).toEqual(
       firstBy(player.state.beacon, 3, [...keysOf(player), ...ground], SIZE),
@@ -154,7 +154,7 @@ describe('those who come after R is known', () => {
     player.leave(3);
     const ground = await grind(afterFirst(player), keysOf(player), 3);
     for (const key of ground) player.apply({ type: 'joined', key });
-    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
     player.wait(2000);
     expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
   });
@@ -165,7 +165,7 @@ describe('those who come after R is known', () => {
     player.leave(2, 3);
     const ground = await grind(afterFirst(player), keysOf(player), 3);
     for (const key of ground) player.apply({ type: 'joined', key });
-    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
     player.wait(3_600_000);
     const { phase } = player.state;
     expect(phase.type).toBe('waiting');
@@ -187,7 +187,7 @@ describe('those who come after R is known', () => {
       expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
       player.apply({
         type: 'work-failed',
-        round: attempt,
+        attempt,
         code: 'internal',
         reason: '',
         culprits: [],
@@ -229,7 +229,7 @@ describe('the first attempt', () => {
     player.work(...player.effects.slice(-1));
     const ground = await grind(player, keysOf(player), SIZE);
     for (const key of ground) player.apply({ type: 'joined', key });
-    player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: '', culprits: [] });
+    player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: '', culprits: [] });
     player.wait(60_000);
     expect(player.state.attempt).toBe(2);
     expect(invited(player)).toEqual(keysOf(player).map(toHex).toSorted());
@@ -270,7 +270,7 @@ describe('who was waited for in vain', () => {
     for (const i of [0, 1, 2]) player.say(i, 'upload');
     playOn(player, [0, 1, 2], () => player.state.committed === 1);
     const silent = toHex(player.people[3]!.publicKey);
-    expect(roundOf(player.state)?.invited ?? []).not.toContain(silent);
+    expect(attemptOf(player.state)?.invited ?? []).not.toContain(silent);
     playOn(player, COHORT, () => player.state.committed === 2);
     const opens = player.effects.flatMap((effect) =>
       effect.type === 'append' && effect.record.type === 'open' ? [effect.record.body] : [],
@@ -300,7 +300,7 @@ describe('a restart of the coordinator', () => {
     signFirst(player);
     // Of all but one: the next attempt waits for the grace time, and the coordinator dies in it.
     player.leave(3);
-    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
     expect(player.state.phase.type).toBe('waiting');
     const { drawn } = player.state;
     expect(drawn).toEqual(new Set(keysOf(player).map(toHex)));
@@ -330,7 +330,7 @@ describe('a restart of the coordinator', () => {
     const player = await stage(SIZE);
     signFirst(player);
     player.leave(3);
-    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
     player.apply({ type: 'resumed', startWith: SIZE });
     const ground = await grind(player, keysOf(player), 2);
     for (const key of ground) player.apply({ type: 'joined', key });

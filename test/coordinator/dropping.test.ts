@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { LONGEST_REST } from '../../protocol/rules/history.ts';
-import { roundOf } from '../../coordinator/machine/state.ts';
+import { attemptOf } from '../../coordinator/machine/state.ts';
 import { createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 
@@ -23,16 +23,16 @@ const settle = (player: Player, from: number): void => {
 };
 
 /** One attempt. @returns whether the victim was invited */
-const attempt = (player: Player, how: Drop): boolean => {
+const play = (player: Player, how: Drop): boolean => {
   let seen = player.effects.length;
   player.wait(player.state.phase.type === 'waiting' ? 60_000 : 0);
   settle(player, seen);
-  const round = player.state.attempt;
+  const attempt = player.state.attempt;
   const key = toHex(player.people[VICTIM]!.publicKey);
-  const invited = roundOf(player.state)?.invited.includes(key) === true;
+  const invited = attemptOf(player.state)?.invited.includes(key) === true;
   const drop = (): void => {
     if (how === 'withdraw')
-      player.apply({ type: 'withdrawn', key: fromHex(key), round, code: 'store_unavailable' });
+      player.apply({ type: 'withdrawn', key: fromHex(key), attempt, code: 'store_unavailable' });
     if (how === 'leave') player.leave(VICTIM);
   };
   for (const type of ['register', 'share', 'upload', 'consistent', 'unmask'] as const) {
@@ -74,15 +74,15 @@ describe('a participant that registers and drops', () => {
     async (how) => {
       const player = await playerOf();
       const invitations: number[] = [];
-      for (let i = 1; i <= 60; i += 1) if (attempt(player, how)) invitations.push(i);
+      for (let i = 1; i <= 60; i += 1) if (play(player, how)) invitations.push(i);
       // Without a memory it would be in all of them.
       expect(invitations.length).toBeLessThanOrEqual(8);
       expect(player.state.committed).toBe(60);
       // Its store is back: it waits for its next invitation and no longer.
       let waited = 0;
-      while (!attempt(player, 'none')) waited += 1;
+      while (!play(player, 'none')) waited += 1;
       expect(waited).toBeLessThanOrEqual(LONGEST_REST);
-      for (let i = 0; i < 5; i += 1) expect(attempt(player, 'none')).toBe(true);
+      for (let i = 0; i < 5; i += 1) expect(play(player, 'none')).toBe(true);
     },
   );
 });

@@ -110,7 +110,7 @@ describe('a participant that vanishes', () => {
     const stage = await createStage(await five(), {});
     const coordinator = stage.create();
     await coordinator.start();
-    const dropAt = (step: Step, round: number): boolean => step === 'unmask' && round === 1;
+    const dropAt = (step: Step, attempt: number): boolean => step === 'unmask' && attempt === 1;
     const people = await gather(stage, (i) => (i >= 3 ? { dropAt } : {}));
     for (const one of people) connect(coordinator, one);
     await until(() => people[0]!.closings.length === 1, 'the attempt is aborted');
@@ -210,7 +210,7 @@ describe('the host', () => {
         freezeCohort: (freeze) => flaky(() => ledger.freezeCohort(freeze)),
         freezeSurvivors: (freeze) => flaky(() => ledger.freezeSurvivors(freeze)),
         registerModel: (version) =>
-          version.round === 0
+          version.attempt === 0
             ? ledger.registerModel(version)
             : flaky(() => ledger.registerModel(version)),
       },
@@ -238,7 +238,7 @@ describe('the host', () => {
     clock.advance(600_000);
     await until(() => coordinator.status().failures === 1, 'the attempt is given up');
     clock.advance(1000);
-    await until(() => coordinator.status().round === 2, 'the next one opens');
+    await until(() => coordinator.status().attempt === 2, 'the next one opens');
     await coordinator.stop();
     await expect(coordinator.finished).rejects.toMatchObject({ code: 'aborted' });
   });

@@ -83,7 +83,11 @@ describe('uploads that the store does not give', () => {
     let isDown = true;
     const played = await play((_, uploads) => isDown && uploads.length > 0);
     await pass(played, 120_000);
-    expect(played.coordinator.status()).toMatchObject({ round: 1, phase: 'upload', committed: 0 });
+    expect(played.coordinator.status()).toMatchObject({
+      attempt: 1,
+      phase: 'upload',
+      committed: 0,
+    });
     expect(told(played, 'upload-rejected')).toEqual([]);
     // Once for the attempt, not for each upload.
     expect(told(played, 'waiting')).toEqual([
@@ -114,7 +118,7 @@ describe('uploads that the store does not give', () => {
     expect(told(played, 'upload-rejected')).toHaveLength(4);
     expect(told(played, 'aborted')).toEqual([
       expect.objectContaining({
-        round: 1,
+        attempt: 1,
         code: 'cohort_too_small',
         reason: expect.stringContaining('store_unavailable'),
       }),

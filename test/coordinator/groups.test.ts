@@ -8,7 +8,7 @@ import { toHex } from '../../protocol/bytes.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -31,11 +31,11 @@ const play = (player: Player, liar: number, until: () => boolean): void => {
   for (let i = 0; i < 400 && !until(); i += 1) {
     for (; done < player.effects.length; done += 1) {
       const effect = player.effects[done]!;
-      const survivors = roundOf(player.state)?.survivors?.body.members.map(toHex) ?? [];
+      const survivors = attemptOf(player.state)?.survivors?.body.members.map(toHex) ?? [];
       if (effect.type === 'work' && effect.work.type === 'finish' && survivors.includes(key))
         player.apply({
           type: 'work-failed',
-          round: effect.work.round,
+          attempt: effect.work.attempt,
           code: 'mean_out_of_range',
           reason: 'too long',
           culprits: [],
@@ -77,7 +77,7 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
     // It spoils none of the next ones.
     expect(player.state.committed).toBe(committed + 3);
     expect(player.state.attempt).toBeLessThanOrEqual(attempt + 4);
-    for (const member of roundOf(player.state)?.invited ?? []) expect(member).not.toBe(key);
+    for (const member of attemptOf(player.state)?.invited ?? []) expect(member).not.toBe(key);
     const aborts = player.effects.flatMap((effect) =>
       effect.type === 'append' && effect.record.type === 'abort' ? [effect.record.body] : [],
     );

@@ -47,10 +47,10 @@ const flatOf = async (stage: Stage, outcome: Outcome): Promise<Float32Array> => 
  */
 const expectedModel = ({ model: first }: RunSpec, rounds: number): number[] => {
   let model = [...initialModel(first)];
-  for (let round = 1; round <= rounds; round += 1)
+  for (let attempt = 1; attempt <= rounds; attempt += 1)
     model = model.map((value, i) => {
       const deltas = NAMES.map(
-        (name) => 0.01 * (name.length + round) * Math.sin(i) - 0.001 * value,
+        (name) => 0.01 * (name.length + attempt) * Math.sin(i) - 0.001 * value,
       );
       return value + deltas.reduce((sum, delta) => sum + delta, 0) / NAMES.length;
     });

@@ -9,13 +9,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
-import { decodeTranscript, roundRoot } from '../../protocol/records/transcript.ts';
+import { decodeTranscript, attemptRoot } from '../../protocol/records/transcript.ts';
 import {
   committedIn,
   journalLedger,
   memoryJournal,
   openJournal,
-  roundEntries,
+  attemptEntries,
   wholeTranscript,
 } from '../../coordinator/index.ts';
 import { EVENTS_WHILE_WAITING, openHistory } from '../../coordinator/journal/history.ts';
@@ -88,10 +88,10 @@ const playOne = async (rounds = 1): Promise<Player> => {
 };
 
 describe('a run in a journal', () => {
-  it('survives closing, and the transcript holds with one root for each round', async () => {
+  it('survives closing, and the transcript holds with one root for each attempt', async () => {
     const player = await createPlayer(await testSpec(), 5);
     reach(player, 'upload', [0, 1, 2, 3]);
-    player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: 'x', culprits: [] });
+    player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: 'x', culprits: [] });
     player.join(4);
     player.wait(1000);
     attempt(player, [0, 1, 2, 3]);
@@ -106,7 +106,9 @@ describe('a run in a journal', () => {
     expect(history.size).toBe(bytes.length);
     const transcript = decodeTranscript(player.config.run, bytes);
     expect((await second.last())?.link).toEqual(transcript.head);
-    expect(roundRoot(await roundEntries(second, 2), 2)).toEqual(roundRoot(transcript.entries, 2));
+    expect(attemptRoot(await attemptEntries(second, 2), 2)).toEqual(
+      attemptRoot(transcript.entries, 2),
+    );
     expect(await second.blobRef('u0')).toMatchObject({
       id: 'u0',
       size: uploadBytesOf(player.config, 4),
@@ -121,7 +123,7 @@ describe('a run in a journal', () => {
       const player = await createPlayer(await testSpec({ rounds: 13 }), 4);
       const journal: Journal = kind === 'memory' ? memoryJournal() : await openJournal(path);
       const sizes: { events: number; sealed: number; snapshot: number; records: number }[] = [];
-      for (let round = 1; round <= 12; round += 1) {
+      for (let number = 1; number <= 12; number += 1) {
         const kept = player.events.length;
         attempt(player, [0, 1, 2, 3]);
         await keepAll(journal, player, kept);
@@ -156,7 +158,7 @@ describe('a run in a journal', () => {
   it('the state does not grow with the rounds of a model that has stopped moving', async () => {
     const player = await createPlayer(await testSpec({ rounds: 9 }), 4);
     const sizes: number[] = [];
-    for (let round = 1; round <= 8; round += 1) {
+    for (let number = 1; number <= 8; number += 1) {
       attempt(player, [0, 1, 2, 3], { moves: false });
       sizes.push(encodeSnapshot(player.state).length);
     }
@@ -265,10 +267,14 @@ describe('a journal file', () => {
       "UPDATE snapshot SET body = CAST(substr(body, 1, length(body) - 40) || x'00' || substr(body, length(body) - 38) AS BLOB)",
       'checksum',
     ],
-    ['a lost chapter', 'DELETE FROM chapters WHERE round = 1', 'missing'],
+    ['a lost chapter', 'DELETE FROM chapters WHERE attempt = 1', 'missing'],
     ['a lost name', 'DELETE FROM names', 'missing'],
-    ['a changed chapter', 'UPDATE chapters SET bytes = zeroblob(length(bytes))', 'round 1'],
-    ['a cut chapter', 'UPDATE chapters SET bytes = substr(bytes, 1, length(bytes) - 9)', 'round 1'],
+    ['a changed chapter', 'UPDATE chapters SET bytes = zeroblob(length(bytes))', 'attempt 1'],
+    [
+      'a cut chapter',
+      'UPDATE chapters SET bytes = substr(bytes, 1, length(bytes) - 9)',
+      'attempt 1',
+    ],
     ['a lost end', 'UPDATE snapshot SET seq = seq - 1', 'missing'],
   ])('names %s in or after the snapshot', async (_what, sql, named) => {
     const player = await playOne(2);

@@ -10,7 +10,7 @@ import { nextWake, pendingWork, step, type Effect } from '../../coordinator/mach
 import { codesOf, createPlayer, framesOf, reach, workIn, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 import { deriveKeys } from '../../protocol/secagg/index.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 const KEYS = deriveKeys(new Uint8Array(32).fill(9), 'mask').public;
 
@@ -61,7 +61,7 @@ describe('the phases, when all behave', () => {
     expect(player.state.phase.type).toBe('freezing-cohort');
     player.work(registered.at(-1));
     expect(player.state.phase.type).toBe('share');
-    expect(roundOf(player.state)?.cohort?.body.threshold).toBe(3);
+    expect(attemptOf(player.state)?.cohort?.body.threshold).toBe(3);
     expect(framesOf(player.effects).at(-1)).toBe('cohort');
 
     const shared = ALL.flatMap((i) => [...player.say(i, 'share')]);
@@ -75,7 +75,7 @@ describe('the phases, when all behave', () => {
     expect(player.state.phase.type).toBe('freezing-survivors');
     player.work(player.effects.at(-1));
     expect(player.state.phase.type).toBe('consistency');
-    expect(roundOf(player.state)?.survivors?.body.rejected).toEqual([]);
+    expect(attemptOf(player.state)?.survivors?.body.rejected).toEqual([]);
 
     for (const i of ALL) player.say(i, 'consistent');
     expect(player.state.phase.type).toBe('unmask');
@@ -109,7 +109,7 @@ describe('the phases, when all behave', () => {
   it('the next round starts from the model that was committed', async () => {
     const player = await masked({ rounds: 2 });
     reach(player, 'registering', ALL);
-    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
     expect(player.state).toMatchObject({ committed: 1, attempt: 2, phase: { type: 'opening' } });
     expect(player.effects.at(-1)).toMatchObject({ work: { model: { version: 1 } } });
   });
@@ -119,11 +119,11 @@ describe('invitations', () => {
   it('go to ceil(size * overSelect) by the smallest tickets; the first `size` to register are taken', async () => {
     const player = await masked({ cohort: { size: 4, minimum: 3, overSelect: 1.25 } });
     player.join(0, 1, 2, 3);
-    expect(roundOf(player.state)?.invited).toHaveLength(4);
+    expect(attemptOf(player.state)?.invited).toHaveLength(4);
     const crowd = await masked({ cohort: { size: 4, minimum: 3, overSelect: 1.25 } });
     crowd.apply({ type: 'resumed', startWith: 6 });
     crowd.join(0, 1, 2, 3, 4, 5);
-    const invited = roundOf(crowd.state)?.invited ?? [];
+    const invited = attemptOf(crowd.state)?.invited ?? [];
     expect(invited).toHaveLength(5);
     crowd.work(crowd.effects.at(-1));
     const order = invited.map((key) =>
@@ -203,7 +203,7 @@ describe('deadlines and departures', () => {
     const player = await at(phase);
     for (const i of [0, 1, 2]) player.work(...player.say(i, SAYS[phase]));
     const key = player.people[3]!.publicKey;
-    player.apply({ type: 'withdrawn', key, round: 1, code: 'trainer_failed' });
+    player.apply({ type: 'withdrawn', key, attempt: 1, code: 'trainer_failed' });
     expect(player.state.phase.type).toBe(after[phase]);
   });
 
@@ -228,7 +228,7 @@ describe('deadlines and departures', () => {
     player.leave(3);
     player.wait(2000);
     player.work(player.effects.at(-1));
-    expect(roundOf(player.state)?.survivors?.body.rejected).toEqual([
+    expect(attemptOf(player.state)?.survivors?.body.rejected).toEqual([
       { member: player.people[3]!.publicKey, code: 'connection_lost' },
     ]);
   });
@@ -241,7 +241,7 @@ describe('deadlines and departures', () => {
     expect(player.state.phase.type).toBe('upload');
     player.work(...folds.slice(6));
     expect(player.state.phase.type).toBe('freezing-survivors');
-    expect(roundOf(player.state)?.uploads.size).toBe(4);
+    expect(attemptOf(player.state)?.uploads.size).toBe(4);
   });
 
   it('a fold that never comes back ends as a rejection', async () => {
@@ -251,7 +251,7 @@ describe('deadlines and departures', () => {
     player.wait(30_000 + 600_000);
     expect(player.state.phase.type).toBe('freezing-survivors');
     player.work(player.effects.at(-1));
-    expect(roundOf(player.state)?.survivors?.body.rejected).toMatchObject([
+    expect(attemptOf(player.state)?.survivors?.body.rejected).toMatchObject([
       { code: 'store_unavailable' },
     ]);
   });
@@ -260,7 +260,7 @@ describe('deadlines and departures', () => {
     'work that never ends in %s is given up',
     async (phase) => {
       const player = await at(phase);
-      expect(aborted(player.wait(600_000))).toBe('round_aborted');
+      expect(aborted(player.wait(600_000))).toBe('attempt_aborted');
     },
   );
 
@@ -269,10 +269,10 @@ describe('deadlines and departures', () => {
     player.join(...ALL);
     const pauses: number[] = [];
     for (let i = 0; i < 9; i += 1) {
-      const round = player.state.attempt;
+      const attempt = player.state.attempt;
       player.apply({
         type: 'work-failed',
-        round,
+        attempt,
         code: 'ledger_unavailable',
         reason: '',
         culprits: [],
@@ -301,14 +301,14 @@ describe('deadlines and departures', () => {
   it('fewer than it started with open the next round after the grace time, never fewer than the minimum', async () => {
     const player = await at('registering', { rounds: 3 });
     player.leave(3);
-    player.apply({ type: 'registered', round: 1, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 1, receipt: 'r' });
     expect(player.state.phase.type).toBe('waiting');
     player.wait(2000);
     expect(player.state.phase.type).toBe('opening');
     // Also whom R draws and who is away: who does not come is a no-show.
-    expect(roundOf(player.state)?.invited).toHaveLength(4);
+    expect(attemptOf(player.state)?.invited).toHaveLength(4);
     player.leave(2);
-    player.apply({ type: 'work-failed', round: 2, code: 'internal', reason: '', culprits: [] });
+    player.apply({ type: 'work-failed', attempt: 2, code: 'internal', reason: '', culprits: [] });
     player.wait(3_600_000);
     expect(player.state.phase.type).toBe('waiting');
     player.join(2);
@@ -329,7 +329,7 @@ describe('culprits and failed work', () => {
     reach(player, 'finishing', ALL);
     const culprit = player.people[1]!.publicKey;
     const code = 'not_enough_shares';
-    player.apply({ type: 'work-failed', round: 1, code, reason: 'b', culprits: [culprit] });
+    player.apply({ type: 'work-failed', attempt: 1, code, reason: 'b', culprits: [culprit] });
     // What only the coordinator has seen is no proof: the record blames nobody.
     expect(player.state.closing?.body).toMatchObject({ code, culprits: [] });
     // The others have answered for a set with it: members that have not uploaded carry the run.
@@ -338,23 +338,23 @@ describe('culprits and failed work', () => {
     player.join(1, 4, 5, 6, 7);
     player.wait(2000);
     expect(player.state.phase.type).toBe('opening');
-    expect(roundOf(player.state)?.invited).not.toContain(toHex(culprit));
+    expect(attemptOf(player.state)?.invited).not.toContain(toHex(culprit));
   });
 
   it('results for an attempt that is over change nothing', async () => {
     const player = await at('finishing');
-    player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: '', culprits: [] });
+    player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: '', culprits: [] });
     player.wait(1000);
     const { state } = player;
     for (const type of ['cohort-frozen', 'registered', 'work-failed', 'folded'] as const)
-      player.apply({ type, round: 1, member: player.people[0]!.publicKey } as never);
+      player.apply({ type, attempt: 1, member: player.people[0]!.publicKey } as never);
     expect(player.state).toBe(state);
   });
 
   it('a signed commit is not given up', async () => {
     const player = await at('registering');
     const { state } = player;
-    player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: '', culprits: [] });
+    player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: '', culprits: [] });
     player.wait(10_000_000);
     expect(player.state).toBe(state);
   });
@@ -367,14 +367,14 @@ describe('culprits and failed work', () => {
     const member = player.people[0]!.publicKey;
     const effects = player.apply({
       type: 'upload-rejected',
-      round: 1,
+      attempt: 1,
       member,
       code: 'blob_corrupt',
       reason: 'bytes',
     });
     expect(codesOf(effects)).toEqual(['blob_corrupt']);
     player.work(player.effects.at(-1));
-    expect(roundOf(player.state)?.survivors?.body.rejected).toEqual([
+    expect(attemptOf(player.state)?.survivors?.body.rejected).toEqual([
       { member, code: 'blob_corrupt' },
     ]);
     expect(codesOf(player.say(0, 'consistent'))).toEqual(['not_in_cohort']);
@@ -395,8 +395,8 @@ describe('records that are refused, and change nothing', () => {
     refused(player, 'record_replayed', () =>
       player.say(0, 'share', {}, { run: new Uint8Array(32) }),
     );
-    refused(player, 'record_replayed', () => player.say(0, 'share', {}, { round: 0 }));
-    refused(player, 'record_replayed', () => player.say(0, 'share', {}, { round: 2 }));
+    refused(player, 'record_replayed', () => player.say(0, 'share', {}, { attempt: 0 }));
+    refused(player, 'record_replayed', () => player.say(0, 'share', {}, { attempt: 2 }));
     refused(player, 'record_replayed', () => player.say(0, 'share', {}, { from: 1 }));
   });
 
@@ -423,7 +423,7 @@ describe('records that are refused, and change nothing', () => {
     expect(codesOf(late.say(3, 'share'))).toEqual(['phase_closed']);
   });
 
-  it('after the round is over', async () => {
+  it('after the attempt is over', async () => {
     const player = await at('finished');
     refused(player, 'phase_closed', () => player.say(0, 'unmask'));
   });
@@ -494,7 +494,7 @@ describe('the check of the newest commit', () => {
     // Opening, register and the freeze of the second round.
     for (let seen = from; seen < player.effects.length; seen += 1) {
       player.work(player.effects[seen]!);
-      if (player.state.phase.type === 'register' && roundOf(player.state)?.registers.size === 0)
+      if (player.state.phase.type === 'register' && attemptOf(player.state)?.registers.size === 0)
         for (const who of ALL) player.say(who, 'register');
     }
     expect(player.state).toMatchObject({ attempt: 2, phase: { type: 'share' } });
@@ -504,9 +504,9 @@ describe('the check of the newest commit', () => {
   it('is asked for once there is a commit: Open names it, and its records come before the cohort', async () => {
     const player = await second();
     const { evidence } = player.state;
-    const round = roundOf(player.state);
-    expect(evidence?.commit.round).toBe(1);
-    expect(round?.open?.body.bundle).toEqual({
+    const attempt = attemptOf(player.state);
+    expect(evidence?.commit.attempt).toBe(1);
+    expect(attempt?.open?.body.bundle).toEqual({
       commit: evidence?.commit.hash,
       envelope: new Uint8Array(8),
     });

@@ -10,7 +10,7 @@ import { setName } from '../../protocol/rules/one-set.ts';
 import type { Effect } from '../../coordinator/machine/index.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -33,7 +33,7 @@ const ascending = (numbers: readonly number[]): number[] => numbers.toSorted((a,
 /** Who is invited, as indexes of the people. */
 const invited = (player: Player): number[] =>
   ascending(
-    (roundOf(player.state)?.invited ?? []).map((key) =>
+    (attemptOf(player.state)?.invited ?? []).map((key) =>
       player.people.findIndex(({ publicKey }) => toHex(publicKey) === key),
     ),
   );
@@ -66,7 +66,7 @@ describe('an abort', () => {
     ] as const) {
       const player = await stage();
       reach(player, phase, ALL);
-      player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: '', culprits: [] });
+      player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: '', culprits: [] });
       expect(player.state.closing?.body, phase).toMatchObject({ answered });
     }
   });
@@ -78,7 +78,7 @@ describe('an abort', () => {
     ] as const) {
       const player = await stage(8, { secagg: 'none' });
       reach(player, phase, ALL);
-      player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: '', culprits: [] });
+      player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: '', culprits: [] });
       expect(player.state.closing?.body, phase).toMatchObject({ answered });
     }
   });
@@ -133,11 +133,11 @@ describe('the next attempt on a model', () => {
     const player = await stage(5);
     reach(player, 'unmask', ALL);
     for (const i of ALL) player.say(i, 'unmask');
-    const round = roundOf(player.state);
+    const attempt = attemptOf(player.state);
     const [liar] = player.people;
     const effects = player.apply({
       type: 'work-failed',
-      round: round!.round,
+      attempt: attempt!.attempt,
       code: 'not_enough_shares',
       reason: 'the shares that one answered with are not those it was given',
       culprits: [liar!.publicKey],
@@ -153,12 +153,12 @@ describe('the next attempt on a model', () => {
   const provenLie = (player: Player, who: readonly number[]) => {
     reach(player, 'unmask', who);
     for (const i of who) player.say(i, 'unmask');
-    const round = roundOf(player.state);
+    const attempt = attemptOf(player.state);
     const [liar] = player.people;
-    const { bytes } = round!.shares.get(toHex(liar!.publicKey))!.record;
+    const { bytes } = attempt!.shares.get(toHex(liar!.publicKey))!.record;
     return player.apply({
       type: 'work-failed',
-      round: round!.round,
+      attempt: attempt!.attempt,
       code: 'commitment_mismatch',
       reason: 'the secret of one is not the one it committed to',
       culprits: [liar!.publicKey],
@@ -209,7 +209,7 @@ describe('the next attempt on a model', () => {
     expect(player.state.phase.type).toBe('opening');
     expect(sent()).toEqual([abort.bytes]);
     reach(player, 'registering', [1, 2, 3, 4]);
-    player.apply({ type: 'registered', round: 2, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 2, receipt: 'r' });
     expect(player.state.proofs).toEqual([]);
     expect(player.state.proven.size).toBe(1);
   });
@@ -220,7 +220,7 @@ describe('the next attempt on a model', () => {
     player.wait(2000);
     expect(player.state.tried).toHaveLength(1);
     reach(player, 'registering', [1, 2, 3, 4]);
-    player.apply({ type: 'registered', round: 2, receipt: 'r' });
+    player.apply({ type: 'registered', attempt: 2, receipt: 'r' });
     expect(player.state.tried).toEqual([]);
     player.wait(2000);
     expect(invited(player)).toEqual(ALL);
@@ -233,10 +233,10 @@ describe('the next attempt on a model', () => {
     player.apply({
       type: 'withdrawn',
       key: (first as Player['people'][number]).publicKey,
-      round: 1,
+      attempt: 1,
       code: 'update_already_spent',
     });
-    player.apply({ type: 'work-failed', round: 1, code: 'internal', reason: '', culprits: [] });
+    player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: '', culprits: [] });
     player.wait(3000);
     expect(invited(player)).toEqual([1, 2, 3, 4]);
   });

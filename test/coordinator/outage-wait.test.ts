@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { OUTAGE_LIMIT_MS } from '../../coordinator/machine/outage.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { decodeRecordOf } from '../../protocol/records/records.ts';
-import { roundOf } from '../../coordinator/machine/state.ts';
+import { attemptOf } from '../../coordinator/machine/state.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 
@@ -28,7 +28,7 @@ const sharing = async (): Promise<Player> => {
 const report = (player: Player, code: string, ...who: readonly number[]): void => {
   for (const i of who) {
     const key = player.people[i]!.publicKey;
-    player.apply({ type: 'reported', key, round: player.state.attempt, code });
+    player.apply({ type: 'reported', key, attempt: player.state.attempt, code });
   }
 };
 
@@ -46,7 +46,7 @@ describe('members that report an outage', () => {
     expect(player.state.attempt).toBe(1);
     for (const i of ALL) player.say(i, 'share');
     expect(player.state.phase.type).toBe('upload');
-    expect(roundOf(player.state)?.sharers?.body.members).toHaveLength(4);
+    expect(attemptOf(player.state)?.sharers?.body.members).toHaveLength(4);
   });
 
   it('the operator is told once what the phase waits for, and until when', async () => {
@@ -74,7 +74,7 @@ describe('members that report an outage', () => {
     for (const i of [0, 1, 2]) player.say(i, 'share');
     player.wait(SHARE);
     expect(player.state.phase.type).toBe('upload');
-    expect(roundOf(player.state)?.sharers?.body.members).toHaveLength(3);
+    expect(attemptOf(player.state)?.sharers?.body.members).toHaveLength(3);
   });
 
   it('delay an attempt by the limit once, and not once in each phase', async () => {

@@ -12,7 +12,7 @@ import { deriveSeed } from '../../protocol/ports/random.ts';
 import { batchesOf } from '../../protocol/rules/selection.ts';
 import { createPlayer, reach, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
@@ -111,9 +111,9 @@ describe('readers', () => {
     reach(player, 'opening', [0, 1, 2, 3]);
     const work = player.effects.findLast((effect) => effect.type === 'work');
     expect(work).toMatchObject({
-      work: { type: 'wrap-model', readers: roundOf(player.state)?.invited },
+      work: { type: 'wrap-model', readers: attemptOf(player.state)?.invited },
     });
-    expect(roundOf(player.state)?.invited).toHaveLength(4);
+    expect(attemptOf(player.state)?.invited).toHaveLength(4);
   });
 });
 
@@ -150,7 +150,7 @@ describe('a run in batches', () => {
     expect(player.state.phase.type).toBe('waiting');
     player.join(second[2] as number);
     expect(player.state.phase.type).toBe('opening');
-    expect(roundOf(player.state)?.invited.map((key) => keysIn(player).indexOf(key))).toEqual(
+    expect(attemptOf(player.state)?.invited.map((key) => keysIn(player).indexOf(key))).toEqual(
       second,
     );
   });
@@ -173,6 +173,6 @@ describe('a run in batches', () => {
     const { player, batches } = await batched();
     const [batch = []] = batches;
     reach(player, 'registering', batch);
-    expect(roundOf(player.state)?.survivors?.body.members).toHaveLength(batch.length);
+    expect(attemptOf(player.state)?.survivors?.body.members).toHaveLength(batch.length);
   });
 });

@@ -67,7 +67,7 @@ const readIt = async (path: string, stage: Stage) =>
   openRun(path, { identity: stage.coordinatorIdentity });
 
 const committed = (coordinator: Coordinator, rounds: number): Promise<void> =>
-  until(() => coordinator.status().committed >= rounds, `round ${rounds} is committed`);
+  until(() => coordinator.status().committed >= rounds, `attempt ${rounds} is committed`);
 
 /** The first model of what is kept, and for each round the uploads, the bundle, the model. */
 const blobsOf = (rounds: number): number => 1 + rounds * (NAMES.length + 2);
@@ -82,7 +82,7 @@ describe('the blobs of old rounds', () => {
     await using reader = await readIt(run.path, stage);
     const found = await reader.verify();
     expect(found).toMatchObject({ ok: true, level: 'L0' });
-    expect(found.rounds.map(({ level, removed = false }) => [level, removed])).toEqual([
+    expect(found.attempts.map(({ level, removed = false }) => [level, removed])).toEqual([
       ['L0', true],
       ['L0', true],
       ['L0', true],
@@ -90,8 +90,9 @@ describe('the blobs of old rounds', () => {
       ['L1', false],
     ]);
     expect(reader.models().map(({ version }) => version)).toEqual([0, 1, 2, 3, 4, 5]);
-    for (const round of [3, 4, 5]) expect((await reader.pull({ round })).model.version).toBe(round);
-    await expect(reader.pull({ round: 2 })).rejects.toMatchObject({ code: 'round_removed' });
+    for (const attempt of [3, 4, 5])
+      expect((await reader.pull({ attempt })).model.version).toBe(attempt);
+    await expect(reader.pull({ attempt: 2 })).rejects.toMatchObject({ code: 'round_removed' });
     expect((await reader.pull()).model.version).toBe(5);
   });
 
@@ -137,15 +138,15 @@ describe('the blobs of old rounds', () => {
     await using reader = await readIt(run.path, second.stage);
     const found = await reader.verify();
     expect(found.ok).toBe(true);
-    expect(found.rounds.flatMap((each) => (each.removed === true ? [each.round] : []))).toEqual([
-      1, 2, 3, 4,
-    ]);
+    expect(found.attempts.flatMap((each) => (each.removed === true ? [each.attempt] : []))).toEqual(
+      [1, 2, 3, 4],
+    );
     // Of a round that is kept, nothing may be missing.
     const newest = await newestUpload(run.spec, reader.transcript);
     await rm(join(run.path, RUN_FILES.blobs, newest.slice(0, 2), newest));
     expect(await reader.verify()).toMatchObject({
       ok: false,
-      culprit: { round: ROUNDS, record: 'upload' },
+      culprit: { attempt: ROUNDS, record: 'upload' },
     });
   });
 });

@@ -117,7 +117,7 @@ describe('a peer of another version', () => {
     const [frame] = peer.frames;
     expect(frame).toMatchObject({ type: 'error', code: 'version_unsupported' });
     expect(frame?.type === 'error' && frame.message).toMatch(
-      new RegExp(`this side speaks version 2 .*the other one ${version}: ${whose}`, 'u'),
+      new RegExp(`this side speaks version 3 .*the other one ${version}: ${whose}`, 'u'),
     );
     expect(peer.closed).toEqual(closedWith('version_unsupported'));
     expect(set.events).toEqual([]);
@@ -225,7 +225,7 @@ describe('login', () => {
     await outsider.hello(eve);
     expect(outsider.closed).toEqual(closedWith('identity_not_admitted'));
     const hasty = new Peer(set);
-    hasty.send({ type: 'withdraw', round: 1, code: 'x' });
+    hasty.send({ type: 'withdraw', attempt: 1, code: 'x' });
     const twice = new Peer(set);
     await twice.hello(bob);
     await twice.hello(bob);
@@ -365,10 +365,10 @@ describe('limits', () => {
     await flood.login(eve);
     for (let i = 0; i < 40; i += 1) {
       set.clock.advance(100);
-      steady.send({ type: 'withdraw', round: 1, code: 'x' });
+      steady.send({ type: 'withdraw', attempt: 1, code: 'x' });
       await turns(2);
     }
-    for (let i = 0; i < 40; i += 1) flood.send({ type: 'withdraw', round: 1, code: 'x' });
+    for (let i = 0; i < 40; i += 1) flood.send({ type: 'withdraw', attempt: 1, code: 'x' });
     await turns();
     expect(steady.closed).toBeUndefined();
     expect(flood.closed).toEqual(closedWith('rate_limited'));

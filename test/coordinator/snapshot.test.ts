@@ -49,7 +49,7 @@ type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never;
 const play = (player: Player, actions: readonly Action[]): void => {
   let seen = 0;
   for (const each of actions) {
-    const round = player.state.attempt;
+    const attempt = player.state.attempt;
     const member = 'who' in each ? player.people[each.who]!.publicKey : new Uint8Array(32);
     switch (each.do) {
       case 'say':
@@ -76,10 +76,10 @@ const play = (player: Player, actions: readonly Action[]): void => {
         player.leave(each.who);
         break;
       case 'withdraw':
-        player.apply({ type: 'withdrawn', key: member, round, code: 'trainer_failed' });
+        player.apply({ type: 'withdrawn', key: member, attempt, code: 'trainer_failed' });
         break;
       case 'reject':
-        player.apply({ type: 'upload-rejected', round, member, code: 'x', reason: 'y' });
+        player.apply({ type: 'upload-rejected', attempt, member, code: 'x', reason: 'y' });
         break;
       case 'wait':
         player.wait(each.ms);
@@ -91,7 +91,7 @@ const play = (player: Player, actions: readonly Action[]): void => {
         const culprits = player.people.slice(each.culprit, each.culprit + 1);
         player.apply({
           type: 'work-failed',
-          round,
+          attempt,
           code: 'commitment_mismatch',
           reason: 'z',
           culprits: culprits.map(({ publicKey }) => publicKey),
@@ -157,10 +157,16 @@ describe('a snapshot', () => {
           player.say(0, 'complaint', { accused: player.people[1]!.publicKey });
           player.leave(3);
         }
-        const round = player.state.attempt;
-        if (phase === 'registering') player.apply({ type: 'registered', round, receipt: 'r' });
+        const attempt = player.state.attempt;
+        if (phase === 'registering') player.apply({ type: 'registered', attempt, receipt: 'r' });
         else
-          player.apply({ type: 'work-failed', round, code: 'internal', reason: 'x', culprits: [] });
+          player.apply({
+            type: 'work-failed',
+            attempt,
+            code: 'internal',
+            reason: 'x',
+            culprits: [],
+          });
         expect(player.state.committed).toBe(phase === 'registering' ? 1 : 0);
         player.join(3, 4, 5);
         player.wait(120_000);
@@ -233,7 +239,7 @@ describe('a snapshot', () => {
       ),
       { numRuns: 200 },
     );
-    await expect(decodeSnapshot(encodeCbor({ v: 2 }), source)).rejects.toMatchObject(corrupt);
+    await expect(decodeSnapshot(encodeCbor({ v: 3 }), source)).rejects.toMatchObject(corrupt);
     const lost = { ...source, entries: new Map() };
     await expect(decodeSnapshot(good, lost)).rejects.toMatchObject(corrupt);
     const swapped = {
@@ -253,10 +259,10 @@ describe('a snapshot', () => {
     const source = await sourceOf(journal);
     const { phase } = player.state;
     if (phase.type !== 'unmask') throw new Error(`expected unmask, got ${phase.type}`);
-    const { round } = phase;
+    const { attempt } = phase;
     expect(await decodeSnapshot(encodeSnapshot(player.state), source)).toStrictEqual(player.state);
     for (const name of ['open', 'cohort', 'context', 'survivors'] as const) {
-      const lacking = { ...phase, round: { ...round, [name]: undefined } } as typeof phase;
+      const lacking = { ...phase, attempt: { ...attempt, [name]: undefined } } as typeof phase;
       const snapshot = encodeSnapshot({ ...player.state, phase: lacking });
       await expect(decodeSnapshot(snapshot, source)).rejects.toMatchObject({
         code: 'journal_corrupt',

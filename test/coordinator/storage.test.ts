@@ -182,13 +182,13 @@ describe('a disk', () => {
       if (begun) for (const one of people) connect(coordinator, one);
       await until(() => waits() || ended.done, 'the disk is waited for');
       if (!ended.done) {
-        const { phase, round } = coordinator.status();
+        const { phase, attempt } = coordinator.status();
         // Every deadline would have passed, and a doubled pause is over a few times.
         for (let i = 0; i < 5; i += 1) {
           clock.advance(DAY);
           await turns();
         }
-        expect(coordinator.status()).toMatchObject({ phase, round, failures: 0, running: true });
+        expect(coordinator.status()).toMatchObject({ phase, attempt, failures: 0, running: true });
         mend();
         clock.advance(60_000);
         await started;

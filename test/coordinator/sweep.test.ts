@@ -23,8 +23,8 @@ const recordsOf = async (stage: Stage) =>
   );
 
 /** Ids of the uploads of a round, those that counted and the others. */
-const uploadsOf = async (stage: Stage, round: number) => {
-  const records = (await recordsOf(stage)).filter((record) => record.round === round);
+const uploadsOf = async (stage: Stage, attempt: number) => {
+  const records = (await recordsOf(stage)).filter((record) => record.attempt === attempt);
   const counted = new Set(
     records.flatMap((each) => (each.type === 'survivors' ? each.body.uploads.map(toHex) : [])),
   );
@@ -61,7 +61,7 @@ describe('uploads', () => {
   it('of an aborted attempt are forgotten; those of the commit stay, and it verifies', async () => {
     const stage = await createStage(await five());
     const { coordinator, people } = await play(stage, (i) =>
-      i >= 3 ? { dropAt: (step, round) => step === 'unmask' && round === 1 } : {},
+      i >= 3 ? { dropAt: (step, attempt) => step === 'unmask' && attempt === 1 } : {},
     );
     await until(() => people[0]!.closings.length === 1, 'the attempt is aborted');
     for (const one of people.slice(3)) connect(coordinator, one);
@@ -130,8 +130,8 @@ describe('uploads', () => {
     for (const one of people) connect(coordinator, one);
     await coordinator.finished;
     await coordinator.stop();
-    for (const round of [1, 2, 3, 4])
-      for (const id of (await uploadsOf(stage, round)).counted)
-        expect([round, waiting.blobs.has(id)]).toEqual([round, round === 4]);
+    for (const attempt of [1, 2, 3, 4])
+      for (const id of (await uploadsOf(stage, attempt)).counted)
+        expect([attempt, waiting.blobs.has(id)]).toEqual([attempt, attempt === 4]);
   });
 });

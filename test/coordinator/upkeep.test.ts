@@ -86,7 +86,7 @@ describe('the blobs of a run', () => {
   it('that were kept are told of, and counted in the metrics', async () => {
     const { events, upkeep, world, settled } = setup();
     const metrics = createMetrics({
-      status: () => ({ connections: 0, loggedIn: 0, committed: 0, round: 0 }),
+      status: () => ({ connections: 0, loggedIn: 0, committed: 0, attempt: 0 }),
       journalEvents: () => 0,
       upkeep: () => upkeep.status(),
     });

@@ -8,7 +8,7 @@ import { manualClock, type ManualClock } from '../../protocol/ports/clock.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { doWork, OUTAGE_PATIENCE_MS, type WorkContext } from '../../coordinator/work.ts';
 import type { Work } from '../../coordinator/machine/index.ts';
-import { emptyRound, initialState } from '../../coordinator/machine/state.ts';
+import { emptyAttempt, initialState } from '../../coordinator/machine/state.ts';
 import { turns } from '../support/run.ts';
 
 const nothing = (): void => undefined;
@@ -16,7 +16,7 @@ const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 const ROUND = 7;
 const FREEZE: Work = {
   type: 'freeze-cohort',
-  round: ROUND,
+  attempt: ROUND,
   root: new Uint8Array(32),
   members: [],
   entropy: new Uint8Array(32),
@@ -35,8 +35,8 @@ const freeze = (code: ErrorCode, answersAt: number): Stage => {
   const told: string[] = [];
   let asked = 0;
   const model = { version: 0, blob: {}, hash: new Uint8Array(32), envelope: new Uint8Array() };
-  const round = emptyRound(ROUND, []);
-  const phase = { type: 'freezing-cohort', since: 0, deadline: Infinity, round };
+  const attempt = emptyAttempt(ROUND, []);
+  const phase = { type: 'freezing-cohort', since: 0, deadline: Infinity, attempt };
   const context = {
     run: new Uint8Array(32),
     clock,
@@ -68,7 +68,7 @@ describe('work of the coordinator', () => {
   it('waits out an outage of three minutes within the attempt, and says so once', async () => {
     const stage = freeze('ledger_unavailable', 180_000);
     await pass(stage, 220_000);
-    expect(await stage.done).toMatchObject({ type: 'cohort-frozen', round: ROUND });
+    expect(await stage.done).toMatchObject({ type: 'cohort-frozen', attempt: ROUND });
     expect(stage.told).toEqual(['freeze-cohort ledger_unavailable']);
     expect(stage.asked()).toBeLessThan(20);
   });

@@ -90,7 +90,7 @@ describe('kill -9', () => {
       for (const [i, phase] of PHASES.entries()) {
         await server.line((line) => {
           const seen = phaseOf(line);
-          return seen !== undefined && seen.round === i + 1 && seen.phase === phase;
+          return seen !== undefined && seen.attempt === i + 1 && seen.phase === phase;
         });
         await server.kill();
         server = coordinator('crashed', port);
@@ -115,7 +115,7 @@ describe('kill -9', () => {
       for (const [i, phase] of PHASES.entries()) {
         await server.line((line) => {
           const seen = phaseOf(line);
-          return seen !== undefined && seen.round === i + 1 && seen.phase === phase;
+          return seen !== undefined && seen.attempt === i + 1 && seen.phase === phase;
         });
         await victim.kill();
         victim = participant(port, 0, keystore);

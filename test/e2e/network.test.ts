@@ -79,7 +79,7 @@ const finishedSchema = v.object({
   store: v.literal('walrus'),
   gate: v.literal('seal'),
   ledger: v.literal('sui'),
-  versions: v.array(v.object({ object: v.string(), round: v.number(), blob: v.string() })),
+  versions: v.array(v.object({ object: v.string(), attempt: v.number(), blob: v.string() })),
 });
 
 const listening = async (port: number): Promise<void> => {
@@ -148,7 +148,7 @@ it('a run is announced, taken part in, and its models are on chain; who comes un
   expect(parseNetworkConfig(told).floe?.packageId).toBe(packageOf(devnet));
 
   const { document, models } = played;
-  expect(document.versions.map(({ round }) => round)).toEqual([0, 1]);
+  expect(document.versions.map(({ attempt }) => attempt)).toEqual([0, 1]);
   const spec = decodeRunSpec(await readFile(pathOf(state, 'spec.cbor')));
   for (const model of models)
     expect(toHex(hashModel(spec.model, model as Float32Array))).toBe(document.modelHash);

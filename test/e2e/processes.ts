@@ -109,7 +109,7 @@ export const freePort = (): Promise<number> =>
 /** The phase that a line of the coordinator's log announces, with its round. */
 export const phaseOf = (
   line: string,
-): { readonly phase: string; readonly round: number } | undefined => {
+): { readonly phase: string; readonly attempt: number } | undefined => {
   if (!line.includes('"msg":"phase"')) return undefined;
-  return JSON.parse(line) as { phase: string; round: number };
+  return JSON.parse(line) as { phase: string; attempt: number };
 };

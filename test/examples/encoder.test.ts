@@ -64,7 +64,7 @@ it('trains adapters and head alone, masked, and learns', async () => {
   const { summary } = result;
   // Two blocks, query and value of each, [8, 8]; a head of [8, 2] and 2.
   expect(summary.parameters).toBe(2 * 2 * 8 * 8 + 18);
-  expect(summary).toMatchObject({ rounds: 4, roundsAborted: 0, masked: true });
+  expect(summary).toMatchObject({ rounds: 4, attemptsAborted: 0, masked: true });
   expect(summary.backend).toContain('recorded once');
   expect(summary.testAccuracy).toBeGreaterThan(0.9);
   // The base is not in the folder, so a model file for tfjs would lack it.

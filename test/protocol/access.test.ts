@@ -17,7 +17,7 @@ accessGateSuite({ describe, expect, it }, 'sealed box', async () => {
 
 it('an encrypted blob opens only with its key, purpose and bytes', async () => {
   const key = new Uint8Array(32).fill(9);
-  const purpose = { run: new Uint8Array(32), round: 1, role: 'model' } as const;
+  const purpose = { run: new Uint8Array(32), attempt: 1, role: 'model' } as const;
   const plain = new TextEncoder().encode('weights '.repeat(20));
   const cipher = await encryptBlob(key, purpose, plain);
   expect(Buffer.from(cipher).includes('weights')).toBe(false);
@@ -27,7 +27,7 @@ it('an encrypted blob opens only with its key, purpose and bytes', async () => {
   await expect(decryptBlob(key, { ...purpose, role: 'bundle' }, cipher)).rejects.toMatchObject(
     failed,
   );
-  await expect(decryptBlob(key, { ...purpose, round: 2 }, cipher)).rejects.toMatchObject(failed);
+  await expect(decryptBlob(key, { ...purpose, attempt: 2 }, cipher)).rejects.toMatchObject(failed);
   await expect(decryptBlob(key, purpose, cipher.subarray(1))).rejects.toMatchObject(failed);
   cipher[3] = (cipher[3] ?? 0) ^ 1;
   await expect(decryptBlob(key, purpose, cipher)).rejects.toMatchObject(failed);

@@ -126,7 +126,7 @@ describe('a code survives', () => {
     const error = decodeServerFrame(encodeFrame({ type: 'error', code, message: 'x' }));
     expect(error).toMatchObject({ code });
     for (const type of ['withdraw', 'report'] as const)
-      expect(decodeClientFrame(encodeFrame({ type, round: 1, code }))).toMatchObject({ code });
+      expect(decodeClientFrame(encodeFrame({ type, attempt: 1, code }))).toMatchObject({ code });
     expect(
       decodeServerFrame(encodeFrame({ type: 'finished', rounds: 1, failure: code })),
     ).toMatchObject({ failure: code });

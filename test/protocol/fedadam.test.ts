@@ -155,7 +155,7 @@ describe('a run of FedAdam', () => {
       const forged = entries.map(({ record }, index) => {
         const own =
           record === last
-            ? signRecord(stage.coordinatorIdentity, 'commit', run, record.round, {
+            ? signRecord(stage.coordinatorIdentity, 'commit', run, record.attempt, {
                 ...last.body,
                 model: { ...last.body.model, state },
               })
@@ -167,7 +167,7 @@ describe('a run of FedAdam', () => {
       const { ok, culprit } = await verify(stage, Buffer.concat(forged));
       expect(ok).toBe(false);
       expect(culprit).toMatchObject({
-        round: last!.round,
+        attempt: last!.attempt,
         record: 'commit',
         reason: 'the recomputed state of the strategy differs from the published one',
       });
@@ -279,6 +279,6 @@ describe('the members of a run of FedAdam', () => {
     await coordinator.open(undefined, undefined, coordinator.keys);
     await coordinator.cohort(coordinator.keys);
     for (const { event } of running)
-      expect((await event('fabricated')).proof).toMatchObject({ part: 'step', round: 2 });
+      expect((await event('fabricated')).proof).toMatchObject({ part: 'step', attempt: 2 });
   });
 });

@@ -117,7 +117,7 @@ const verify = async (stage: Stage, spec = stage.spec) =>
 const closedForm = (start: Float32Array, mu: number): readonly number[] => {
   const total = SITES.reduce((sum, { examples }) => sum + examples, 0);
   let w = [...start];
-  for (let round = 0; round < ROUNDS; round++)
+  for (let attempt = 0; attempt < ROUNDS; attempt++)
     w = w.map((from) =>
       SITES.reduce((sum, { curvature: a, optimum: b, examples }) => {
         const gone = ((a * (b - from)) / (a + mu)) * (1 - (1 - RATE * (a + mu)) ** EPOCHS);

@@ -40,7 +40,7 @@ import {
   emptyTranscript,
   encodeEntry,
   nextEntry,
-  roundRoot,
+  attemptRoot,
 } from '../../protocol/records/transcript.ts';
 import * as v from 'valibot';
 
@@ -65,8 +65,8 @@ const spec = () =>
     model: { architecture: 'custom', tensors: [{ name: 'w', shape: [4], dtype: 'float32' }] },
   });
 
-const register = (round = 1, author = bob): SignedRecord<'register'> =>
-  signRecord(author, 'register', run, round, {
+const register = (attempt = 1, author = bob): SignedRecord<'register'> =>
+  signRecord(author, 'register', run, attempt, {
     open: sha256(utf8('open')),
     counter: 1,
     mask: { x25519: new Uint8Array(32), mlkem: new Uint8Array(1184) },
@@ -208,7 +208,7 @@ describe('signed records', () => {
     expect(forge(fields)).toEqual(record.bytes);
     const forged = [
       { ...fields, author: alice.publicKey },
-      { ...fields, round: 2 },
+      { ...fields, attempt: 2 },
       { ...fields, run: new Uint8Array(32) },
     ];
     for (const wire of forged)
@@ -243,10 +243,10 @@ describe('signed records', () => {
 
   it('are verified as they came: a payload in another form than ours holds as long as it is signed', () => {
     const record = register();
-    const { type, author, round, body } = record;
-    const inOrder = encode({ round, run, body, author, type }, { mapSorter: () => 0 });
+    const { type, author, attempt, body } = record;
+    const inOrder = encode({ attempt, run, body, author, type }, { mapSorter: () => 0 });
     expect(inOrder).not.toEqual(openCose(record.bytes, 'record_malformed').payload);
-    const other = decodeRecord(signCose(bob, utf8('floe/record/v1'), inOrder));
+    const other = decodeRecord(signCose(bob, utf8('floe/record/v2'), inOrder));
     expect(other.body).toEqual(record.body);
     expect(other.hash).not.toEqual(record.hash);
   });
@@ -254,7 +254,7 @@ describe('signed records', () => {
   it('is COSE_Sign1 of RFC 9052: the signature is over its Sig_structure', () => {
     const { bytes } = register();
     const { payload, signature } = openCose(bytes, 'record_malformed');
-    const structure = encodeCbor(['Signature1', HEADER, utf8('floe/record/v1'), payload]);
+    const structure = encodeCbor(['Signature1', HEADER, utf8('floe/record/v2'), payload]);
     const der = concatBytes(fromHex('302a300506032b6570032100'), bob.publicKey);
     const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
     expect(verify(null, structure, key, signature)).toBe(true);
@@ -285,9 +285,9 @@ describe('frames', () => {
       ['version_unsupported', encodeCbor({ v: 1, type: 'hello' })],
       ['version_unsupported', encodeCbor({ v: 'two', type: 'hello' })],
       ['version_unsupported', encodeCbor({ type: 'hello' })],
-      ['frame_malformed', encodeCbor({ v: 2, type: 'gimme' })],
-      ['frame_malformed', encodeCbor({ v: 2, type: 'record', record: new Uint8Array(1), more: 1 })],
-      ['frame_malformed', encodeCbor({ v: 2, type: 'record' })],
+      ['frame_malformed', encodeCbor({ v: 3, type: 'gimme' })],
+      ['frame_malformed', encodeCbor({ v: 3, type: 'record', record: new Uint8Array(1), more: 1 })],
+      ['frame_malformed', encodeCbor({ v: 3, type: 'record' })],
       ['frame_malformed', new Uint8Array([0xff, 0, 1])],
       ['frame_malformed', new Uint8Array(0)],
       ['frame_too_large', new Uint8Array(MAX_FRAME_BYTES + 1)],
@@ -337,7 +337,7 @@ describe('transcript', () => {
     const { transcript, bytes } = build();
     const read = decodeTranscript(run, bytes);
     expect(read).toEqual(transcript);
-    expect(roundRoot(read.entries, 1)).not.toEqual(roundRoot(read.entries, 2));
+    expect(attemptRoot(read.entries, 1)).not.toEqual(attemptRoot(read.entries, 2));
   });
 
   it('names the entry after one changed byte, a dropped, swapped or foreign entry', () => {

@@ -175,7 +175,7 @@ describe('bfloat16', () => {
 });
 
 describe('safetensors', () => {
-  const bytes = encodeSafetensors(manifest, flat, { round: '3', a: 'ä"\n' });
+  const bytes = encodeSafetensors(manifest, flat, { attempt: '3', a: 'ä"\n' });
 
   it('is read by an independent parser', () => {
     // Straight from the format's description, with Node buffers.
@@ -187,7 +187,7 @@ describe('safetensors', () => {
       string,
       { dtype: string; shape: number[]; data_offsets: [number, number] }
     >;
-    expect(header['__metadata__']).toEqual({ a: 'ä"\n', round: '3' });
+    expect(header['__metadata__']).toEqual({ a: 'ä"\n', attempt: '3' });
     const data = buffer.subarray(8 + headerLength);
     const read = new Map<string, number[]>();
     for (const [name, entry] of Object.entries(header)) {
@@ -215,9 +215,9 @@ describe('safetensors', () => {
     const decoded = decodeSafetensors(shifted.subarray(1));
     expect(decoded.manifest).toEqual(manifest);
     expect(decoded.flat).toEqual(flat);
-    expect(decoded.metadata).toEqual({ a: 'ä"\n', round: '3' });
+    expect(decoded.metadata).toEqual({ a: 'ä"\n', attempt: '3' });
     expect(encodeSafetensors(decoded.manifest, decoded.flat, decoded.metadata)).toEqual(bytes);
-    expect(encodeSafetensors(manifest, flat, { a: 'ä"\n', round: '3' })).toEqual(bytes);
+    expect(encodeSafetensors(manifest, flat, { a: 'ä"\n', attempt: '3' })).toEqual(bytes);
   });
 
   it('round-trips generated models', () => {

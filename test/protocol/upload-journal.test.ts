@@ -57,11 +57,11 @@ describe.each([
     const counts: number[] = [];
     await journal.save(keyOf('pending'), PLANNED);
     await journal.save(keyOf('first'), CERTIFIED);
-    for (let round = 1; round <= ROUNDS; round += 1) {
+    for (let attempt = 1; attempt <= ROUNDS; attempt += 1) {
       for (const name of ['model', 'bundle', 'archive'])
-        await journal.save(keyOf(`${name} ${round}`), CERTIFIED);
+        await journal.save(keyOf(`${name} ${attempt}`), CERTIFIED);
       // The blob of the first model is still needed, though many came since.
-      await journal.forget(new Set([keyOf('first'), keyOf(`model ${round}`)]));
+      await journal.forget(new Set([keyOf('first'), keyOf(`model ${attempt}`)]));
       counts.push(await count());
     }
     expect(Math.max(...counts.slice(20))).toBeLessThanOrEqual(Math.max(...counts.slice(0, 20)));

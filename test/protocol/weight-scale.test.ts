@@ -39,7 +39,7 @@ interface Outcome {
 }
 
 /** One round of the encoding. @param mean what the last commit announced */
-const round = (sizes: readonly number[], mean: number, label: string): Outcome => {
+const attempt = (sizes: readonly number[], mean: number, label: string): Outcome => {
   const n = sizes.length;
   const spec = encodingOf(SPEC, n, mean);
   const layout = ringLayout(spec, n, D);
@@ -81,8 +81,8 @@ describe('relative error of the mean at default settings', () => {
     ['ten of 5, 60 and 1000', ten(5, 60, 1000)],
     ['ten of 50, 500 and 20,000', ten(50, 500, 20_000)],
   ])('%s: below 0.05 of an update once sizes were announced', (label, sizes) => {
-    const first = round(sizes, FIRST_MEAN_EXAMPLES, label);
-    const second = round(sizes, first.mean, `${label} again`);
+    const first = attempt(sizes, FIRST_MEAN_EXAMPLES, label);
+    const second = attempt(sizes, first.mean, `${label} again`);
     // In units of an update: the mean of ten independent ones is shorter than each.
     const capped = sizes.map((size) => Math.min(size, SPEC.weightCap));
     const total = capped.reduce((a, b) => a + b);
@@ -118,8 +118,8 @@ describe('the scale', () => {
 
   it('of a site that claims the cap costs precision, and no more: the sum does not wrap', () => {
     const sizes = [...ten(5).slice(1), 1_000_000];
-    const first = round(sizes, FIRST_MEAN_EXAMPLES, 'liar');
-    const second = round(sizes, first.mean, 'liar again');
+    const first = attempt(sizes, FIRST_MEAN_EXAMPLES, 'liar');
+    const second = attempt(sizes, first.mean, 'liar again');
     // (9 * 5 + 1000) / 10, however much more it claims.
     expect(first.mean).toBe(105);
     expect(second.weight).toBe(9 * 5 + weightScale(SPEC, 10, 105));

@@ -29,7 +29,7 @@ import {
 import { checkRecords, provenCulprits } from '../../protocol/verify/check-round.ts';
 import { Culprit } from '../../protocol/verify/culprit.ts';
 import { EVIDENCE_TYPES, readEvidence } from '../../protocol/verify/evidence.ts';
-import { splitRounds } from '../../protocol/verify/round-log.ts';
+import { splitAttempts } from '../../protocol/verify/round-log.ts';
 import {
   buildRound,
   makeCast,
@@ -110,7 +110,7 @@ const verifier = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
       entries.push(entry);
       head = entry.hash;
     }
-    const [log] = splitRounds(entries);
+    const [log] = splitAttempts(entries);
     if (log === undefined) throw new Error('expected a round');
     const rules = {
       spec,
@@ -128,26 +128,26 @@ const verifier = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
  * What survivor `self` says: of the frames that it is sent during the round, then of the evidence
  * that it is shown after it.
  */
-const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
+const participant = (attempt: BuiltRound, self: Uint8Array): Promise<Verdict> =>
   verdictOf(async () => {
-    const { spec, run } = round;
+    const { spec, run } = attempt;
     const view = { spec, run, self, beacon: 'members' } as const;
     const own = <Type extends RecordType>(type: Type): SignedRecord<Type> =>
-      recordsOf(round, type).find(({ author }) => equalBytes(author, self)) as SignedRecord<Type>;
+      recordsOf(attempt, type).find(({ author }) => equalBytes(author, self)) as SignedRecord<Type>;
     const open = checks.checkOpen(
       view,
-      decodeRecordOf('open', one(round, 'open').bytes),
+      decodeRecordOf('open', one(attempt, 'open').bytes),
       undefined,
     );
-    const record = decodeRecordOf('cohort', one(round, 'cohort').bytes);
-    const registers = recordsOf(round, 'register').map(({ bytes }) => bytes);
+    const record = decodeRecordOf('cohort', one(attempt, 'cohort').bytes);
+    const registers = recordsOf(attempt, 'register').map(({ bytes }) => bytes);
     const frame = overTheWire({ type: 'cohort', record: record.bytes, registers });
     const cohort = checks.checkCohort(view, open, own('register').bytes, frame, record, {});
     let seen = cohort.view as Parameters<typeof checks.checkSurvivors>[1];
     if (spec.secagg === 'masked') {
       const place = record.body.members.findIndex((member) => equalBytes(member, self));
-      const inbox = recordsOf(round, 'share').map(({ author, bytes, body }) => {
-        const entries = round.entries.get(toHex(author)) ?? [];
+      const inbox = recordsOf(attempt, 'share').map(({ author, bytes, body }) => {
+        const entries = attempt.entries.get(toHex(author)) ?? [];
         return equalBytes(author, self)
           ? { record: bytes, entry: new Uint8Array(0), path: new Uint8Array(0) }
           : {
@@ -156,19 +156,19 @@ const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
               path: pathOf(body.context, author, entries, place),
             };
       });
-      const sharers = decodeRecordOf('sharers', one(round, 'sharers').bytes);
+      const sharers = decodeRecordOf('sharers', one(attempt, 'sharers').bytes);
       const sent = overTheWire({ type: 'sharers', record: sharers.bytes, inbox });
       seen = checks.checkSharers(view, cohort, own('share').bytes, sent, sharers).view;
     }
-    const [abort] = recordsOf(round, 'abort');
-    if (abort !== undefined && recordsOf(round, 'survivors').length === 0) {
+    const [abort] = recordsOf(attempt, 'abort');
+    if (abort !== undefined && recordsOf(attempt, 'survivors').length === 0) {
       await checkAbort(seen, decodeRecordOf('abort', abort.bytes));
       return;
     }
-    const survivors = decodeRecordOf('survivors', one(round, 'survivors').bytes);
+    const survivors = decodeRecordOf('survivors', one(attempt, 'survivors').bytes);
     seen = checks.checkSurvivors(view, seen, own('upload').hash, survivors, {});
     if (spec.secagg === 'masked') {
-      const records = recordsOf(round, 'consistent').map(({ bytes }) => bytes);
+      const records = recordsOf(attempt, 'consistent').map(({ bytes }) => bytes);
       const sent = overTheWire({ type: 'consistency', records });
       checks.checkConsistency(seen, cohort.threshold, sent);
     }
@@ -176,9 +176,9 @@ const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
       await checkAbort(seen, decodeRecordOf('abort', abort.bytes));
       return;
     }
-    checks.checkCommit(view, decodeRecordOf('commit', one(round, 'commit').bytes), seen);
+    checks.checkCommit(view, decodeRecordOf('commit', one(attempt, 'commit').bytes), seen);
     if (spec.secagg === 'none') return;
-    const shown = round.records.filter(({ type }) => SHOWN.has(type));
+    const shown = attempt.records.filter(({ type }) => SHOWN.has(type));
     readEvidence(
       spec,
       run,
@@ -190,7 +190,7 @@ const participant = (round: BuiltRound, self: Uint8Array): Promise<Verdict> =>
 /** What the coordinator says of the answers, which it alone is sent. */
 const coordinator = ({ spec, run, records }: BuiltRound): Promise<Verdict> =>
   verdictOf(() => {
-    let view = emptyView({ spec, run, round: 1, complete: true });
+    let view = emptyView({ spec, run, attempt: 1, complete: true });
     for (const record of records) {
       requireLawful(view, record);
       view = withRecord(view, record);
@@ -206,9 +206,12 @@ it('accepts honest rounds, on both sides', async () => {
   const draw = drawing(1);
   for (let i = 0; i < 40; i += 1) {
     const course = courseOf(draw);
-    const round = buildRound(cast, course);
+    const attempt = buildRound(cast, course);
     const self = cast.people[course.survivors[0] as number]!.publicKey;
-    expect([await verifier(round), await participant(round, self)]).toEqual([undefined, undefined]);
+    expect([await verifier(attempt), await participant(attempt, self)]).toEqual([
+      undefined,
+      undefined,
+    ]);
   }
 });
 
@@ -232,12 +235,12 @@ it.each(['sha256', 'chunkRoot'] as const)(
           : { ...upload, chunkRoot: same };
       return twin;
     };
-    const round = buildRound(cast, course, change);
+    const attempt = buildRound(cast, course, change);
     const self = cast.people[3]!.publicKey;
     for (const said of [
-      await verifier(round),
-      await participant(round, self),
-      await coordinator(round),
+      await verifier(attempt),
+      await participant(attempt, self),
+      await coordinator(attempt),
     ])
       expect(said).toContain('another upload of this attempt has the same bytes');
   },
@@ -246,9 +249,12 @@ it.each(['self', 'key', 'pair'] as const)('accepts an abort that shows a lie (%s
   const members = [0, 1, 2, 3, 4];
   const survivors = lie === 'self' ? members : members.slice(1);
   const course = { secagg: 'masked', invited: members, members, sharers: members } as const;
-  const round = buildRound(cast, { ...course, survivors, lie });
+  const attempt = buildRound(cast, { ...course, survivors, lie });
   const self = cast.people[4]!.publicKey;
-  expect([await verifier(round), await participant(round, self)]).toEqual([undefined, undefined]);
+  expect([await verifier(attempt), await participant(attempt, self)]).toEqual([
+    undefined,
+    undefined,
+  ]);
   // The same against somebody who was asked for the other kind of share proves nothing.
   const turned = buildRound(cast, {
     ...course,
@@ -275,9 +281,9 @@ it.each(TYPES)('%s: participant and verifier agree on every mutant', async (type
       path = mutant.path;
       return mutant.value;
     };
-    let round: BuiltRound;
+    let attempt: BuiltRound;
     try {
-      round = buildRound(cast, course, change);
+      attempt = buildRound(cast, course, change);
     } catch (thrown) {
       // No author can sign what the schema refuses.
       if (thrown instanceof FloeError) continue;
@@ -292,14 +298,15 @@ it.each(TYPES)('%s: participant and verifier agree on every mutant', async (type
     const hidden = course.secagg === 'none' && (type === 'upload' || type === 'commit');
     const isShown = SHOWN.has(type) || type === 'abort' || type === 'consistent';
     const said = {
-      verifier: await verifier(round),
-      participant: isShown && !hidden ? await participant(round, self) : await coordinator(round),
+      verifier: await verifier(attempt),
+      participant:
+        isShown && !hidden ? await participant(attempt, self) : await coordinator(attempt),
     };
     // The sealed entry, which only its receiver sees, is no record: test/client/complaint.test.ts.
     if (said.participant?.includes('an entry is not the one its author signed') === true) continue;
     expect(
       said.verifier === undefined,
-      `${type}.${path} of round ${count}: ${JSON.stringify(said)}`,
+      `${type}.${path} of attempt ${count}: ${JSON.stringify(said)}`,
     ).toBe(said.participant === undefined);
   }
   expect([...expected].filter((path) => !covered.has(path) && !UNSIGNABLE.has(path))).toEqual([]);

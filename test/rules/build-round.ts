@@ -157,7 +157,7 @@ export const buildRound = (
     threshold: masked ? threshold(members.length) : 0,
     receipt: 'journal:test/1',
   });
-  const context = contextOf({ run, round: 1, open, cohort });
+  const context = contextOf({ run, attempt: 1, open, cohort });
   const entries = new Map<string, readonly Uint8Array[]>();
   const [first] = course.sharers;
   const lying =
@@ -285,8 +285,11 @@ const all = <Type extends RecordType>(
     ({ type: other }) => other === type,
   ) as readonly SignedRecord[] as readonly SignedRecord<Type>[];
 
-export const one = <Type extends RecordType>(round: BuiltRound, type: Type): SignedRecord<Type> => {
-  const [first] = all(round, type);
+export const one = <Type extends RecordType>(
+  attempt: BuiltRound,
+  type: Type,
+): SignedRecord<Type> => {
+  const [first] = all(attempt, type);
   if (first === undefined) throw new Error(`no ${type} record was built`);
   return first;
 };

@@ -24,16 +24,16 @@ it('participant and verifier agree on every mutant', async () => {
   const over = { rounds: 2, cohort: { size: 4, minimum: 3 } };
   const { run: played, records } = await finishedRun(over, names);
   const { spec, run, stage } = played;
-  const first = records.filter(({ round }) => round === 1);
+  const first = records.filter(({ attempt }) => attempt === 1);
   const shown = EVIDENCE_TYPES.flatMap((type) =>
     first.filter((record) => record.type === type).map(({ bytes }) => bytes),
   );
-  const before = withRecords(emptyView({ spec, run, round: 1, complete: true }), first);
+  const before = withRecords(emptyView({ spec, run, attempt: 1, complete: true }), first);
   const history = afterAttempt(EMPTY_HISTORY, before);
   const open = records.find(
-    ({ type, round }) => type === 'open' && round === 2,
+    ({ type, attempt }) => type === 'open' && attempt === 2,
   ) as SignedRecord<'open'>;
-  const known = { spec, run, round: 2, previous: before.commit, committed: 1 };
+  const known = { spec, run, attempt: 2, previous: before.commit, committed: 1 };
   const complete = { complete: true, history, lastSurvivors: history.lastSurvivors };
 
   const verifier = (record: SignedRecord<'open'>): string | undefined =>

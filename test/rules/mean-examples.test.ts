@@ -1,8 +1,8 @@
 /**
  * The mean of the example counts in Open, which the scale of the weighted share follows from: that
  * of the commit before, or the fixed one of a run that has none. A coordinator that chose it could
- * let the updates of small sites drown. And the number of commits before an attempt, which a schedule
- * of the learning rate follows from.
+ * let the updates of small sites drown. And the number of commits before an attempt, which a
+ * schedule of the learning rate follows from.
  */
 import { expect, it } from 'vitest';
 import { emptyView, violation } from '../../protocol/rules/index.ts';
@@ -24,7 +24,7 @@ it('before the first commit it is 5, whatever a coordinator signs', async () => 
     const { spec, run, records } = buildRound(cast, course, (type, _at, body) =>
       type === 'open' ? { ...body, meanExamples } : body,
     );
-    const view = emptyView({ spec, run, round: 1, complete: true });
+    const view = emptyView({ spec, run, attempt: 1, complete: true });
     return violation(view, records[0]!)?.rule;
   };
   expect(ruleOf(5)).toBeUndefined();
@@ -36,11 +36,11 @@ it('after a commit it is what that says', async () => {
   const { spec, run, records } = buildRound(cast, course);
   const commit = records.find(({ type }) => type === 'commit') as SignedRecord<'commit'>;
   const open = records[0] as SignedRecord<'open'>;
-  const view = emptyView({ spec, run, round: 2, previous: commit, committed: 1 });
+  const view = emptyView({ spec, run, attempt: 2, previous: commit, committed: 1 });
   const after = (meanExamples: number): string | undefined =>
     violation(view, {
       ...open,
-      round: 2,
+      attempt: 2,
       body: {
         ...open.body,
         meanExamples,
@@ -61,9 +61,9 @@ it('the commits before an attempt are counted right, for all who know them', asy
   const open = records[0] as SignedRecord<'open'>;
   const { model, beacon, meanExamples } = commit.body;
   const ruleOf = (committed: number, complete: boolean, known = 1): string | undefined =>
-    violation(emptyView({ spec, run, round: 2, previous: commit, committed: known, complete }), {
+    violation(emptyView({ spec, run, attempt: 2, previous: commit, committed: known, complete }), {
       ...open,
-      round: 2,
+      attempt: 2,
       body: { ...open.body, meanExamples, committed, model, beacon },
     })?.rule;
   // A learning rate follows from it: neither 0 again, nor what has not been committed.

@@ -30,7 +30,7 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const MAX_SETS = 4;
 
 export interface Present {
-  readonly round: number;
+  readonly attempt: number;
   readonly cohort: readonly Standing[];
 }
 
@@ -250,7 +250,7 @@ export const search = (options: SearchOptions): Verdict => {
 
   const familyOf = (state: readonly Opened[]): FrozenAttempt[] =>
     state.map(({ cohort, survivors }, i) => ({
-      round: i + 1,
+      attempt: i + 1,
       cohort: listOf(cohort),
       survivors: listOf(survivors),
       threshold: threshold(count(cohort)),
@@ -273,7 +273,7 @@ export const search = (options: SearchOptions): Verdict => {
   });
 
   const presentOf = (state: readonly Opened[], cohort: number): Present => ({
-    round: state.length + 1,
+    attempt: state.length + 1,
     cohort: bits(cohort).map((i) => ({
       member: NAMES[i] as string,
       answered: state

@@ -34,7 +34,7 @@ const cohort = (letters: string, who = '', ...sets: string[]): Standing[] =>
     answered: who.includes(member) ? sets.map((set) => setName(members(set))) : [],
   }));
 const at = (letters: string, who = '', ...sets: string[]) => ({
-  round: 9,
+  attempt: 9,
   cohort: cohort(letters, who, ...sets),
 });
 
@@ -108,7 +108,7 @@ describe('strict', () => {
 });
 
 describe('an upload of an earlier attempt', () => {
-  const uploaded = [{ round: 1, cohort: members('abcdefghij'), threshold: 7 }];
+  const uploaded = [{ attempt: 1, cohort: members('abcdefghij'), threshold: 7 }];
 
   it('must be renounced by so many that fewer than t are left, colluders included', () => {
     for (const minimum of [3, 4, 5, 6])
@@ -136,8 +136,8 @@ describe('an upload of an earlier attempt', () => {
 });
 
 describe('ledger', () => {
-  const frozen = (round: number, survivors: string, all = survivors) => ({
-    round,
+  const frozen = (attempt: number, survivors: string, all = survivors) => ({
+    attempt,
     cohort: members(all),
     survivors: members(survivors),
     threshold: threshold(all.length),

@@ -18,7 +18,7 @@ import {
   emptyView,
   requireLawful,
   withRecord,
-  type RoundView,
+  type AttemptView,
 } from '../../protocol/rules/index.ts';
 import { provenBy } from '../../protocol/rules/proof.ts';
 import { hashRunSpec, MAX_COHORT } from '../../protocol/spec/run-spec.ts';
@@ -47,12 +47,12 @@ const stageOf = async (liars: number, n: number) => {
       sigma: h('sigma'),
     });
     const body = { context, commitment: h('b'), entries: signedOf(context, author, entries) };
-    const sign = (round: number, of = run): SignedRecord<'share'> =>
-      signRecord(person, 'share', of, round, body);
+    const sign = (attempt: number, of = run): SignedRecord<'share'> =>
+      signRecord(person, 'share', of, attempt, body);
     return { lie, sign };
   });
-  const abort = (change: Partial<Body<'abort'>> = {}, round = ROUND): SignedRecord<'abort'> =>
-    signRecord(cast.coordinator, 'abort', run, round, {
+  const abort = (change: Partial<Body<'abort'>> = {}, attempt = ROUND): SignedRecord<'abort'> =>
+    signRecord(cast.coordinator, 'abort', run, attempt, {
       code: 'commitment_mismatch',
       reason: 'r',
       culprits: cast.people.map(({ publicKey }) => publicKey),
@@ -60,12 +60,15 @@ const stageOf = async (liars: number, n: number) => {
       lies: lied.map(({ lie, sign }) => ({ ...lie, record: sign(ROUND).bytes })),
       ...change,
     });
-  const view = emptyView({ spec, run, round: ROUND });
+  const view = emptyView({ spec, run, attempt: ROUND });
   return { cast, lied, abort, view, run };
 };
 
 /** As a participant takes it. */
-const judge = async (view: RoundView, abort: SignedRecord<'abort'>): Promise<string[] | string> => {
+const judge = async (
+  view: AttemptView,
+  abort: SignedRecord<'abort'>,
+): Promise<string[] | string> => {
   try {
     requireLawful(view, abort);
     return (await provenBy(view, abort)).map(toHex);
@@ -82,7 +85,14 @@ it('an abort has room for eight lies in the largest cohort, and so has the journ
   expect(record.bytes.length).toBeLessThan(320 << 10);
   expect(encodeFrame({ type: 'record', record: record.bytes }).length).toBeLessThan(321 << 10);
   const { code, reason, culprits, lies } = record.body;
-  const event = { type: 'work-failed', round: ROUND, code, reason, culprits, lies: lies! } as const;
+  const event = {
+    type: 'work-failed',
+    attempt: ROUND,
+    code,
+    reason,
+    culprits,
+    lies: lies!,
+  } as const;
   expect(decodeEvent(encodeEvent(event), 1)).toEqual({ ...event, time: 1 });
   const all = cast.people.map(({ publicKey }) => toHex(publicKey));
   expect(await judge(view, decodeRecordOf('abort', record.bytes))).toEqual(all);

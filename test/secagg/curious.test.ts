@@ -14,7 +14,7 @@ import {
   selfMaskSeed,
   unsealShares,
 } from '../../protocol/secagg/index.ts';
-import type { RoundKeys } from '../../protocol/secagg/index.ts';
+import type { AttemptKeyPairs } from '../../protocol/secagg/index.ts';
 import { newLanes, play } from './play.ts';
 
 /** Known updates, so that a recovered one is recognised. */
@@ -38,7 +38,7 @@ it('the published sigma of a dropped member opens no share that was sealed to it
   const sigmaOf = (index: number) =>
     result.secrets.find(({ author }) => author === participants[index]!.id)!.secret;
   /** The share of the victim's sigma in its entry for `index`, opened with these keys. */
-  const openWith = async (index: number, seal: RoundKeys) => {
+  const openWith = async (index: number, seal: AttemptKeyPairs) => {
     const recipient = participants[index]!.id;
     const entry = parseEntry(id, recipient, messages.get(victim)!.entries[index]!);
     const point = seal.point.agree(cohort.members[victim]!.seal.point());

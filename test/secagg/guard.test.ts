@@ -20,7 +20,7 @@ const pick = (...indices: number[]): Id[] => indices.map((i) => ids[i]!);
 const rules = { minimum: 3, threshold: 4 };
 const self = ids[0]!;
 
-const fresh = (): GuardState => openGuard({ run: sha256(utf8('run')), round: 3, context, self });
+const fresh = (): GuardState => openGuard({ run: sha256(utf8('run')), attempt: 3, context, self });
 /** Uploaded with the masks of sharers 0 to 4; member 5 never shared. */
 const uploaded = (): GuardState =>
   recordUpload(fresh(), { context, hash: blob, sharers: pick(0, 1, 2, 3, 4) }, rules);

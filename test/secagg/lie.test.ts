@@ -210,7 +210,7 @@ describe('an honest author is not framed', () => {
   beforeAll(async () => {
     const drops = { beforeUpload: [4] };
     honest = await play({ ...init, drops });
-    later = await play({ ...init, drops, round: 2 });
+    later = await play({ ...init, drops, attempt: 2 });
   });
 
   /** All n shares of an author, which a coordinator with all holders on its side has. */

@@ -22,7 +22,7 @@ import {
   ready,
   recordUpload,
   recover,
-  roundContext,
+  attemptContext,
   selfMaskSeed,
   selfSecretOf,
   unmask,
@@ -38,8 +38,8 @@ import type {
   Primitives,
   RecoveryResult,
   RevealedShare,
-  RoundKeys,
-  RoundView,
+  AttemptKeyPairs,
+  AttemptView,
   ShareMessage,
   SharePair,
   UnmaskAnswer,
@@ -68,7 +68,7 @@ export interface PlayInit {
   readonly modulusBits: number;
   readonly lanes?: 16 | 32;
   readonly seed: string;
-  readonly round?: number;
+  readonly attempt?: number;
   readonly drops?: Drops;
   readonly attack?: Attack;
   /** The update of a participant; default: uniform lanes below 2^modulusBits. */
@@ -87,9 +87,9 @@ export interface Participant {
   /** b || e. */
   readonly selfSecret: Uint8Array;
   /** Masking keys, from sigma. */
-  readonly keys: RoundKeys;
+  readonly keys: AttemptKeyPairs;
   /** Sealing keys, from c. */
-  readonly sealKeys: RoundKeys;
+  readonly sealKeys: AttemptKeyPairs;
 }
 
 export interface Played {
@@ -99,7 +99,7 @@ export interface Played {
   readonly parties: readonly Party[];
   /** What each participant keeps of the entries of the others, by cohort index. */
   readonly opened: readonly ReadonlyMap<number, OpenedEntry>[];
-  readonly view: RoundView;
+  readonly view: AttemptView;
   /** By cohort index. */
   readonly messages: ReadonlyMap<number, ShareMessage>;
   readonly masked: ReadonlyMap<number, Lanes>;
@@ -169,11 +169,11 @@ export const makeCohort = (
   );
 
 /** Context of round `round` for these participants and this model. */
-export const makeContext = (cohort: Cohort, round: number, model = 'model'): Uint8Array => {
+export const makeContext = (cohort: Cohort, attempt: number, model = 'model'): Uint8Array => {
   const root = cohortRoot(cohort.members.map(({ id }) => id));
-  return roundContext({
+  return attemptContext({
     runHash: sha256(utf8('run')),
-    round,
+    attempt,
     modelHash: sha256(utf8(model)),
     cohortRoot: root,
     registersRoot: sha256(utf8('registers')),
@@ -192,7 +192,7 @@ export const play = async (init: PlayInit): Promise<Played> => {
   const root = sha256(utf8(seed));
   const participants = makeParticipants(seed, n, primitives);
   const cohort = makeCohort(participants, primitives, init.graph);
-  const context = makeContext(cohort, init.round ?? 1);
+  const context = makeContext(cohort, init.attempt ?? 1);
   const partyOf = (index: number, used: Uint8Array): Party => {
     const { id: self, sigma, seal } = participants[index]!;
     return createParty({ context: used, cohort, self, sigma, seal });
@@ -246,7 +246,12 @@ export const play = async (init: PlayInit): Promise<Played> => {
     const lanes = update.slice();
     const selfSeed = selfMaskSeed(used, self, selfSecret);
     await maskUpdate({ lanes, modulusBits, selfSeed, pairs });
-    const guard = openGuard({ run: sha256(utf8('run')), round: init.round ?? 1, context, self });
+    const guard = openGuard({
+      run: sha256(utf8('run')),
+      attempt: init.attempt ?? 1,
+      context,
+      self,
+    });
     const hash = sha256(new Uint8Array(lanes.buffer));
     guards.set(index, recordUpload(guard, { context, hash, sharers: idsOf(sharers) }, rules));
     masked.set(index, lanes);

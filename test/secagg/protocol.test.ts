@@ -138,7 +138,7 @@ describe('attacks', () => {
     expect(attacked.sum).not.toEqual(attacked.expected);
   });
 
-  it('the context of the round changes with the model and the round number', async () => {
+  it('the context of the round changes with the model and the attempt number', async () => {
     const { cohort, context } = await play({ ...init, length: 1 });
     expect(makeContext(cohort, 1, 'model')).toEqual(context);
     expect(makeContext(cohort, 1, 'another model')).not.toEqual(context);
@@ -348,7 +348,7 @@ describe('what the coordinator sees', () => {
   it('the same update under another round, or of another participant, has nothing in common', async () => {
     const init = { n: 3, length: 4096, modulusBits: 16, seed: 'rounds' } as const;
     const update = () => newLanes(16, init.length);
-    const rounds = [await play({ ...init, update }), await play({ ...init, update, round: 2 })];
+    const rounds = [await play({ ...init, update }), await play({ ...init, update, attempt: 2 })];
     const vectors = rounds.flatMap(({ masked }) => [...masked.values()]);
     for (const [i, a] of vectors.entries())
       for (const b of vectors.slice(i + 1)) {

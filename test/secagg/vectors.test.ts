@@ -13,7 +13,7 @@ import {
   openEntry,
   portablePrimitives,
   ready,
-  roundContext,
+  attemptContext,
 } from '../../protocol/secagg/index.ts';
 import { makeCohort, makeContext, makeParticipants } from './play.ts';
 import { makeVectors } from './vectors.ts';
@@ -77,7 +77,7 @@ const hash = (label: string) => sha256(utf8(label));
 describe('the context', () => {
   const init = {
     runHash: hash('run'),
-    round: 258,
+    attempt: 258,
     modelHash: hash('model'),
     cohortRoot: hash('root'),
     registersRoot: hash('registers'),
@@ -94,24 +94,24 @@ describe('the context', () => {
       init.registersRoot,
       init.beacon,
     );
-    expect(roundContext(init)).toEqual(sha256(written));
+    expect(attemptContext(init)).toEqual(sha256(written));
   });
 
   it('changes with every field', () => {
     const changed = (
       ['runHash', 'modelHash', 'cohortRoot', 'registersRoot', 'beacon'] as const
-    ).map((field) => roundContext({ ...init, [field]: hash('changed') }));
-    const all = [roundContext(init), roundContext({ ...init, round: 257 }), ...changed];
+    ).map((field) => attemptContext({ ...init, [field]: hash('changed') }));
+    const all = [attemptContext(init), attemptContext({ ...init, attempt: 257 }), ...changed];
     expect(new Set(all.map(toHex)).size).toBe(7);
   });
 
   it('refuses fields of another length and rounds that are no integer', () => {
     for (const field of ['runHash', 'modelHash', 'cohortRoot', 'registersRoot', 'beacon'] as const)
-      expect(codeOf(() => roundContext({ ...init, [field]: new Uint8Array(31) }))).toBe(
+      expect(codeOf(() => attemptContext({ ...init, [field]: new Uint8Array(31) }))).toBe(
         'record_malformed',
       );
-    for (const round of [-1, 0.5, Number.NaN, 2 ** 53])
-      expect(codeOf(() => roundContext({ ...init, round }))).toBe('record_malformed');
+    for (const attempt of [-1, 0.5, Number.NaN, 2 ** 53])
+      expect(codeOf(() => attemptContext({ ...init, attempt }))).toBe('record_malformed');
   });
 });
 

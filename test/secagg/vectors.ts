@@ -20,7 +20,7 @@ const hashed = (bytes: Uint8Array): string => toHex(sha256(bytes));
 const numbers = (lanes: Lanes): number[] => [...lanes];
 
 export const makeVectors = async () => {
-  const round = await play({
+  const attempt = await play({
     n: 4,
     length: 8,
     modulusBits: 16,
@@ -28,8 +28,8 @@ export const makeVectors = async () => {
     drops: { beforeUpload: [2] },
     primitives: portablePrimitives(seededRandom(utf8('floe vectors, encapsulations'))),
   });
-  const { opened } = round;
-  const { participants, cohort, context, messages, masked, result, sum, expected } = round;
+  const { opened } = attempt;
+  const { participants, cohort, context, messages, masked, result, sum, expected } = attempt;
   if (result.type !== 'recovered' || sum === null) throw new Error('the round did not finish');
   return {
     protocol: 'SA-P, complete graph, v3',
@@ -61,7 +61,7 @@ export const makeVectors = async () => {
     })),
     dropped: [toHex(participants[2]!.id)],
     jobs: result.jobs.map(({ seed, sign }) => ({ seed: toHex(seed), sign })),
-    maskedSum: numbers(round.maskedSum),
+    maskedSum: numbers(attempt.maskedSum),
     sum: numbers(sum),
     expected: numbers(expected),
   };

@@ -76,24 +76,24 @@ describe('checkDrops', () => {
 describe('planDrops', () => {
   it('loses as many as counted, members only, each once, the same for the same seed', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 3, max: 40 }), fc.nat(1000), fc.nat(255), (n, round, s) => {
+      fc.property(fc.integer({ min: 3, max: 40 }), fc.nat(1000), fc.nat(255), (n, attempt, s) => {
         const drops = parseDrops('0.25', true);
         const seed = new Uint8Array(32).fill(s);
-        const plan = planDrops(drops, keys(n), round, seed);
+        const plan = planDrops(drops, keys(n), attempt, seed);
         const counts = dropCounts(drops, n);
         for (const phase of DROP_PHASES)
           expect([...plan.values()].filter((p) => p === phase)).toHaveLength(counts[phase]);
         const names = new Set(keys(n).map(toHex));
         for (const name of plan.keys()) expect(names.has(name)).toBe(true);
-        expect(planDrops(drops, keys(n).toReversed(), round, seed)).toEqual(plan);
+        expect(planDrops(drops, keys(n).toReversed(), attempt, seed)).toEqual(plan);
       }),
       { numRuns: 50 },
     );
   });
 
   it('another round loses others', () => {
-    const plan = (round: number) => [
-      ...planDrops({ share: 0.3 }, keys(20), round, new Uint8Array(32)).keys(),
+    const plan = (attempt: number) => [
+      ...planDrops({ share: 0.3 }, keys(20), attempt, new Uint8Array(32)).keys(),
     ];
     expect(plan(1)).not.toEqual(plan(2));
   });

@@ -13,7 +13,7 @@ import type { RoundSummary, Summary } from '../../sim/summary.ts';
 const ATTACK = `</script><img src=x onerror="alert('1')">&amp;`;
 
 const round = (version: number, more: Partial<RoundSummary> = {}): RoundSummary => ({
-  round: version,
+  attempt: version,
   version,
   cohort: 10,
   survivors: 9,
@@ -34,7 +34,7 @@ const summary = (more: Partial<Summary> = {}): Summary => ({
   status: 'complete',
   testAccuracy: 0.82,
   rounds: 2,
-  roundsAborted: 0,
+  attemptsAborted: 0,
   participants: 100,
   cohort: 10,
   parameters: 199_210,

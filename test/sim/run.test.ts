@@ -76,12 +76,12 @@ describe('runScenario', () => {
       participants: 5,
       cohort: 5,
       masked: true,
-      roundsAborted: 0,
+      attemptsAborted: 0,
       seed: '1',
     });
     expect(summary.testAccuracy).toBeGreaterThan(0.8);
     expect(summary.baselineAccuracy).toBeGreaterThan(0.8);
-    expect(summary.history.every((round) => round.testAccuracy !== undefined)).toBe(true);
+    expect(summary.history.every((attempt) => attempt.testAccuracy !== undefined)).toBe(true);
     // Every member uploads the ring vector of all lanes: more than two bytes a parameter for each
     // round.
     expect(summary.bytesUp).toBeGreaterThan(3 * 5 * 2 * summary.parameters);
@@ -132,10 +132,10 @@ describe('runScenario', () => {
       expect(masked.summary.run).not.toBe(open.summary.run);
       expect(open.summary.modelHash).toBe(masked.summary.modelHash);
       const survivors = 'register' in drops ? 6 : 7;
-      expect(masked.summary.history.map((round) => round.survivors)).toEqual(
+      expect(masked.summary.history.map((attempt) => attempt.survivors)).toEqual(
         Array(4).fill(survivors),
       );
-      expect(open.summary.history.map((round) => round.survivors)).toEqual(
+      expect(open.summary.history.map((attempt) => attempt.survivors)).toEqual(
         Array(4).fill(survivors),
       );
     },
@@ -157,13 +157,16 @@ describe('runScenario', () => {
     };
     const dropped: string[] = [];
     const first = await run(input, (event) => {
-      if (event.type === 'dropped') dropped.push(`${event.round}/${event.phase}`);
+      if (event.type === 'dropped') dropped.push(`${event.attempt}/${event.phase}`);
     });
     expect(dropped.toSorted()).toEqual([`1/${phase}`, `1/${phase}`, `2/${phase}`, `2/${phase}`]);
     expect(first.summary.rounds).toBe(2);
-    expect(first.summary.roundsAborted).toBe(0);
-    expect(first.summary.history.map((round) => round.survivors)).toEqual([survivors, survivors]);
-    expect(first.summary.history.map((round) => round.cohort)).toEqual([7, 7]);
+    expect(first.summary.attemptsAborted).toBe(0);
+    expect(first.summary.history.map((attempt) => attempt.survivors)).toEqual([
+      survivors,
+      survivors,
+    ]);
+    expect(first.summary.history.map((attempt) => attempt.cohort)).toEqual([7, 7]);
   });
 
   it('a run that loses some in every phase repeats', async () => {
@@ -175,7 +178,7 @@ describe('runScenario', () => {
     };
     const [first, again] = [await run(input), await run({ ...input, workers: 2 })];
     expect(again.summary.modelHash).toBe(first.summary.modelHash);
-    expect(first.summary.history.map((round) => round.survivors)).toEqual([5, 5, 5]);
+    expect(first.summary.history.map((attempt) => attempt.survivors)).toEqual([5, 5, 5]);
   });
 
   it('stops cleanly in the middle and leaves a folder that does not look finished', async () => {
@@ -202,7 +205,7 @@ describe('runScenario', () => {
     expect(summary.status).toBe('target');
     expect(summary.rounds).toBeLessThan(200);
     expect(
-      Math.max(...summary.history.map((round) => round.testAccuracy ?? 0)),
+      Math.max(...summary.history.map((attempt) => attempt.testAccuracy ?? 0)),
     ).toBeGreaterThanOrEqual(0.6);
   });
 
@@ -227,7 +230,7 @@ describe('runScenario', () => {
     const hash = hashRunSpec(spec);
     const models: Float32Array[] = [];
     for (const { record } of decodeTranscript(hash, transcript).entries)
-      if (record.type === 'commit' || (record.type === 'open' && record.round === 1)) {
+      if (record.type === 'commit' || (record.type === 'open' && record.attempt === 1)) {
         const { model } = record.body;
         const cipher = await store.get(model.blob);
         models.push(await openModel({ run: hash, model, cipher }, spec.model, gate));

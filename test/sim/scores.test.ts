@@ -19,7 +19,7 @@ const start = (targetAccuracy: number | undefined) => {
   const told: string[] = [];
   const scores = createScores({
     targetAccuracy,
-    modelOf: async (round) => modelOf(round),
+    modelOf: async (attempt) => modelOf(attempt),
     evaluate: async ({ version }) => {
       told.push(`asked ${version}`);
       return { testAccuracy: await answerOf(version).promise, testLoss: 1 };
@@ -46,7 +46,7 @@ const isSettled = async (promise: Promise<unknown>): Promise<boolean> => {
 describe('createScores', () => {
   it('takes scores in the order of the versions, whichever is there first', async () => {
     const { scores, told, answer } = start(undefined);
-    for (const version of [1, 2, 3]) scores.add({ round: version, version });
+    for (const version of [1, 2, 3]) scores.add({ attempt: version, version });
     answer(3, 0.3);
     answer(2, 0.2);
     await isSettled(scores.all());
@@ -59,14 +59,14 @@ describe('createScores', () => {
 
   it('ends with the first version that reaches the accuracy, and lets none pass after it', async () => {
     const { scores, told, answer } = start(0.5);
-    scores.add({ round: 1, version: 1 });
+    scores.add({ attempt: 1, version: 1 });
     expect(await isSettled(scores.passed(0))).toBe(true);
     expect(await isSettled(scores.passed(1))).toBe(false);
     answer(1, 0.4);
     await scores.all();
     expect(await isSettled(scores.passed(1))).toBe(true);
-    scores.add({ round: 2, version: 2 });
-    scores.add({ round: 3, version: 3 });
+    scores.add({ attempt: 2, version: 2 });
+    scores.add({ attempt: 3, version: 3 });
     answer(2, 0.5);
     answer(3, 0.9);
     await scores.all();
@@ -77,7 +77,7 @@ describe('createScores', () => {
 
   it('has no final model before a score, and lets every version pass without an accuracy', async () => {
     const { scores } = start(undefined);
-    expect(() => scores.final()).toThrow(expect.objectContaining({ code: 'round_aborted' }));
+    expect(() => scores.final()).toThrow(expect.objectContaining({ code: 'attempt_aborted' }));
     expect(await isSettled(scores.passed(7))).toBe(true);
   });
 });
@@ -91,7 +91,7 @@ it('the watched gate seals a version once the one before has passed, and keeps i
     asked.push(version);
     await passed.promise;
   });
-  const purpose = { run: new Uint8Array(32), round: 4, role: 'model' } as const;
+  const purpose = { run: new Uint8Array(32), attempt: 4, role: 'model' } as const;
   const key = new Uint8Array(32).fill(7);
   const sealing = gate.wrap(key, purpose, []);
   expect(await isSettled(sealing)).toBe(false);

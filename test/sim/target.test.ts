@@ -27,7 +27,7 @@ const outcomeOf = ({ status, rounds, modelHash, testAccuracy, history }: Summary
   rounds,
   modelHash,
   testAccuracy,
-  scores: history.map((round) => round.testAccuracy),
+  scores: history.map((attempt) => attempt.testAccuracy),
 });
 
 describe('--target-accuracy', () => {
@@ -86,7 +86,7 @@ describe('--target-accuracy', () => {
     const [quick, slow] = [await run(0), await run(20_000)];
     expect(quick.status).toBe('target');
     expect(quick.rounds).toBeGreaterThan(1);
-    expect(quick.history.slice(0, -1).every((round) => (round.testAccuracy ?? 1) < 0.84)).toBe(
+    expect(quick.history.slice(0, -1).every((attempt) => (attempt.testAccuracy ?? 1) < 0.84)).toBe(
       true,
     );
     expect(outcomeOf(slow)).toEqual(outcomeOf(quick));

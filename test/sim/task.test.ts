@@ -43,7 +43,7 @@ describe('a trainer that is not tfjs', () => {
     const { summary } = fromModule;
     expect(summary).toMatchObject({
       rounds: 3,
-      roundsAborted: 0,
+      attemptsAborted: 0,
       parameters: 5,
       model: 'logistic regression',
       backend: 'plain JavaScript',

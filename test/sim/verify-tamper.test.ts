@@ -102,12 +102,12 @@ const verify = (
     ...(withLedger ? { ledger: journalLedger(journal) } : {}),
   });
 
-const recordOf = <Type extends RecordType>(round: number, type: Type): SignedRecord<Type> =>
-  entries.find(({ record }) => record.round === round && record.type === type)
+const recordOf = <Type extends RecordType>(attempt: number, type: Type): SignedRecord<Type> =>
+  entries.find(({ record }) => record.attempt === attempt && record.type === type)
     ?.record as SignedRecord<Type>;
-const allOf = <Type extends RecordType>(round: number, type: Type): SignedRecord<Type>[] =>
+const allOf = <Type extends RecordType>(attempt: number, type: Type): SignedRecord<Type>[] =>
   entries.flatMap(({ record }) =>
-    record.round === round && record.type === type ? [record as SignedRecord<Type>] : [],
+    record.attempt === attempt && record.type === type ? [record as SignedRecord<Type>] : [],
   );
 
 /** The transcript with other records, chained anew. */
@@ -124,15 +124,15 @@ const chain = (records: readonly SignedRecord[]): Uint8Array => {
 
 /** What a coordinator can say with its key: one record of its own with another body. */
 const forge = <Type extends RecordType>(
-  round: number,
+  attempt: number,
   type: Type,
   change: (body: Body<Type>) => Body<Type>,
 ): Uint8Array =>
   chain(
     entries.map(({ record }): SignedRecord => {
-      if (record.round !== round || record.type !== type) return record;
+      if (record.attempt !== attempt || record.type !== type) return record;
       const body = change((record as SignedRecord<Type>).body);
-      return signRecord(coordinator, type, run, round, body) as SignedRecord;
+      return signRecord(coordinator, type, run, attempt, body) as SignedRecord;
     }),
   );
 
@@ -146,9 +146,9 @@ const flipped = (bytes: Uint8Array, at: number): Uint8Array => {
 
 it('accepts what the run left, to level 1, with one member of every cohort gone after sharing', async () => {
   expect(await verify()).toMatchObject({ ok: true, level: 'L1' });
-  for (let round = 1; round <= LAST; round += 1) {
-    expect(allOf(round, 'share')).toHaveLength(5);
-    expect(allOf(round, 'upload')).toHaveLength(4);
+  for (let attempt = 1; attempt <= LAST; attempt += 1) {
+    expect(allOf(attempt, 'share')).toHaveLength(5);
+    expect(allOf(attempt, 'upload')).toHaveLength(4);
   }
 });
 
@@ -168,7 +168,7 @@ describe('a blob that is not there', () => {
   };
   /** The run as it was right after its first commit. */
   const running = (): Uint8Array =>
-    chain(entries.flatMap(({ record }) => (record.round === 1 ? [record] : [])));
+    chain(entries.flatMap(({ record }) => (record.attempt === 1 ? [record] : [])));
 
   it('of the newest commit of a run that continues may still be on its way', async () => {
     const { bundle } = recordOf(1, 'commit').body;
@@ -189,15 +189,15 @@ describe('a blob that is not there', () => {
     expect(await verify(running(), true, { published: 1 })).toMatchObject({ ok: true });
     const { ok, culprit } = await without(bundle.blob.id, running(), { published: 1 });
     expect(ok).toBe(false);
-    expect(culprit).toMatchObject({ round: 1, record: 'commit', author: coordinatorAddress() });
+    expect(culprit).toMatchObject({ attempt: 1, record: 'commit', author: coordinatorAddress() });
   });
 
   it('of any other commit is the fault of who committed', async () => {
-    for (const round of [1, LAST]) {
-      const { bundle } = recordOf(round, 'commit').body;
+    for (const attempt of [1, LAST]) {
+      const { bundle } = recordOf(attempt, 'commit').body;
       const { ok, culprit } = await without(bundle.blob.id, transcript);
       expect(ok).toBe(false);
-      expect(culprit).toMatchObject({ round, record: 'commit', author: coordinatorAddress() });
+      expect(culprit).toMatchObject({ attempt, record: 'commit', author: coordinatorAddress() });
     }
   });
 });
@@ -206,7 +206,7 @@ it('a publication that stops before its round, or goes beyond it, is named', asy
   for (const published of [LAST - 1, LAST + 1])
     expect(await verify(transcript, true, { published })).toMatchObject({
       ok: false,
-      culprit: { round: published, record: 'commit', entry: -1 },
+      culprit: { attempt: published, record: 'commit', entry: -1 },
     });
 });
 
@@ -225,18 +225,18 @@ describe('one changed byte', () => {
   it('in any blob names the record that the blob belongs to', async () => {
     const blobs: [string, number, RecordType, string][] = [];
     blobs.push([recordOf(1, 'open').body.model.blob.id, 1, 'open', coordinatorAddress()]);
-    for (let round = 1; round <= LAST; round += 1) {
-      for (const { author, body } of allOf(round, 'upload'))
-        blobs.push([body.blob.id, round, 'upload', addressOf(author)]);
-      const { bundle, model } = recordOf(round, 'commit').body;
+    for (let attempt = 1; attempt <= LAST; attempt += 1) {
+      for (const { author, body } of allOf(attempt, 'upload'))
+        blobs.push([body.blob.id, attempt, 'upload', addressOf(author)]);
+      const { bundle, model } = recordOf(attempt, 'commit').body;
       for (const { id } of [bundle.blob, model.blob])
-        blobs.push([id, round, 'commit', coordinatorAddress()]);
+        blobs.push([id, attempt, 'commit', coordinatorAddress()]);
     }
     expect(blobs).toHaveLength(1 + LAST * (4 + 2));
-    for (const [id, round, record, author] of blobs)
+    for (const [id, attempt, record, author] of blobs)
       expect(await withFlipped(id)).toMatchObject({
         ok: false,
-        culprit: { round, record, author },
+        culprit: { attempt, record, author },
       });
     expect(await verify()).toMatchObject({ ok: true });
   });
@@ -248,7 +248,7 @@ describe('one changed byte', () => {
       const start = at + 36;
       at = start + record.bytes.length;
       // The first record of each type in each round is enough.
-      if (record !== recordOf(record.round, record.type)) continue;
+      if (record !== recordOf(record.attempt, record.type)) continue;
       seen.add(record.type);
       const last = record.bytes.length - 1;
       // Head of the map, somewhere in the body, the signature; before the record the link that
@@ -257,7 +257,7 @@ describe('one changed byte', () => {
         expect(
           (await verify(flipped(transcript, start + offset))).culprit,
           `${record.type} at ${offset}`,
-        ).toMatchObject({ round: record.round, record: record.type, entry: index });
+        ).toMatchObject({ attempt: record.attempt, record: record.type, entry: index });
     }
     // A run without an aborted round and without a complaint has every type but two.
     expect(seen.size).toBe(Object.keys(bodySchemas).length - 2);
@@ -268,7 +268,7 @@ describe('one changed byte', () => {
     const start = Buffer.from(transcript).indexOf(record.bytes);
     for (let at = start; at < start + record.bytes.length; at += 4)
       expect((await verify(flipped(transcript, at))).culprit, `at ${at - start}`).toMatchObject({
-        round: record.round,
+        attempt: record.attempt,
         record: 'consistent',
         entry: index,
       });
@@ -278,7 +278,7 @@ describe('one changed byte', () => {
     const at = (entries[0] as TranscriptEntry).record.bytes.length + 36;
     for (const offset of [0, 1, 2, 3])
       expect((await verify(flipped(transcript, at + offset))).culprit).toMatchObject({
-        round: 1,
+        attempt: 1,
         entry: 1,
       });
   });
@@ -287,24 +287,24 @@ describe('one changed byte', () => {
 describe('a coordinator that signs something else', () => {
   const expectNamed = async (
     forged: Uint8Array,
-    round: number,
+    attempt: number,
     record: RecordType,
     reason: RegExp,
     withLedger = true,
   ): Promise<void> => {
     const { ok, culprit } = await verify(forged, withLedger);
     expect(ok).toBe(false);
-    expect(culprit).toMatchObject({ round, record, author: coordinatorAddress() });
+    expect(culprit).toMatchObject({ attempt, record, author: coordinatorAddress() });
     expect(culprit?.reason).toMatch(reason);
   };
 
   const otherSurvivors = (
-    round: number,
+    attempt: number,
     change: (
       body: Body<'survivors'>,
     ) => Pick<Body<'survivors'>, 'members' | 'uploads' | 'rejected'>,
   ): Uint8Array =>
-    forge(round, 'survivors', (body) => {
+    forge(attempt, 'survivors', (body) => {
       const { members, uploads, rejected } = change(body);
       const hash = survivorsHash({ ...body, members, uploads });
       return { ...body, members, uploads, rejected, hash };
@@ -340,8 +340,8 @@ describe('a coordinator that signs something else', () => {
     ['data commitment', 'dataCommitment'],
   ] as const)('another %s than the ledger froze, where it is sound in itself', async (what, of) => {
     const ledger = journalLedger(journal);
-    const readSurvivors: Ledger['readSurvivors'] = async (id, round) => {
-      const frozen = await ledger.readSurvivors(id, round);
+    const readSurvivors: Ledger['readSurvivors'] = async (id, attempt) => {
+      const frozen = await ledger.readSurvivors(id, attempt);
       return frozen && { ...frozen, [of]: new Uint8Array(32) };
     };
     const result = await verifyRun({
@@ -352,7 +352,7 @@ describe('a coordinator that signs something else', () => {
       ledger: { ...ledger, readSurvivors },
     });
     expect(result.culprit).toMatchObject({
-      round: 1,
+      attempt: 1,
       record: 'survivors',
       reason: `the ledger holds another ${what} (survivors-ledger)`,
     });
@@ -402,7 +402,7 @@ describe('a coordinator that signs something else', () => {
 
   /** Seals other content as the coordinator would, readable for the auditor. */
   const seal = async (plain: Uint8Array, role: 'model' | 'bundle') => {
-    const purpose = { run, round: LAST, role } as const;
+    const purpose = { run, attempt: LAST, role } as const;
     const key = new Uint8Array(32).fill(5);
     const { id, sha256, size } = await store.put(await encryptBlob(key, purpose, plain));
     const { members } = recordOf(LAST, 'cohort').body;
@@ -414,7 +414,7 @@ describe('a coordinator that signs something else', () => {
     { blob, envelope }: Pick<Body<'commit'>['model'], 'blob' | 'envelope'>,
     role: 'model' | 'bundle',
   ): Promise<Uint8Array> => {
-    const purpose = { run, round: LAST, role } as const;
+    const purpose = { run, attempt: LAST, role } as const;
     const key = await sealedBoxGate(auditor).unwrap(envelope, purpose);
     return decryptBlob(key, purpose, await store.get(blob));
   };
@@ -508,10 +508,10 @@ describe('a coordinator that signs something else', () => {
         'open',
       ],
     ];
-    for (const [forged, round, record] of cases) {
+    for (const [forged, attempt, record] of cases) {
       const { ok, culprit } = await verify(forged);
       expect(ok).toBe(false);
-      expect(culprit).toMatchObject({ round, record });
+      expect(culprit).toMatchObject({ attempt, record });
     }
   });
 });
@@ -551,7 +551,7 @@ it.each([
     const named = body.uploads.map((hash) => (equalBytes(hash, liar.hash) ? lie.hash : hash));
     const hash = survivorsHash({ ...body, uploads: named });
     const rewritten = entries.map(({ record }): SignedRecord => {
-      if (record.round !== LAST) return record;
+      if (record.attempt !== LAST) return record;
       if (record === liar) return lie;
       if (record.type === 'survivors')
         return signRecord(coordinator, 'survivors', run, LAST, { ...body, uploads: named, hash });
@@ -566,7 +566,11 @@ it.each([
     });
     const { ok, culprit } = await verify(chain(rewritten), false);
     expect(ok).toBe(false);
-    expect(culprit).toMatchObject({ round: LAST, record: 'commit', author: coordinatorAddress() });
+    expect(culprit).toMatchObject({
+      attempt: LAST,
+      record: 'commit',
+      author: coordinatorAddress(),
+    });
     expect(culprit?.reason).toContain(code);
   },
 );

@@ -152,8 +152,8 @@ describe("an object that publishes somebody else's run", () => {
     sender: Sender,
     { run, cap }: { readonly run: string; readonly cap: string },
   ): Promise<string> => {
-    for (const round of [1, 2]) {
-      const head = ({ object, pure }: Transaction) => [object(cap), object(run), pure.u64(round)];
+    for (const attempt of [1, 2]) {
+      const head = ({ object, pure }: Transaction) => [object(cap), object(run), pure.u64(attempt)];
       const hashes = ({ pure }: Transaction) => [pure.vector('u8', HASH), pure.vector('u8', HASH)];
       await sender.execute((transaction) => {
         const { object, pure } = transaction;
@@ -198,7 +198,7 @@ describe("an object that publishes somebody else's run", () => {
       });
     });
     const ledger = suiPublications(registry(), sender, async () => run);
-    await ledger.recordPublication({ round: 2, blob });
+    await ledger.recordPublication({ attempt: 2, blob });
     const [version] = await versionsOf(registry(), run);
     return version?.id ?? '';
   };
@@ -273,14 +273,14 @@ describe("an object that publishes somebody else's run", () => {
     const { hash, blob: signed } = last as ModelRef;
     const version = {
       id: '0x7',
-      round: 2,
+      attempt: 2,
       modelHash: toHex(hash),
       blob: { ...signed, sha256: toHex(signed.sha256) },
     };
     expect(modelOfVersion({ spec, transcript }, version)).toEqual(last);
     for (const wrong of [
       { modelHash: toHex(HASH) },
-      { round: 1 },
+      { attempt: 1 },
       { blob: { ...version.blob, sha256: toHex(HASH) } },
     ])
       expect(() => modelOfVersion({ spec, transcript }, { ...version, ...wrong })).toThrow(
@@ -333,7 +333,7 @@ it("a pass that its owner would make everybody's opens nothing for others", asyn
   const { version: _version, ...rest } = specFor(owner);
   const spec = makeRunSpec({ ...rest, access: { models: ['pass'] } });
   const run = hashRunSpec(spec);
-  const purpose = { run, round: 1, role: 'model' } as const;
+  const purpose = { run, attempt: 1, role: 'model' } as const;
   const owned = await connect(devnet, owner, spec);
   const key = new Uint8Array(32).fill(9);
   const envelope = await owned.gate.wrap(key, purpose, [spec.coordinator]);

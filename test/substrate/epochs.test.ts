@@ -89,7 +89,7 @@ it('all paid epochs end, in each phase and between rounds: the same models as un
   const disturbed = await run('devnet', rounds, {
     onEvent: (event) => {
       // The first round has nothing to lose but the initial model.
-      if (event.type === 'phase' && PHASES[event.round - 2]?.includes(event.phase) === true) {
+      if (event.type === 'phase' && PHASES[event.attempt - 2]?.includes(event.phase) === true) {
         met.push(event.phase);
         allEpochsPass();
       }
@@ -103,7 +103,7 @@ it('all paid epochs end, in each phase and between rounds: the same models as un
     },
   });
   expect(met.toSorted()).toEqual(PHASES.flat().toSorted());
-  expect(disturbed.summary.roundsAborted).toBe(0);
+  expect(disturbed.summary.attemptsAborted).toBe(0);
   expect(versions(disturbed)).toEqual(versions(undisturbed));
   // Before the last round at the latest: the model, the one before it, and the quilt of bundle and
   // uploads.

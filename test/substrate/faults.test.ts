@@ -58,12 +58,12 @@ const frozenRun = async (): Promise<{ spec: RunSpec; owned: Connected; purpose: 
   const run = hashRunSpec(spec);
   await owned.ledger.freezeCohort({
     run,
-    round: 1,
+    attempt: 1,
     root: new Uint8Array(32).fill(1),
     members: [publicKeyOf(member)],
     entropy: new Uint8Array(32),
   });
-  return { spec, owned, purpose: { run, round: 1, role: 'model' } };
+  return { spec, owned, purpose: { run, attempt: 1, role: 'model' } };
 };
 
 describe('tolerated', () => {
@@ -128,12 +128,12 @@ describe('tolerated', () => {
     const blob = await owned.store.put(random(100));
     const hash = new Uint8Array(32).fill(4);
     const members = [publicKeyOf(member)];
-    const survivors = { run, round: 1, hash, members, dataCommitment: hash };
+    const survivors = { run, attempt: 1, hash, members, dataCommitment: hash };
     await owned.ledger.freezeSurvivors(survivors);
     await owned.ledger.freezeSurvivors(survivors);
     const transcriptRoot = new Uint8Array(32).fill(5);
-    await owned.ledger.registerModel({ run, round: 1, modelHash: hash, blob, transcriptRoot });
-    await owned.ledger.registerModel({ run, round: 1, modelHash: hash, blob, transcriptRoot });
+    await owned.ledger.registerModel({ run, attempt: 1, modelHash: hash, blob, transcriptRoot });
+    await owned.ledger.registerModel({ run, attempt: 1, modelHash: hash, blob, transcriptRoot });
     quiet.abort();
     await others;
   });
@@ -214,8 +214,8 @@ describe('denied by the policy on chain', () => {
     const run = hashRunSpec(spec);
     const members = [publicKeyOf(member)];
     const root = new Uint8Array(32);
-    await owned.ledger.freezeCohort({ run, round: 2, root, members, entropy: root });
-    const purpose: KeyPurpose = { run, round: 1, role: 'model' };
+    await owned.ledger.freezeCohort({ run, attempt: 2, root, members, entropy: root });
+    const purpose: KeyPurpose = { run, attempt: 1, role: 'model' };
     const readers = [publicKeyOf(owner), publicKeyOf(auditor), publicKeyOf(member)];
     const envelope = await owned.gate.wrap(key, purpose, readers, 2);
     for (const reader of [owner, auditor, member]) {
@@ -232,7 +232,7 @@ describe('denied by the policy on chain', () => {
     const spec = specFor(owner);
     const owned = await connect(devnet, owner, spec);
     const run = hashRunSpec(spec);
-    const purpose: KeyPurpose = { run, round: 1, role: 'model' };
+    const purpose: KeyPurpose = { run, attempt: 1, role: 'model' };
     const readers = [publicKeyOf(member)];
     const earlier = await owned.gate.wrap(key, purpose, readers, 1);
     const later = await owned.gate.wrap(key, purpose, readers, 2);
@@ -240,7 +240,7 @@ describe('denied by the policy on chain', () => {
     const denied = { code: 'access_denied' };
     await expect(gate.unwrap(later, purpose)).rejects.toMatchObject(denied);
     const root = new Uint8Array(32);
-    await owned.ledger.freezeCohort({ run, round: 2, root, members: readers, entropy: root });
+    await owned.ledger.freezeCohort({ run, attempt: 2, root, members: readers, entropy: root });
     expect(await gate.unwrap(later, purpose)).toEqual(key);
     await expect(gate.unwrap(earlier, purpose)).rejects.toMatchObject(denied);
   });

@@ -69,11 +69,11 @@ it('one liar among six is suspended within six attempts, and the others commit',
 
   const [first] = suspended();
   expect(first!.members).toContain(toHex(liar.identity.publicKey));
-  expect(first!.round).toBeLessThanOrEqual(MOST);
+  expect(first!.attempt).toBeLessThanOrEqual(MOST);
   const [commit] = run.records('commit');
-  const survivors = run.records('survivors').find(({ round }) => round === commit!.round);
+  const survivors = run.records('survivors').find(({ attempt }) => attempt === commit!.attempt);
   expect(survivors!.body.members.map(toHex)).not.toContain(toHex(liar.identity.publicKey));
   // Everything that was frozen is on the chain, for everybody to compare.
-  const shown = await ledger.readSurvivors(run.run, commit!.round);
+  const shown = await ledger.readSurvivors(run.run, commit!.attempt);
   expect(shown?.hash).toEqual(survivors!.body.hash);
 });

@@ -19,7 +19,7 @@ const owner = keyOf(1);
 const member = keyOf(2);
 const spec = specFor(owner);
 const key = new Uint8Array(32).fill(8);
-const purpose: KeyPurpose = { run: hashRunSpec(spec), round: 1, role: 'model' };
+const purpose: KeyPurpose = { run: hashRunSpec(spec), attempt: 1, role: 'model' };
 
 let devnet: Devnet;
 beforeAll(async () => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const { ledger } = await connect(devnet, owner, spec);
   await ledger.freezeCohort({
     run: purpose.run,
-    round: 1,
+    attempt: 1,
     root: new Uint8Array(32).fill(1),
     members: [publicKeyOf(member)],
     entropy: new Uint8Array(32),

@@ -43,7 +43,7 @@ const stage = async (name: string) => {
   const { ledger } = await connectNetwork(networkOf(devnet), suiSignerOf(identity), { spec });
   await ledger.registerModel({
     run,
-    round: 0,
+    attempt: 0,
     modelHash: hashModel(spec.model, coordinator.weights),
     blob: {
       id: Buffer.alloc(32, 9).toString('base64url'),
@@ -57,26 +57,26 @@ const stage = async (name: string) => {
 };
 
 /** An attempt up to the question for answers, each freeze on the chain before its record. */
-const attempt = async (
+const play = async (
   { coordinator, ledger }: Awaited<ReturnType<typeof stage>>,
   members: readonly Uint8Array[],
   survivors = members,
 ): Promise<void> => {
   const { run } = coordinator;
-  const { round, body: opened } = await coordinator.open((body) => ({
+  const { attempt, body: opened } = await coordinator.open((body) => ({
     ...body,
     invited: [...members],
   }));
   await coordinator.collect(members, 'register');
-  const cohort = { run, round, members, root: cohortRoot(members), entropy: opened.beacon };
+  const cohort = { run, attempt, members, root: cohortRoot(members), entropy: opened.beacon };
   const { beacon, receipt } = await ledger.freezeCohort(cohort);
   await coordinator.cohort(members, (body) => ({ ...body, beacon, receipt }));
   await coordinator.sharers(members);
   const uploads = (await coordinator.collect(survivors, 'upload')).map(({ hash }) => hash);
-  const context = coordinator.round?.context ?? new Uint8Array();
+  const context = coordinator.attempt?.context ?? new Uint8Array();
   const frozen = await ledger.freezeSurvivors({
     run,
-    round,
+    attempt,
     members: survivors,
     hash: survivorsHash({
       context,
@@ -93,10 +93,10 @@ const attempt = async (
 it('the very same set is answered again on the same model', async () => {
   const staged = await stage('the same set');
   const { coordinator, members } = staged;
-  await attempt(staged, members);
+  await play(staged, members);
   await coordinator.collect(members, 'unmask');
   coordinator.abort();
-  await attempt(staged, members);
+  await play(staged, members);
   const stated = coordinator.recordsOf(members[0]!, 'register')[0]?.body.answered ?? [];
   expect(stated.map(toHex)).toEqual([setName(members.map(addressOf))]);
   await coordinator.collect(members, 'unmask');
@@ -105,11 +105,11 @@ it('the very same set is answered again on the same model', async () => {
 it('a set that parts one update from the one before is refused, by what the chain shows', async () => {
   const staged = await stage('another set');
   const { coordinator, members } = staged;
-  await attempt(staged, members);
+  await play(staged, members);
   await coordinator.collect(members, 'unmask');
   coordinator.abort();
   const others = members.slice(1);
-  await attempt(staged, others);
+  await play(staged, others);
   const asked = running.filter(({ key }) => others.some((other) => equalBytes(other, key)));
   expect(asked).toHaveLength(4);
   for (const { key, event } of asked) {

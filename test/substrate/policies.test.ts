@@ -32,10 +32,10 @@ const ROLES = { cohort: 0, auditor: 1, pass: 2, subscription: 3, time: 4, comput
  * [object 32][round u64 LE][role 1][nonce 16], written here once more so that the product's own
  * code is not its own witness.
  */
-const nameOf = (object: string, round: number, role: number): Uint8Array => {
+const nameOf = (object: string, attempt: number, role: number): Uint8Array => {
   const name = new Uint8Array(57);
   name.set(fromHex(object));
-  new DataView(name.buffer).setBigUint64(32, BigInt(round), true);
+  new DataView(name.buffer).setBigUint64(32, BigInt(attempt), true);
   name[40] = role;
   name.set(new Uint8Array(16).fill(9), 41);
   return name;
@@ -61,15 +61,15 @@ const newRun = async (name: string) => {
 
 /** The key's name, and the objects that the policy is asked with. */
 const question = (world: World, policy: Policy): { name: Uint8Array; objects: string[] } => {
-  const { round } = policy;
+  const { attempt } = policy;
   const role = ROLES[policy.type];
   if (!('offer' in policy)) {
     const { first } = world.run;
-    return { name: nameOf(first, round, policy.sealed?.role ?? role), objects: [first] };
+    return { name: nameOf(first, attempt, policy.sealed?.role ?? role), objects: [first] };
   }
   const { offer, shown, sealed } = policy;
   return {
-    name: nameOf(world.run[sealed?.run ?? offer], round, role),
+    name: nameOf(world.run[sealed?.run ?? offer], attempt, role),
     objects: [must(world.offer[offer]), must(world[policy.type][shown])],
   };
 };

@@ -28,10 +28,10 @@ export const PERIOD_MS = 2 * HOUR;
 
 /** Times are milliseconds since the story began. Runs are the first one where none is named. */
 export type Step =
-  | { readonly type: 'cohort'; readonly round: number; readonly members: readonly Who[] }
-  | { readonly type: 'survivors'; readonly round: number; readonly members: readonly Who[] }
+  | { readonly type: 'cohort'; readonly attempt: number; readonly members: readonly Who[] }
+  | { readonly type: 'survivors'; readonly attempt: number; readonly members: readonly Who[] }
   /** The model of a round whose survivors are frozen. */
-  | { readonly type: 'publish'; readonly round: number }
+  | { readonly type: 'publish'; readonly attempt: number }
   | { readonly type: 'revoke' | 'readmit' | 'addAuditor' | 'removeAuditor'; readonly who: Who }
   | {
       readonly type: 'grant';
@@ -63,12 +63,12 @@ export type Step =
 export type Policy =
   | {
       readonly type: 'cohort' | 'auditor' | 'compute' | 'unmask' | 'time';
-      readonly round: number;
+      readonly attempt: number;
       readonly sealed?: { readonly role: number };
     }
   | {
       readonly type: 'pass' | 'subscription';
-      readonly round: number;
+      readonly attempt: number;
       /** Of which run the offer is, and the pass or subscription that is shown. */
       readonly offer: Which;
       readonly shown: Which;
@@ -102,13 +102,13 @@ const attempt = (title: string, reader: Who, policy: Policy, outcome: Outcome): 
   outcome,
 });
 
-const cohort = { type: 'cohort', round: 3 } as const;
-const compute = { type: 'compute', round: 3 } as const;
-const unmask = { type: 'unmask', round: 3 } as const;
-const pass = { type: 'pass', round: 3, offer: 'first', shown: 'first' } as const;
-const subscription = { type: 'subscription', round: 3, offer: 'first', shown: 'first' } as const;
-const time = { type: 'time', round: 3 } as const;
-const FROZEN: Step = { type: 'cohort', round: 3, members: ['alice', 'bob'] };
+const cohort = { type: 'cohort', attempt: 3 } as const;
+const compute = { type: 'compute', attempt: 3 } as const;
+const unmask = { type: 'unmask', attempt: 3 } as const;
+const pass = { type: 'pass', attempt: 3, offer: 'first', shown: 'first' } as const;
+const subscription = { type: 'subscription', attempt: 3, offer: 'first', shown: 'first' } as const;
+const time = { type: 'time', attempt: 3 } as const;
+const FROZEN: Step = { type: 'cohort', attempt: 3, members: ['alice', 'bob'] };
 
 export const STORIES: readonly Story[] = [
   {
@@ -119,25 +119,30 @@ export const STORIES: readonly Story[] = [
       attempt('outsider', 'outsider', cohort, 'policy'),
       attempt('the owner, who is no member', 'owner', cohort, 'policy'),
       attempt('member', 'alice', cohort, 'admitted'),
-      attempt('member, a round before its first', 'alice', { type: 'cohort', round: 2 }, 'policy'),
-      attempt('member, a later round', 'alice', { type: 'cohort', round: 4 }, 'admitted'),
+      attempt(
+        'member, a round before its first',
+        'alice',
+        { type: 'cohort', attempt: 2 },
+        'policy',
+      ),
+      attempt('member, a later round', 'alice', { type: 'cohort', attempt: 4 }, 'admitted'),
       attempt(
         'member, with a name for auditors',
         'alice',
         { ...cohort, sealed: { role: 1 } },
         'name',
       ),
-      { type: 'cohort', round: 4, members: ['outsider'] },
+      { type: 'cohort', attempt: 4, members: ['outsider'] },
       attempt(
         'outsider once in a cohort, its round',
         'outsider',
-        { type: 'cohort', round: 4 },
+        { type: 'cohort', attempt: 4 },
         'admitted',
       ),
       attempt('outsider once in a cohort, an earlier round', 'outsider', cohort, 'policy'),
       { type: 'revoke', who: 'alice' },
       attempt('revoked member', 'alice', cohort, 'policy'),
-      attempt('revoked member, a later round', 'alice', { type: 'cohort', round: 4 }, 'policy'),
+      attempt('revoked member, a later round', 'alice', { type: 'cohort', attempt: 4 }, 'policy'),
       attempt('another member after the revocation', 'bob', cohort, 'admitted'),
       { type: 'readmit', who: 'alice' },
       attempt('readmitted member', 'alice', cohort, 'admitted'),
@@ -146,14 +151,14 @@ export const STORIES: readonly Story[] = [
   {
     title: 'auditor',
     steps: [
-      attempt('before being named', 'auditor', { type: 'auditor', round: 3 }, 'policy'),
+      attempt('before being named', 'auditor', { type: 'auditor', attempt: 3 }, 'policy'),
       { type: 'addAuditor', who: 'auditor' },
-      attempt('named', 'auditor', { type: 'auditor', round: 3 }, 'admitted'),
+      attempt('named', 'auditor', { type: 'auditor', attempt: 3 }, 'admitted'),
       { type: 'removeAuditor', who: 'auditor' },
-      attempt('removed', 'auditor', { type: 'auditor', round: 3 }, 'policy'),
-      attempt('of the specification', 'agreed', { type: 'auditor', round: 3 }, 'admitted'),
+      attempt('removed', 'auditor', { type: 'auditor', attempt: 3 }, 'policy'),
+      attempt('of the specification', 'agreed', { type: 'auditor', attempt: 3 }, 'admitted'),
       { type: 'revoke', who: 'agreed' },
-      attempt('revoked as a member', 'agreed', { type: 'auditor', round: 3 }, 'admitted'),
+      attempt('revoked as a member', 'agreed', { type: 'auditor', attempt: 3 }, 'admitted'),
     ],
   },
   {
@@ -162,8 +167,8 @@ export const STORIES: readonly Story[] = [
       attempt('without a grant', 'node', compute, 'policy'),
       { type: 'grant', who: 'node', first: 3, last: 4, until: HOUR },
       attempt('granted', 'node', compute, 'admitted'),
-      attempt('a round before the grant', 'node', { type: 'compute', round: 2 }, 'policy'),
-      attempt('a round after the grant', 'node', { type: 'compute', round: 5 }, 'policy'),
+      attempt('a round before the grant', 'node', { type: 'compute', attempt: 2 }, 'policy'),
+      attempt('a round after the grant', 'node', { type: 'compute', attempt: 5 }, 'policy'),
       attempt('another node', 'outsider', compute, 'policy'),
       { type: 'clock', at: 2 * HOUR },
       attempt('grant that ended', 'node', compute, 'policy'),
@@ -178,22 +183,22 @@ export const STORIES: readonly Story[] = [
     steps: [
       FROZEN,
       attempt('before the survivors are frozen', 'aggregator', unmask, 'policy'),
-      { type: 'survivors', round: 3, members: ['alice'] },
+      { type: 'survivors', attempt: 3, members: ['alice'] },
       attempt('aggregator, survivors frozen', 'aggregator', unmask, 'admitted'),
       attempt('a member, survivor or not', 'bob', unmask, 'admitted'),
       attempt('outsider, survivors frozen', 'outsider', unmask, 'policy'),
       attempt('auditor not named', 'auditor', unmask, 'policy'),
       attempt('auditor of the specification', 'agreed', unmask, 'admitted'),
-      { type: 'cohort', round: 4, members: ['node'] },
+      { type: 'cohort', attempt: 4, members: ['node'] },
       attempt('member of an attempt on the same model', 'node', unmask, 'policy'),
-      { type: 'publish', round: 3 },
-      { type: 'cohort', round: 5, members: ['node'] },
+      { type: 'publish', attempt: 3 },
+      { type: 'cohort', attempt: 5, members: ['node'] },
       attempt('member of an attempt on its model', 'node', unmask, 'admitted'),
-      { type: 'cohort', round: 6, members: ['owner'] },
+      { type: 'cohort', attempt: 6, members: ['owner'] },
       attempt('member of another attempt on its model', 'owner', unmask, 'admitted'),
-      { type: 'survivors', round: 6, members: ['owner'] },
-      { type: 'publish', round: 6 },
-      { type: 'cohort', round: 7, members: ['outsider'] },
+      { type: 'survivors', attempt: 6, members: ['owner'] },
+      { type: 'publish', attempt: 6 },
+      { type: 'cohort', attempt: 7, members: ['outsider'] },
       attempt('member of an attempt on the model after', 'outsider', unmask, 'policy'),
       { type: 'addAuditor', who: 'auditor' },
       attempt('auditor named', 'auditor', unmask, 'admitted'),
@@ -218,9 +223,9 @@ export const STORIES: readonly Story[] = [
       ),
       { type: 'pass', of: 'first', holder: 'bob' },
       attempt('of this model', 'bob', pass, 'admitted'),
-      attempt('a round before the offer', 'bob', { ...pass, round: 1 }, 'policy'),
-      attempt('the last round of the offer', 'bob', { ...pass, round: 4 }, 'admitted'),
-      attempt('a round after the offer', 'bob', { ...pass, round: 5 }, 'policy'),
+      attempt('a round before the offer', 'bob', { ...pass, attempt: 1 }, 'policy'),
+      attempt('the last round of the offer', 'bob', { ...pass, attempt: 4 }, 'admitted'),
+      attempt('a round after the offer', 'bob', { ...pass, attempt: 5 }, 'policy'),
       attempt("somebody else's", 'outsider', pass, 'ownership'),
       { type: 'revokePass', of: 'first' },
       attempt('revoked', 'bob', pass, 'policy'),
@@ -235,7 +240,7 @@ export const STORIES: readonly Story[] = [
       attempt('to another model', 'bob', { ...subscription, shown: 'second' }, 'policy'),
       { type: 'subscribe', of: 'first', holder: 'bob' },
       attempt('running', 'bob', subscription, 'admitted'),
-      attempt('a round after the offer', 'bob', { ...subscription, round: 5 }, 'policy'),
+      attempt('a round after the offer', 'bob', { ...subscription, attempt: 5 }, 'policy'),
       attempt("somebody else's", 'outsider', subscription, 'ownership'),
       { type: 'clock', at: 3 * HOUR },
       attempt('expired', 'bob', subscription, 'policy'),
@@ -252,8 +257,8 @@ export const STORIES: readonly Story[] = [
       attempt('still closed', 'owner', time, 'policy'),
       { type: 'clock', at: 6 * HOUR },
       attempt('open', 'outsider', time, 'admitted'),
-      attempt('open, a round before', 'outsider', { ...time, round: 1 }, 'policy'),
-      attempt('open, a round after', 'outsider', { ...time, round: 4 }, 'policy'),
+      attempt('open, a round before', 'outsider', { ...time, attempt: 1 }, 'policy'),
+      attempt('open, a round after', 'outsider', { ...time, attempt: 4 }, 'policy'),
     ],
   },
 ];

@@ -32,12 +32,12 @@ const stepText = (step: Step): string[] => {
   switch (step.type) {
     case 'cohort':
     case 'survivors': {
-      const { type, round, members } = step;
+      const { type, attempt, members } = step;
       const name = type === 'cohort' ? 'test_freeze' : 'freeze_survivors';
-      return [onRun(name, round, list(members), HASH, HASH, '&clock')];
+      return [onRun(name, attempt, list(members), HASH, HASH, '&clock')];
     }
     case 'publish': {
-      const hash = `x"${step.round.toString(16).padStart(2, '0').repeat(32)}"`;
+      const hash = `x"${step.attempt.toString(16).padStart(2, '0').repeat(32)}"`;
       const facts = [
         // No state of a strategy.
         'vector[]',
@@ -46,7 +46,7 @@ const stepText = (step: Step): string[] => {
         'option::none()',
       ];
       const blob = `model::blob(7, ${HASH}, 99)`;
-      const args = [step.round, HASH, hash, ...facts, HASH, blob, 'scenario.ctx()'];
+      const args = [step.attempt, HASH, hash, ...facts, HASH, blob, 'scenario.ctx()'];
       return [call('model::publish', '&cap_first', '&mut run_first', ...args)];
     }
     case 'revoke':
@@ -109,7 +109,7 @@ const attemptText = ({ reader, policy }: Attempt): string[] => {
   const role = ROLES[policy.type];
   const begin = `scenario.next_tx(${constant(reader)});`;
   const name = (of: Which, named: number): string =>
-    `identity::name(object::id_address(&run_${of}), ${policy.round}, ${named})`;
+    `identity::name(object::id_address(&run_${of}), ${policy.attempt}, ${named})`;
   switch (policy.type) {
     case 'pass': {
       const { offer, shown, sealed } = policy;

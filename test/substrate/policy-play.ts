@@ -78,7 +78,7 @@ export const setStage = async (devnet: Devnet): Promise<Stage> => {
             arguments: [
               object(cap.first),
               object(run.first),
-              pure.u64(step.round),
+              pure.u64(step.attempt),
               step.type === 'cohort'
                 ? pure(
                     bcs
@@ -102,9 +102,9 @@ export const setStage = async (devnet: Devnet): Promise<Stage> => {
             arguments: [
               object(cap.first),
               object(run.first),
-              pure.u64(step.round),
+              pure.u64(step.attempt),
               pure.vector('u8', bytes32),
-              pure.vector('u8', new Uint8Array(32).fill(step.round)),
+              pure.vector('u8', new Uint8Array(32).fill(step.attempt)),
               pure.vector('u8', []),
               pure.u64(0),
               pure.vector('string', []),

@@ -39,8 +39,8 @@ const memoryLedger = (): PublicationLedger & { readonly said: Map<number, BlobRe
   const said = new Map<number, BlobRef>();
   return {
     said,
-    readPublication: async (round) => said.get(round),
-    recordPublication: async ({ round, blob }) => void said.set(round, blob),
+    readPublication: async (attempt) => said.get(attempt),
+    recordPublication: async ({ attempt, blob }) => void said.set(attempt, blob),
   };
 };
 
@@ -70,7 +70,7 @@ describe('publishRun', () => {
     const { store, puts } = counting();
     const ledger = memoryLedger();
     const first = await publishRun({ spec, transcript, store, ledger });
-    expect(first).toEqual({ round: 2, blob: ledger.said.get(2) });
+    expect(first).toEqual({ attempt: 2, blob: ledger.said.get(2) });
     expect(await publishRun({ spec, transcript, store, ledger })).toEqual(first);
     expect(puts()).toBe(1);
     const read = await readPublication(first?.blob as BlobRef, hashRunSpec(spec), store);
@@ -127,7 +127,7 @@ describe('readPublication', () => {
       (own) => ({ v: 1, spec: encodeRunSpec(own), transcript: new Uint8Array(1), more: 1 }),
       'data_malformed',
     ],
-    ['of another version', () => ({ v: 2 }), 'data_malformed'],
+    ['of another version', () => ({ v: 3 }), 'data_malformed'],
   ];
   it.each(parts)('refuses one %s', async (_, content, code) => {
     const store = memoryStore();
@@ -162,22 +162,22 @@ describe('on Sui', () => {
       sha256: new Uint8Array(32).fill(fill),
       size: 1_000 + fill,
     });
-    for (const round of [1, 2]) {
-      await ledger.freezeCohort({ run, round, root: hash, members, entropy: hash });
-      await ledger.freezeSurvivors({ run, round, hash, members, dataCommitment: hash });
+    for (const attempt of [1, 2]) {
+      await ledger.freezeCohort({ run, attempt, root: hash, members, entropy: hash });
+      await ledger.freezeSurvivors({ run, attempt, hash, members, dataCommitment: hash });
     }
     expect(await publications.readPublication(1)).toBeUndefined();
-    await publications.recordPublication({ round: 1, blob: blob(5) });
-    await publications.recordPublication({ round: 1, blob: blob(5) });
+    await publications.recordPublication({ attempt: 1, blob: blob(5) });
+    await publications.recordPublication({ attempt: 1, blob: blob(5) });
     expect(await publications.readPublication(1)).toEqual(blob(5));
-    const other = publications.recordPublication({ round: 1, blob: blob(6) });
+    const other = publications.recordPublication({ attempt: 1, blob: blob(6) });
     await expect(other).rejects.toMatchObject({ code: 'already_frozen' });
-    await publications.recordPublication({ round: 2, blob: blob(7) });
+    await publications.recordPublication({ attempt: 2, blob: blob(7) });
 
     const registry = { client, packageId: packageOf(devnet) };
     const found = await findPublished(registry, await ledger.runObject(run));
-    expect(found).toMatchObject({ specHash: run, publication: { round: 2, blob: blob(7) } });
-    const early = publications.recordPublication({ round: 3, blob: blob(8) });
+    expect(found).toMatchObject({ specHash: run, publication: { attempt: 2, blob: blob(7) } });
+    const early = publications.recordPublication({ attempt: 3, blob: blob(8) });
     await expect(early).rejects.toMatchObject({ code: 'transaction_failed', abortCode: 71 });
     await close();
   });

@@ -115,7 +115,7 @@ const audiencesIn = (envelope: Uint8Array) => {
   const schema = v.object({
     v: v.number(),
     sealed: v.array(
-      v.object({ audience: v.string(), round: v.number(), object: v.instance(Uint8Array) }),
+      v.object({ audience: v.string(), attempt: v.number(), object: v.instance(Uint8Array) }),
     ),
   });
   return decodeCbor(schema, envelope, 'envelope_malformed', 64 << 10).sealed;
@@ -144,11 +144,11 @@ describe('the table of denials, with published models', () => {
     step: Attempt,
   ) => {
     const { policy, reader, outcome, title } = step;
-    const model = models.get(policy.round) ?? (await publish(run, policy.round));
-    models.set(policy.round, model);
+    const model = models.get(policy.attempt) ?? (await publish(run, policy.attempt));
+    models.set(policy.attempt, model);
     if (outcome === 'admitted') {
       // It names nothing: what it owns is found.
-      expect(await readAs(run.spec, reader, model), title).toEqual(weightsOf(policy.round));
+      expect(await readAs(run.spec, reader, model), title).toEqual(weightsOf(policy.attempt));
       return;
     }
     const shown =
@@ -188,7 +188,7 @@ describe('sealing', () => {
       readers: readonly Uint8Array[],
       cohortOf?: number,
     ) => {
-      const purpose: KeyPurpose = { run: plain.run, round: 2, role };
+      const purpose: KeyPurpose = { run: plain.run, attempt: 2, role };
       const envelope = await plain.gate.wrap(
         new Uint8Array(32).fill(5),
         purpose,
@@ -218,7 +218,7 @@ describe('sealing', () => {
       expect(after?.find((each) => each.audience === audience)).toEqual(
         before?.find((each) => each.audience === audience),
       );
-    expect(after?.find(({ audience }) => audience === 'cohort')?.round).toBe(3);
+    expect(after?.find(({ audience }) => audience === 'cohort')?.attempt).toBe(3);
     expect(audiencesIn((await run.keeper.rewrap(model, readers.slice(0, 1), 4)).envelope)).toEqual(
       after?.filter(({ audience }) => audience !== 'cohort'),
     );
@@ -300,12 +300,12 @@ describe('a run on chain', () => {
 
   it('lets whoever recomputes a round open its bundle, once the survivors are frozen', async () => {
     const run = await startRun(specFor(owner));
-    const purpose: KeyPurpose = { run: run.run, round: 1, role: 'bundle' };
+    const purpose: KeyPurpose = { run: run.run, attempt: 1, role: 'bundle' };
     const key = new Uint8Array(32).fill(6);
     const envelope = await run.gate.wrap(key, purpose, [run.spec.coordinator]);
     const members = MEMBERS.map((who) => publicKeyOf(keyOfWho(who)));
     const hash = new Uint8Array(32);
-    const about = { run: run.run, round: 1 };
+    const about = { run: run.run, attempt: 1 };
     await run.ledger.freezeCohort({ ...about, root: hash, members, entropy: hash });
     const openAs = async (who: Who) =>
       (await connect(devnet, keyOfWho(who), run.spec)).gate.unwrap(envelope, purpose);
@@ -319,7 +319,7 @@ describe('a run on chain', () => {
     const after = [publicKeyOf(keyOfWho('outsider'))];
     await run.ledger.freezeCohort({
       ...about,
-      round: 2,
+      attempt: 2,
       root: hash,
       members: after,
       entropy: hash,
@@ -332,7 +332,7 @@ describe('a run on chain', () => {
     const run = await startRun(specFor(owner));
     const members = MEMBERS.map((who) => publicKeyOf(keyOfWho(who)));
     const hash = new Uint8Array(32).fill(3);
-    const about = { run: run.run, round: 1 };
+    const about = { run: run.run, attempt: 1 };
     const payer = stage.senderOf('bob');
     const issue = (who: Who) =>
       issueReceipt(stage.registry, payer, run.object, 1, addressOfWho(who));
@@ -352,7 +352,7 @@ describe('a run on chain', () => {
       {
         id: issued.id,
         run: run.object,
-        round: 1,
+        attempt: 1,
         member: addressOfWho('alice'),
         dataCommitment: '03'.repeat(32),
       },

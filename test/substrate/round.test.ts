@@ -95,11 +95,17 @@ it('is played, published and verified from the outside', async () => {
 
   const stranger = keyOf(170);
   const denied = await connectNetwork(networkOf(devnet), stranger, { spec });
-  const purpose = { run: hashRunSpec(spec), round: outcome.model.version, role: 'model' } as const;
+  const purpose = {
+    run: hashRunSpec(spec),
+    attempt: outcome.model.version,
+    role: 'model',
+  } as const;
   await expect(denied.gate.unwrap(outcome.model.envelope, purpose)).rejects.toMatchObject({
     code: 'access_denied',
   });
-  expect(await outside.ledger.modelObject(purpose.run, purpose.round)).toMatch(/^0x[0-9a-f]{64}$/);
+  expect(await outside.ledger.modelObject(purpose.run, purpose.attempt)).toMatch(
+    /^0x[0-9a-f]{64}$/,
+  );
 
   // An offer made after the run opens what was published before.
   const packageId = networkOf(devnet).floe?.packageId ?? '';
@@ -132,8 +138,16 @@ it('is played, published and verified from the outside', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'floe-round-'));
   try {
     await writeFile(join(folder, 'net.json'), JSON.stringify(devnet.config));
-    const pull = async (round: number) => {
-      const args = ['pull', runObject, '--network', 'net.json', '--round', String(round), '--json'];
+    const pull = async (attempt: number) => {
+      const args = [
+        'pull',
+        runObject,
+        '--network',
+        'net.json',
+        '--attempt',
+        String(attempt),
+        '--json',
+      ];
       const env = { ...process.env, FLOE_SUI_KEY: stranger.getSecretKey() };
       return promisify(execFile)(process.execPath, [MAIN, ...args], { cwd: folder, env });
     };

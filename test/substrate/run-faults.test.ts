@@ -104,7 +104,7 @@ it('4 of 13 nodes and a key server down, a slow node, corrupt slivers, a lagging
     // operators.
     const patient = { store: limits.store, gate: { serverTimeoutMs: 1_000 } };
     const result = await run(own, 1, { limits: patient });
-    expect(result.summary.roundsAborted).toBe(0);
+    expect(result.summary.attemptsAborted).toBe(0);
     expect(versions(result)).toEqual(versions(undisturbed));
     const { culprit, ...verified } = await verify(own, result);
     expect(culprit).toBeUndefined();
@@ -155,14 +155,14 @@ it('5 of 13 nodes and 2 of 3 key servers down in mid-run: named, nothing lost, f
   // Participants wait within the attempt, which then gives the very model of an undisturbed run.
   // Where the coordinator gives one up, its number is used up, and the rotation of a round is drawn
   // for its number: another model, as good and as well proven.
-  const { roundsAborted } = result.summary;
-  const same = roundsAborted === 0 ? 2 : 1;
+  const { attemptsAborted } = result.summary;
+  const same = attemptsAborted === 0 ? 2 : 1;
   expect(versions(result).slice(0, same)).toEqual(versions(undisturbed).slice(0, same));
   expect(result.summary).toMatchObject({ rounds: 2, status: 'complete' });
   expect([...participants]).not.toContain('violation');
   // Who pays for what is left must not count attempts.
   const kept = await readRun(result.folder);
-  expect(modelsOf(kept).at(-1)?.version).toBe(2 + roundsAborted);
+  expect(modelsOf(kept).at(-1)?.version).toBe(2 + attemptsAborted);
   expect(committedRounds(kept)).toBe(2);
   expect([...given]).not.toContain('internal');
   // Whoever watches is told what the adapters met.

@@ -77,7 +77,7 @@ const ledgerOf = async (members: readonly Ed25519Keypair[] = []) => {
   if (members.length > 0)
     await ledger.freezeCohort({
       run: suiteRun,
-      round: 4,
+      attempt: 4,
       root: new Uint8Array(32).fill(3),
       members: members.map(publicKeyOf),
       entropy: new Uint8Array(32),

@@ -7,7 +7,7 @@ import { openHistory, type JournalStep } from '../../coordinator/journal/history
 import type { Journal } from '../../coordinator/journal/port.ts';
 import { initialState, step, type State } from '../../coordinator/machine/index.ts';
 import type { Player } from './machine.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 /** The steps of a player's events, and the state after each; `from` events are not asked for. */
 export const stepsOf = (
@@ -61,7 +61,7 @@ export const attempt = (
   // What the last attempt asked for may be open still: the next one begins within the step that
   // ends it.
   for (const effect of player.effects.slice(0, seen).slice(-20))
-    if (effect.type === 'work' && effect.work.round === roundOf(player.state)?.round)
+    if (effect.type === 'work' && effect.work.attempt === attemptOf(player.state)?.attempt)
       player.work(effect);
   doWork();
   for (const type of [

@@ -30,13 +30,13 @@ import {
   type Work,
 } from '../../coordinator/machine/index.ts';
 import { signedOf } from './entries.ts';
-import { roundOf } from '../../coordinator/machine/index.ts';
+import { attemptOf } from '../../coordinator/machine/index.ts';
 
 /** Bytes of an upload of this specification for a cohort as large as it may be. */
 const uploadBytes = (player: Player): number =>
   uploadBytesOf(
     player.config,
-    roundOf(player.state)?.members.length || player.config.spec.cohort.size,
+    attemptOf(player.state)?.members.length || player.config.spec.cohort.size,
   );
 
 export interface Player {
@@ -58,7 +58,7 @@ export interface Player {
     who: number,
     type: Type,
     over?: Partial<Body<Type>>,
-    options?: { readonly from?: number; readonly round?: number; readonly run?: Uint8Array },
+    options?: { readonly from?: number; readonly attempt?: number; readonly run?: Uint8Array },
   ): readonly Effect[];
   /** Does the pending work of the machine, successfully. */
   work(...effects: readonly Effect[]): void;
@@ -107,7 +107,7 @@ export const createPlayer = async (
     run,
     coordinator: coordinator.publicKey,
     regroups,
-    sign: (type, round, body) => signRecord(coordinator, type, run, round, body),
+    sign: (type, attempt, body) => signRecord(coordinator, type, run, attempt, body),
   };
   const indexOf = (key: Uint8Array | string): number => {
     const hex = typeof key === 'string' ? key : toHex(key);
@@ -121,7 +121,7 @@ export const createPlayer = async (
   };
 
   const entriesOf = (who: number): Uint8Array[] => {
-    const members = roundOf(player.state)?.members ?? [];
+    const members = attemptOf(player.state)?.members ?? [];
     return members.map((key) => {
       const length = entryBytes(people[who]!.publicKey, fromHex(key));
       return new Uint8Array(length).fill(who + 1);
@@ -129,19 +129,19 @@ export const createPlayer = async (
   };
 
   const bodyOf = (who: number, type: RecordType): unknown => {
-    const { attempt } = player.state;
-    const round = roundOf(player.state);
-    const context = round?.context ?? new Uint8Array(32);
-    const survivors = round?.survivors?.body.hash ?? new Uint8Array(32);
+    const { attempt: number } = player.state;
+    const attempt = attemptOf(player.state);
+    const context = attempt?.context ?? new Uint8Array(32);
+    const survivors = attempt?.survivors?.body.hash ?? new Uint8Array(32);
     switch (type) {
       case 'register': {
         return {
-          open: round?.open?.hash ?? new Uint8Array(32),
+          open: attempt?.open?.hash ?? new Uint8Array(32),
           // With gaps, so that what was registered before is of no account.
-          counter: 2 * (attempt + 1),
+          counter: 2 * (number + 1),
           previous: h32(`before${who}`),
-          mask: deriveKeys(h32(`sigma${who}/${attempt}`), 'mask').public,
-          seal: deriveKeys(h32(`c${who}/${attempt}`), 'seal').public,
+          mask: deriveKeys(h32(`sigma${who}/${number}`), 'mask').public,
+          seal: deriveKeys(h32(`c${who}/${number}`), 'seal').public,
         };
       }
       case 'share':
@@ -186,36 +186,36 @@ export const createPlayer = async (
   };
 
   const resultOf = (work: Work): EventBody => {
-    const { round } = work;
+    const { attempt } = work;
     switch (work.type) {
       case 'wrap-model':
         return {
           type: 'opened',
-          round,
+          attempt,
           model: work.model,
           ...(work.commit === undefined ? {} : { bundle: new Uint8Array(8) }),
-          key: deriveKeys(h32(`answer${round}`), 'answer').public,
+          key: deriveKeys(h32(`answer${attempt}`), 'answer').public,
         };
       case 'freeze-cohort':
         return {
           type: 'cohort-frozen',
-          round,
+          attempt,
           beacon: localBeacon(work.root, work.entropy),
           receipt: 'r',
         };
       case 'judge-complaint':
-        return { type: 'complaint-judged', round, member: work.record.author, verdict: 'author' };
+        return { type: 'complaint-judged', attempt, member: work.record.author, verdict: 'author' };
       case 'fold':
-        return { type: 'folded', round, member: work.record.author };
+        return { type: 'folded', attempt, member: work.record.author };
       case 'freeze-survivors':
-        return { type: 'survivors-frozen', round, receipt: 'r' };
+        return { type: 'survivors-frozen', attempt, receipt: 'r' };
       case 'finish': {
-        const after = h32(`model${round}`);
+        const after = h32(`model${attempt}`);
         return {
           type: 'aggregated',
-          round,
+          attempt,
           commit: {
-            survivors: roundOf(player.state)?.survivors?.body.hash ?? new Uint8Array(32),
+            survivors: attemptOf(player.state)?.survivors?.body.hash ?? new Uint8Array(32),
             aggregate: { chunkRoot: h32('s'), size: uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
@@ -232,13 +232,13 @@ export const createPlayer = async (
               { name: 'loss', sum: 1 },
               { name: 'accuracy', sum: 2 },
             ],
-            beacon: h32(`beacon${round}`),
-            model: { ...model, version: round, hash: after },
+            beacon: h32(`beacon${attempt}`),
+            model: { ...model, version: attempt, hash: after },
           },
         };
       }
       case 'register-model':
-        return { type: 'registered', round, receipt: 'r' };
+        return { type: 'registered', attempt, receipt: 'r' };
     }
   };
 
@@ -271,10 +271,10 @@ export const createPlayer = async (
       who,
       type,
       over = {},
-      { from = who, round = player.state.attempt, run: of = run } = {},
+      { from = who, attempt = player.state.attempt, run: of = run } = {},
     ) => {
       const body = { ...(bodyOf(who, type) as Body<typeof type>), ...over } as Body<typeof type>;
-      const record = signRecord(people[who]!, type, of, round, body) as SignedRecord;
+      const record = signRecord(people[who]!, type, of, attempt, body) as SignedRecord;
       const entries = type === 'share' ? entriesOf(who) : type === 'unmask' ? [ANSWER] : [];
       return player.apply({ type: 'record', from: people[from]!.publicKey, record, entries });
     },
@@ -290,7 +290,7 @@ export const createPlayer = async (
       const next = { ...commit.model, hash: same };
       player.apply({ ...done, commit: { ...commit, step: moved, model: next } });
     },
-    members: () => (roundOf(player.state)?.members ?? []).map(indexOf),
+    members: () => (attemptOf(player.state)?.members ?? []).map(indexOf),
   };
   player.apply({
     type: 'started',

@@ -89,11 +89,11 @@ export interface TestParticipantInit {
   readonly gate?: AccessGate;
   readonly random: RandomSource;
   /** The local update; must be a function of its arguments for runs to be comparable. */
-  readonly train: (model: Float32Array, round: number) => Float32Array;
+  readonly train: (model: Float32Array, attempt: number) => Float32Array;
   /** Closes its connection instead of taking this step, in the rounds that the predicate names. */
-  readonly dropAt?: (step: Step, round: number) => boolean;
-  /** Registers in this round as if it never had. */
-  readonly forgets?: (round: number) => boolean;
+  readonly dropAt?: (step: Step, attempt: number) => boolean;
+  /** Registers in this attempt as if it never had. */
+  readonly forgets?: (attempt: number) => boolean;
   /** Changes what it is about to say. */
   readonly lie?: {
     readonly commitment?: boolean;
@@ -168,20 +168,20 @@ export class TestParticipant {
     this.#connection?.send(bytes);
   }
 
-  sign<Type extends RecordType>(type: Type, round: number, body: Body<Type>): SignedRecord<Type> {
-    return signRecord(this.identity, type, this.#run, round, body);
+  sign<Type extends RecordType>(type: Type, attempt: number, body: Body<Type>): SignedRecord<Type> {
+    return signRecord(this.identity, type, this.#run, attempt, body);
   }
 
-  withdraw(round: number): void {
-    this.#send({ type: 'withdraw', round, code: 'trainer_failed' });
+  withdraw(attempt: number): void {
+    this.#send({ type: 'withdraw', attempt, code: 'trainer_failed' });
   }
 
-  sent(round: number): Memory | undefined {
-    return this.#rounds.get(round);
+  sent(attempt: number): Memory | undefined {
+    return this.#rounds.get(attempt);
   }
 
-  #drops(step: Step, round: number): boolean {
-    if (this.#init.dropAt?.(step, round) !== true) return false;
+  #drops(step: Step, attempt: number): boolean {
+    if (this.#init.dropAt?.(step, attempt) !== true) return false;
     this.disconnect();
     return true;
   }
@@ -231,13 +231,13 @@ export class TestParticipant {
   }
 
   #open(open: SignedRecord<'open'>): void {
-    let memory = this.#rounds.get(open.round);
+    let memory = this.#rounds.get(open.attempt);
     if (memory === undefined) {
       const sigma = this.#init.random(32);
-      const forgets = this.#init.forgets?.(open.round) === true;
+      const forgets = this.#init.forgets?.(open.attempt) === true;
       const before = forgets ? undefined : [...this.#rounds.values()].at(-1)?.register;
       const seal = this.#init.random(32);
-      const register = this.sign('register', open.round, {
+      const register = this.sign('register', open.attempt, {
         open: open.hash,
         counter: (before?.body.counter ?? 0) + 1,
         ...(before === undefined ? {} : { previous: before.hash }),
@@ -245,15 +245,15 @@ export class TestParticipant {
         seal: deriveKeys(seal, 'seal').public,
       });
       memory = { open, sigma, seal, register, held: new Map() };
-      this.#rounds.set(open.round, memory);
+      this.#rounds.set(open.attempt, memory);
     }
-    if (this.#drops('register', open.round)) return;
+    if (this.#drops('register', open.attempt)) return;
     this.#send({ type: 'record', record: memory.register.bytes });
   }
 
   async #cohort(bytes: Uint8Array, registers: readonly Uint8Array[]): Promise<void> {
     const record = decodeRecordOf('cohort', bytes);
-    const memory = this.#rounds.get(record.round);
+    const memory = this.#rounds.get(record.attempt);
     if (memory === undefined) throw new Error('a cohort without an open record');
     const cohort = freezeCohort(
       registers.map((one) => {
@@ -263,7 +263,7 @@ export class TestParticipant {
       record.body.beacon,
     );
     const { open } = memory;
-    const context = contextOf({ run: this.#run, round: record.round, open, cohort: record });
+    const context = contextOf({ run: this.#run, attempt: record.attempt, open, cohort: record });
     const { sigma, seal } = memory;
     const self = this.identity.publicKey;
     memory.cohort ??= {
@@ -274,7 +274,7 @@ export class TestParticipant {
     };
     if (this.#init.spec.secagg === 'none') return this.#upload(memory);
     if (memory.share === undefined) {
-      memory.selfSecret = selfSecretOf(this.#init.random(32), this.#entropy(record.round));
+      memory.selfSecret = selfSecretOf(this.#init.random(32), this.#entropy(record.attempt));
       const { message, own } = await this.#makeShares(memory.cohort.party, memory.selfSecret);
       memory.own = own;
       const commitment =
@@ -286,7 +286,7 @@ export class TestParticipant {
         lie === undefined ? message.entries : message.entries.map(lie === true ? broken : lie);
       memory.share = {
         entries,
-        record: this.sign('share', record.round, {
+        record: this.sign('share', record.attempt, {
           context,
           commitment,
           entries: signedOf(context, self, entries),
@@ -296,7 +296,7 @@ export class TestParticipant {
         }),
       };
     }
-    if (this.#drops('share', record.round)) return;
+    if (this.#drops('share', record.attempt)) return;
     const { entries } = memory.share;
     this.#send({ type: 'share', record: memory.share.record.bytes, entries: [...entries] });
   }
@@ -322,7 +322,7 @@ export class TestParticipant {
     inbox: Extract<ServerFrame, { readonly type: 'sharers' }>['inbox'],
   ): Promise<void> {
     const record = decodeRecordOf('sharers', bytes);
-    const memory = this.#rounds.get(record.round);
+    const memory = this.#rounds.get(record.attempt);
     if (memory?.cohort === undefined) throw new Error('sharers without a cohort');
     memory.sharers = record.body.members;
     for (const item of inbox) {
@@ -334,7 +334,7 @@ export class TestParticipant {
         memory.held.set(toHex(author), await openEntry(party, author, item.entry));
       } catch (thrown) {
         if (!(thrown instanceof FloeError) || thrown.code !== 'share_invalid') throw thrown;
-        memory.complaint ??= this.sign('complaint', record.round, {
+        memory.complaint ??= this.sign('complaint', record.attempt, {
           context,
           accused: author,
           share: share.hash,
@@ -357,7 +357,7 @@ export class TestParticipant {
       );
       const share = decodeRecordOf('share', item!.record);
       const { context, cohort } = memory.cohort;
-      memory.complaint ??= this.sign('complaint', record.round, {
+      memory.complaint ??= this.sign('complaint', record.attempt, {
         context,
         accused: share.author,
         share: share.hash,
@@ -372,13 +372,13 @@ export class TestParticipant {
   }
 
   /** Its part of the next beacon. */
-  #entropy(round: number): Uint8Array {
-    return sha256(this.identity.publicKey, new Uint8Array([round]));
+  #entropy(attempt: number): Uint8Array {
+    return sha256(this.identity.publicKey, new Uint8Array([attempt]));
   }
 
   async #upload(memory: Memory): Promise<void> {
     const { spec, store, random, train } = this.#init;
-    const { round } = memory.open;
+    const { attempt } = memory.open;
     if (memory.upload === undefined && memory.cohort !== undefined) {
       const { cohort, context, record } = memory.cohort;
       const { model } = memory.open.body;
@@ -387,14 +387,14 @@ export class TestParticipant {
       const flat = await openModel({ run: this.#run, model, cipher }, spec.model, gate);
       const n = cohort.members.length;
       const { lanes, layout } = encodeUpdate({
-        delta: train(flat, round),
+        delta: train(flat, attempt),
         examples: 10,
         metrics: [1.5, 7],
         extras: extrasOf(DEFAULT_METRICS),
         spec: spec.encoding,
         n,
         rotationSeed: rotationSeed({
-          round,
+          attempt,
           modelHash: model.hash,
           cohortRoot: record.body.root,
         }),
@@ -419,7 +419,7 @@ export class TestParticipant {
       const packed = pack(lanes, layoutOf(spec, n).modulusBits);
       memory.upload = await this.#put(memory, context, packed, gate, random);
     }
-    if (memory.upload === undefined || this.#drops('upload', round)) return;
+    if (memory.upload === undefined || this.#drops('upload', attempt)) return;
     this.#send({ type: 'record', record: memory.upload.bytes });
   }
 
@@ -431,43 +431,43 @@ export class TestParticipant {
     random: RandomSource,
   ): Promise<SignedRecord<'upload'>> {
     const { spec, store, lie } = this.#init;
-    const { round } = memory.open;
+    const { attempt } = memory.open;
     let bytes = packed;
     let envelope: Uint8Array | undefined;
     if (spec.secagg === 'none') {
       const key = random(32);
-      const purpose = { run: this.#run, round, role: 'update' } as const;
+      const purpose = { run: this.#run, attempt, role: 'update' } as const;
       bytes = await encryptBlob(key, purpose, packed);
       envelope = await gate.wrap(key, purpose, [spec.coordinator, ...spec.auditors]);
     }
     const ref = await store.put(bytes);
     const layout = layoutOf(spec, memory.cohort?.cohort.members.length ?? 0);
-    return this.sign('upload', round, {
+    return this.sign('upload', attempt, {
       context,
       blob: { id: ref.id, sha256: ref.sha256, size: ref.size },
       chunkRoot: lie?.upload === true ? new Uint8Array(32) : chunkRoot(layout, bytes),
-      ...(envelope === undefined ? {} : { envelope, entropy: this.#entropy(round) }),
+      ...(envelope === undefined ? {} : { envelope, entropy: this.#entropy(attempt) }),
       ...(await lie?.claim?.()),
     });
   }
 
   #survivors(record: SignedRecord<'survivors'>): void {
-    const memory = this.#rounds.get(record.round);
+    const memory = this.#rounds.get(record.attempt);
     if (memory === undefined || this.#init.spec.secagg === 'none') return;
     memory.survivors = record;
-    memory.consistent ??= this.sign('consistent', record.round, {
+    memory.consistent ??= this.sign('consistent', record.attempt, {
       context: record.body.context,
       survivors: record.body.hash,
     });
-    if (this.#drops('consistent', record.round)) return;
+    if (this.#drops('consistent', record.attempt)) return;
     this.#send({ type: 'record', record: memory.consistent.bytes });
   }
 
   async #consistency(records: readonly Uint8Array[]): Promise<void> {
     const [first] = records;
     if (first === undefined) return;
-    const { round } = decodeRecordOf('consistent', first);
-    const memory = this.#rounds.get(round);
+    const { attempt } = decodeRecordOf('consistent', first);
+    const memory = this.#rounds.get(attempt);
     if (memory?.survivors === undefined || memory.sharers === undefined) return;
     const alive = new Set(memory.survivors.body.members.map(toHex));
     if (memory.unmask === undefined) {
@@ -488,13 +488,13 @@ export class TestParticipant {
         random: this.#init.random,
       });
       memory.answer = answer;
-      memory.unmask = this.sign('unmask', round, {
+      memory.unmask = this.sign('unmask', attempt, {
         context: memory.survivors.body.context,
         survivors: memory.survivors.body.hash,
         answer: sha256(answer),
       });
     }
-    if (this.#drops('unmask', round)) return;
+    if (this.#drops('unmask', attempt)) return;
     this.#send({ type: 'unmask', record: memory.unmask.bytes, answer: memory.answer! });
   }
 }

@@ -110,8 +110,8 @@ export const createStage = async (
         spec,
         store,
         random: seededRandom(deriveSeed(utf8('participant'), name)),
-        train: (model, round) =>
-          model.map((value, i) => 0.01 * (name.length + round) * Math.sin(i) - 0.001 * value),
+        train: (model, attempt) =>
+          model.map((value, i) => 0.01 * (name.length + attempt) * Math.sin(i) - 0.001 * value),
         ...over,
       }),
   };

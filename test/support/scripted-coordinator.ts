@@ -61,7 +61,7 @@ import {
   threshold,
   unmask,
   type Lanes,
-  type RoundKeys,
+  type AttemptKeyPairs,
 } from '../../protocol/secagg/index.ts';
 import { hashModel, parameterCount } from '../../protocol/model/index.ts';
 import { pathOf } from './entries.ts';
@@ -124,14 +124,14 @@ export class ScriptedCoordinator {
   waiting: readonly Uint8Array[] = [];
   /** What the last sum opened. */
   #entropies: readonly Uint8Array[] = [];
-  round: Round | undefined;
-  /** The records of the round that made the newest commit, and the key of its bundle. */
+  attempt: Round | undefined;
+  /** The records of the attempt that made the newest commit, and the key of its bundle. */
   last: { commit: OfType<'commit'>; records: Uint8Array[]; key: Uint8Array } | undefined;
   #modelKey: Uint8Array = new Uint8Array(32);
   /** Every frame a participant sent, by its key. */
   readonly frames = new Map<string, ClientFrame[]>();
   readonly #sessions = new Map<string, Connection>();
-  /** What was sent to each member in this round: sent again when it comes back. */
+  /** What was sent to each member in this attempt: sent again when it comes back. */
   readonly #outbox = new Map<string, Uint8Array[]>();
   /**
    * What is shown as its last registration to who logs in; an honest coordinator shows the real
@@ -276,39 +276,39 @@ export class ScriptedCoordinator {
     }
   }
 
-  /** What was sent in this round is not sent again to who comes back. */
+  /** What was sent in this attempt is not sent again to who comes back. */
   forget(): void {
     this.#outbox.clear();
   }
 
-  sign<Type extends RecordType>(type: Type, round: number, body: Body<Type>): OfType<Type> {
-    return signRecord(this.identity, type, this.run, round, body);
+  sign<Type extends RecordType>(type: Type, attempt: number, body: Body<Type>): OfType<Type> {
+    return signRecord(this.identity, type, this.run, attempt, body);
   }
 
   /** A member signs something else than it has sent: it and the coordinator collude. */
   forge<Type extends RecordType>(member: Identity, type: Type, body: Body<Type>): OfType<Type> {
-    const record = signRecord(member, type, this.run, this.round!.number, body);
+    const record = signRecord(member, type, this.run, this.attempt!.number, body);
     const frames = this.frames.get(toHex(member.publicKey)) ?? [];
     const frame: ClientFrame =
       type === 'share'
         ? {
-            v: 2,
+            v: 3,
             type: 'share',
             record: record.bytes,
             entries: [...this.entriesOf(member.publicKey)],
           }
-        : { v: 2, type: 'record', record: record.bytes };
+        : { v: 3, type: 'record', record: record.bytes };
     this.frames.set(toHex(member.publicKey), [...frames, frame]);
     return record;
   }
 
-  /** All records of a type that this member sent in this round, distinct, in order. */
+  /** All records of a type that this member sent in this attempt, distinct, in order. */
   recordsOf<Type extends RecordType>(key: Uint8Array, type: Type): OfType<Type>[] {
     const found = new Map<string, OfType<Type>>();
     for (const frame of this.frames.get(toHex(key)) ?? []) {
       if (!('record' in frame)) continue;
       const record = decodeRecord(frame.record);
-      if (record.type === type && record.round === this.round?.number)
+      if (record.type === type && record.attempt === this.attempt?.number)
         found.set(toHex(record.hash), record as OfType<Type>);
     }
     return [...found.values()];
@@ -328,7 +328,7 @@ export class ScriptedCoordinator {
   withdrew(key: Uint8Array): Extract<ClientFrame, { type: 'withdraw' }> | undefined {
     return this.frames
       .get(toHex(key))
-      ?.find((frame) => frame.type === 'withdraw' && frame.round === this.round?.number) as
+      ?.find((frame) => frame.type === 'withdraw' && frame.attempt === this.attempt?.number) as
       Extract<ClientFrame, { type: 'withdraw' }> | undefined;
   }
 
@@ -353,7 +353,7 @@ export class ScriptedCoordinator {
     readers: readonly Uint8Array[],
     weights = this.weights,
   ): Promise<Body<'open'>['model']> {
-    const purpose = { run: this.run, round: this.version, role: 'model' } as const;
+    const purpose = { run: this.run, attempt: this.version, role: 'model' } as const;
     const hash = hashModel(this.spec.model, weights);
     const { state } = this;
     const chosen = strategyOf(this.spec);
@@ -374,8 +374,8 @@ export class ScriptedCoordinator {
   }
 
   /** Its key pair of an attempt. */
-  answerKeys(round: number): RoundKeys {
-    return deriveKeys(new Uint8Array(32).fill(round), 'answer');
+  answerKeys(attempt: number): AttemptKeyPairs {
+    return deriveKeys(new Uint8Array(32).fill(attempt), 'answer');
   }
 
   /** What it says of a draw: who is not among these of the eligible cannot take part. */
@@ -389,10 +389,10 @@ export class ScriptedCoordinator {
    * Whom R draws for an attempt, and in a closed run who else is here; before the first commit, who
    * is here.
    */
-  drawn(round: number): readonly Uint8Array[] {
+  drawn(attempt: number): readonly Uint8Array[] {
     if (this.version === 0) return this.keys;
     const { spec, beacon } = this;
-    const { must, places } = drawnBy(spec, { round, beacon }, this.drawFor());
+    const { must, places } = drawnBy(spec, { attempt, beacon }, this.drawFor());
     if (spec.members.type === 'open') return must;
     const taken = new Set(must.map(toHex));
     const others = this.keys.filter((key) => !taken.has(toHex(key)));
@@ -401,7 +401,7 @@ export class ScriptedCoordinator {
 
   async open(
     change: (body: Body<'open'>) => Body<'open'> = (body) => body,
-    number = (this.round?.number ?? 0) + 1,
+    number = (this.attempt?.number ?? 0) + 1,
     wanted?: readonly Uint8Array[],
   ): Promise<OfType<'open'>> {
     const invited = wanted ?? this.drawn(number);
@@ -409,7 +409,7 @@ export class ScriptedCoordinator {
     const key = this.answerKeys(number).public;
     const bundle = this.last && {
       commit: this.last.commit.hash,
-      envelope: await this.#wrapBundle(this.last.key, this.last.commit.round, invited),
+      envelope: await this.#wrapBundle(this.last.key, this.last.commit.attempt, invited),
     };
     const open = this.sign(
       'open',
@@ -425,7 +425,7 @@ export class ScriptedCoordinator {
         ...(bundle === undefined ? {} : { bundle }),
       }),
     );
-    this.round = { number, open, registers: [], shares: [] };
+    this.attempt = { number, open, registers: [], shares: [] };
     this.#asked = this.spec.secagg === 'none';
     this.#outbox.clear();
     this.send(invited, { type: 'record', record: open.bytes });
@@ -439,7 +439,7 @@ export class ScriptedCoordinator {
       members,
       registers: registers.map(({ hash }) => hash),
       root,
-      beacon: localBeacon(root, this.round!.open.body.beacon),
+      beacon: localBeacon(root, this.attempt!.open.body.beacon),
       threshold: this.spec.secagg === 'masked' ? threshold(members.length) : 0,
       receipt: 'journal',
     };
@@ -450,19 +450,24 @@ export class ScriptedCoordinator {
     change: (body: Body<'cohort'>) => Body<'cohort'> = (body) => body,
     registersSent?: readonly Uint8Array[],
   ): Promise<OfType<'cohort'>> {
-    const round = this.round!;
-    round.registers = await this.collect(members, 'register');
-    const cohort = this.sign('cohort', round.number, change(this.cohortBody(round.registers)));
-    round.cohort = cohort;
-    round.context = contextOf({ run: this.run, round: round.number, open: round.open, cohort });
+    const attempt = this.attempt!;
+    attempt.registers = await this.collect(members, 'register');
+    const cohort = this.sign('cohort', attempt.number, change(this.cohortBody(attempt.registers)));
+    attempt.cohort = cohort;
+    attempt.context = contextOf({
+      run: this.run,
+      attempt: attempt.number,
+      open: attempt.open,
+      cohort,
+    });
     this.#sendEvidence(members);
-    const registers = registersSent ?? round.registers.map(({ bytes }) => bytes);
+    const registers = registersSent ?? attempt.registers.map(({ bytes }) => bytes);
     this.send(members, { type: 'cohort', record: cohort.bytes, registers: [...registers] });
     return cohort;
   }
 
-  #wrapBundle(key: Uint8Array, round: number, readers: readonly Uint8Array[]) {
-    const purpose = { run: this.run, round, role: 'bundle' } as const;
+  #wrapBundle(key: Uint8Array, attempt: number, readers: readonly Uint8Array[]) {
+    const purpose = { run: this.run, attempt, role: 'bundle' } as const;
     return this.#wrap(key, purpose, readers);
   }
 
@@ -481,22 +486,22 @@ export class ScriptedCoordinator {
     change: (body: Body<'sharers'>) => Body<'sharers'> = (body) => body,
     changeEntry: (entry: Uint8Array, author: Uint8Array) => Uint8Array = (entry) => entry,
   ): Promise<OfType<'sharers'>> {
-    const round = this.round!;
-    round.shares = await this.collect(members, 'share');
-    const shares = round.shares.map(({ hash }) => hash);
-    const body = change({ context: round.context!, members: [...members], shares });
-    const sharers = this.sign('sharers', round.number, body);
-    round.sharers = sharers;
+    const attempt = this.attempt!;
+    attempt.shares = await this.collect(members, 'share');
+    const shares = attempt.shares.map(({ hash }) => hash);
+    const body = change({ context: attempt.context!, members: [...members], shares });
+    const sharers = this.sign('sharers', attempt.number, body);
+    attempt.sharers = sharers;
     for (const member of members) {
-      const index = round.cohort!.body.members.findIndex((key) => equalBytes(key, member));
-      const inbox = round.shares.map(({ bytes: record, author }) => {
+      const index = attempt.cohort!.body.members.findIndex((key) => equalBytes(key, member));
+      const inbox = attempt.shares.map(({ bytes: record, author }) => {
         if (equalBytes(author, member))
           return { record, entry: new Uint8Array(0), path: new Uint8Array(0) };
         const entries = this.entriesOf(author);
         return {
           record,
           entry: changeEntry(entries[index]!, author),
-          path: pathOf(round.context!, author, entries, index),
+          path: pathOf(attempt.context!, author, entries, index),
         };
       });
       this.send([member], { type: 'sharers', record: sharers.bytes, inbox });
@@ -509,22 +514,22 @@ export class ScriptedCoordinator {
     change: (body: Body<'survivors'>) => Body<'survivors'> = (body) => body,
     to = members,
   ): Promise<OfType<'survivors'>> {
-    const round = this.round!;
+    const attempt = this.attempt!;
     const uploads = (await this.collect(members, 'upload')).map(({ hash }) => hash);
-    const context = round.context!;
-    const among = (round.sharers ?? round.cohort)!.body.members;
+    const context = attempt.context!;
+    const among = (attempt.sharers ?? attempt.cohort)!.body.members;
     const rejected = among
       .filter((key) => !members.some((member) => equalBytes(member, key)))
       .map((member) => ({ member, code: 'phase_closed' }));
     const may = new Map(
       [...this.keys, ...this.waiting, ...members].map((key) => [toHex(key), key]),
     );
-    round.eligible = sortKeys([...may.values()]);
-    const eligible = eligibleRoot(round.eligible);
+    attempt.eligible = sortKeys([...may.values()]);
+    const eligible = eligibleRoot(attempt.eligible);
     const frozen = { context, members: [...members], uploads, eligible };
     const body = { ...frozen, rejected, receipt: 'journal', hash: survivorsHash(frozen) };
-    const survivors = this.sign('survivors', round.number, change(body));
-    round.survivors = survivors;
+    const survivors = this.sign('survivors', attempt.number, change(body));
+    attempt.survivors = survivors;
     this.send(to, { type: 'record', record: survivors.bytes });
     return survivors;
   }
@@ -546,38 +551,41 @@ export class ScriptedCoordinator {
     after: Float32Array,
     claims: Partial<Body<'commit'>> = {},
   ): Promise<OfType<'commit'>> {
-    const round = this.round!;
-    const before = round.open.body.model.hash;
+    const attempt = this.attempt!;
+    const before = attempt.open.body.model.hash;
     this.weights = after.slice();
-    this.version = round.number;
+    this.version = attempt.number;
     const model = await this.modelRef(this.keys);
     const nothing = new Uint8Array(32);
     const key = this.#random(32);
-    const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
+    const purpose = { run: this.run, attempt: attempt.number, role: 'bundle' } as const;
     const blob = await this.store.put(await encryptBlob(key, purpose, encodeBundle(EMPTY_BUNDLE)));
-    const commit = this.sign('commit', round.number, {
-      survivors: round.survivors!.body.hash,
+    const commit = this.sign('commit', attempt.number, {
+      survivors: attempt.survivors!.body.hash,
       aggregate: {
         chunkRoot: nothing,
-        size: layoutOf(this.spec, round.cohort!.body.members.length).byteLength,
+        size: layoutOf(this.spec, attempt.cohort!.body.members.length).byteLength,
       },
-      bundle: { blob: { ...blob }, envelope: await this.#wrapBundle(key, round.number, this.keys) },
+      bundle: {
+        blob: { ...blob },
+        envelope: await this.#wrapBundle(key, attempt.number, this.keys),
+      },
       step: { ...stepName(this.spec), before, after: model.hash },
-      weight: round.survivors!.body.members.length,
-      examples: round.survivors!.body.members.length,
+      weight: attempt.survivors!.body.members.length,
+      examples: attempt.survivors!.body.members.length,
       meanExamples: 1,
       clipped: 0,
       metrics: this.spec.metrics.map(({ name }) => ({ name, sum: 0 })),
-      beacon: nextBeacon(round.open.body.beacon, this.#entropies),
+      beacon: nextBeacon(attempt.open.body.beacon, this.#entropies),
       model,
       ...claims,
     });
     this.beacon = commit.body.beacon;
     this.meanExamples = commit.body.meanExamples;
     this.committed += 1;
-    this.eligible = round.eligible ?? [];
+    this.eligible = attempt.eligible ?? [];
     if (this.spec.secagg === 'masked')
-      this.last = { commit, key, records: await this.#records(round, commit) };
+      this.last = { commit, key, records: await this.#records(attempt, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
   }
@@ -592,16 +600,16 @@ export class ScriptedCoordinator {
   async sum(
     answering: readonly Uint8Array[],
   ): Promise<{ lanes: Lanes; bundle: Omit<UnmaskingBundle, 'sum' | 'keys'> }> {
-    const round = this.round!;
-    const { members } = round.survivors!.body;
-    const layout = layoutOf(this.spec, round.cohort!.body.members.length);
+    const attempt = this.attempt!;
+    const { members } = attempt.survivors!.body;
+    const layout = layoutOf(this.spec, attempt.cohort!.body.members.length);
     const fold = createFold(layout);
     const uploads = await this.collect(members, 'upload');
     const leaves: UnmaskingBundle['uploads'] = [];
     for (const { body } of uploads) {
       let bytes = await this.store.get(body.blob);
       if (body.envelope !== undefined) {
-        const purpose = { run: this.run, round: round.number, role: 'update' } as const;
+        const purpose = { run: this.run, attempt: attempt.number, role: 'update' } as const;
         const key = await sealedBoxGate(this.identity).unwrap(body.envelope, purpose);
         bytes = await decryptBlob(key, purpose, bytes);
       }
@@ -616,27 +624,27 @@ export class ScriptedCoordinator {
       this.#entropies = uploads.flatMap(({ body }) => body.entropy ?? []);
       return { lanes, bundle: EMPTY_BUNDLE };
     }
-    const keys = this.answerKeys(round.number);
+    const keys = this.answerKeys(attempt.number);
     const answers = await Promise.all(
       (await this.collect(answering, 'unmask')).map(async ({ author }) => ({
         sender: author,
-        shares: await openAnswer(keys, round.context!, author, this.answerOf(author)),
+        shares: await openAnswer(keys, attempt.context!, author, this.answerOf(author)),
       })),
     );
     const cohort = freezeCohort(
-      round.registers.map(({ author, body }) => ({
+      attempt.registers.map(({ author, body }) => ({
         id: author,
         mask: body.mask,
         seal: body.seal,
       })),
-      round.cohort!.body.beacon,
+      attempt.cohort!.body.beacon,
     );
-    const shares = round.shares.map(({ author, body }) => ({
+    const shares = attempt.shares.map(({ author, body }) => ({
       author,
       commitment: body.commitment,
       entries: this.entriesOf(author),
     }));
-    const view = { context: round.context!, cohort, shares, survivors: members };
+    const view = { context: attempt.context!, cohort, shares, survivors: members };
     const result = await recover(view, answers);
     if (result.type === 'failed' || result.badShares.length > 0)
       throw new Error(`the recovery failed: ${JSON.stringify(result)}`);
@@ -653,12 +661,12 @@ export class ScriptedCoordinator {
   /** @param lie what it signs other than the truth */
   async commit(answering: readonly Uint8Array[], lie: Fabrication = {}): Promise<OfType<'commit'>> {
     const same = <Value>(value: Value): Value => value;
-    const round = this.round!;
-    const n = round.cohort!.body.members.length;
-    const { survivors } = round;
-    const { root } = round.cohort!.body;
+    const attempt = this.attempt!;
+    const n = attempt.cohort!.body.members.length;
+    const { survivors } = attempt;
+    const { root } = attempt.cohort!.body;
     const before = { weights: this.weights, state: this.state };
-    const modelHash = round.open.body.model.hash;
+    const modelHash = attempt.open.body.model.hash;
     const { lanes, bundle: opened } = await this.sum(answering);
     const result = finishRound({
       spec: this.spec,
@@ -666,16 +674,16 @@ export class ScriptedCoordinator {
       survivors: survivors!.body.members.length,
       lanes: (lie.lanes ?? same)(lanes),
       before,
-      meanExamples: round.open.body.meanExamples,
-      rotationSeed: rotationSeed({ round: round.number, modelHash, cohortRoot: root }),
+      meanExamples: attempt.open.body.meanExamples,
+      rotationSeed: rotationSeed({ attempt: attempt.number, modelHash, cohortRoot: root }),
     });
     const masked = this.spec.secagg === 'masked';
     const keyBefore = this.#modelKey;
     const { weights, state } = result.after;
     this.weights = lie.after?.(weights, before.weights) ?? weights;
     this.state = lie.state?.(state, before.state) ?? state;
-    this.version = round.number;
-    const model = await this.modelRef([...round.cohort!.body.members, ...this.keys]);
+    this.version = attempt.number;
+    const model = await this.modelRef([...attempt.cohort!.body.members, ...this.keys]);
     const bundle = masked
       ? {
           ...opened,
@@ -684,7 +692,7 @@ export class ScriptedCoordinator {
         }
       : EMPTY_BUNDLE;
     const key = this.#random(32);
-    const purpose = { run: this.run, round: round.number, role: 'bundle' } as const;
+    const purpose = { run: this.run, attempt: attempt.number, role: 'bundle' } as const;
     const plain = encodeBundle((lie.bundle ?? same)(bundle));
     const blob = await this.store.put(await encryptBlob(key, purpose, plain));
     const body: Body<'commit'> = {
@@ -692,8 +700,8 @@ export class ScriptedCoordinator {
       aggregate: result.aggregate,
       bundle: {
         blob: { ...blob },
-        envelope: await this.#wrapBundle(key, round.number, [
-          ...round.cohort!.body.members,
+        envelope: await this.#wrapBundle(key, attempt.number, [
+          ...attempt.cohort!.body.members,
           ...this.keys,
         ]),
       },
@@ -707,31 +715,31 @@ export class ScriptedCoordinator {
       meanExamples: result.meanExamples,
       clipped: result.clipped,
       metrics: [...result.metrics],
-      beacon: nextBeacon(round.open.body.beacon, this.#entropies),
+      beacon: nextBeacon(attempt.open.body.beacon, this.#entropies),
       model,
     };
-    const commit = this.sign('commit', round.number, (lie.body ?? same)(body));
+    const commit = this.sign('commit', attempt.number, (lie.body ?? same)(body));
     this.beacon = commit.body.beacon;
     this.meanExamples = commit.body.meanExamples;
     this.committed += 1;
-    this.eligible = round.eligible ?? [];
-    if (masked) this.last = { commit, key, records: await this.#records(round, commit) };
+    this.eligible = attempt.eligible ?? [];
+    if (masked) this.last = { commit, key, records: await this.#records(attempt, commit) };
     this.send(this.keys, { type: 'record', record: commit.bytes });
     return commit;
   }
 
-  async #records(round: Round, commit: OfType<'commit'>): Promise<Uint8Array[]> {
-    const { members } = round.survivors!.body;
+  async #records(attempt: Round, commit: OfType<'commit'>): Promise<Uint8Array[]> {
+    const { members } = attempt.survivors!.body;
     const uploads = await this.collect(members, 'upload');
     const signed = members.flatMap((key) => this.recordsOf(key, 'consistent').slice(-1));
     return [
-      round.open,
-      ...round.registers,
-      round.cohort!,
-      ...round.shares,
-      round.sharers!,
+      attempt.open,
+      ...attempt.registers,
+      attempt.cohort!,
+      ...attempt.shares,
+      attempt.sharers!,
       ...uploads,
-      round.survivors!,
+      attempt.survivors!,
       ...signed,
       commit,
     ].map(({ bytes }) => bytes);
@@ -745,7 +753,7 @@ export class ScriptedCoordinator {
     answered = this.#asked,
     lies?: Body<'abort'>['lies'],
   ): void {
-    const record = this.sign('abort', this.round!.number, {
+    const record = this.sign('abort', this.attempt!.number, {
       code,
       reason: 'test',
       culprits: [...culprits],

@@ -3,7 +3,7 @@
  */
 import { FloeError } from '../../../protocol/errors.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';
-import { Breach, requireLawful, type RoundView } from '../../../protocol/rules/index.ts';
+import { Breach, requireLawful, type AttemptView } from '../../../protocol/rules/index.ts';
 import { provenBy } from '../../../protocol/rules/proof.ts';
 
 /**
@@ -12,7 +12,7 @@ import { provenBy } from '../../../protocol/rules/proof.ts';
  * something else; those of the rules of Abort
  */
 export const checkAbort = async (
-  view: RoundView,
+  view: AttemptView,
   abort: SignedRecord<'abort'>,
 ): Promise<readonly Uint8Array[]> => {
   requireLawful(view, abort);

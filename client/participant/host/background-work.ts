@@ -21,7 +21,7 @@ import {
   type RoundReader,
   type SpotCheckResult,
 } from '../../../protocol/verify/spot-check.ts';
-import type { RoundMemory } from '../../keystore/keystore.ts';
+import type { StoredAttempt } from '../../keystore/keystore.ts';
 import { optimizerOf, rateOfRound } from '../../optimizer.ts';
 import type { TrainResult } from '../../trainer.ts';
 import { PortFault } from '../machine/fault.ts';
@@ -108,8 +108,8 @@ const compareFreezes = async (
 ): Promise<void> => {
   if (ledger === undefined) return;
   const [frozen, alive] = await Promise.all([
-    wait(() => readFreeze(ledger, 'cohort', view.run, cohort.round)),
-    wait(() => readFreeze(ledger, 'survivors', view.run, survivors.round)),
+    wait(() => readFreeze(ledger, 'cohort', view.run, cohort.attempt)),
+    wait(() => readFreeze(ledger, 'survivors', view.run, survivors.attempt)),
   ]);
   if (!equalBytes(frozen.root, cohort.body.root))
     throw new Breach('context_mismatch', 'the ledger holds another cohort of the commit', [cohort]);
@@ -151,7 +151,7 @@ export const checkCommit = async (
       commit,
       cohort,
     ]);
-  const purpose = { run, round: commit.round, role: 'bundle' } as const;
+  const purpose = { run, attempt: commit.attempt, role: 'bundle' } as const;
   const envelope = open.body.bundle?.envelope ?? new Uint8Array();
   const [cipher, key] = await Promise.all([
     reader.whole(bundlePlaces(commit)),
@@ -169,7 +169,7 @@ export const fetchModel = async (
   { signal, wait }: Task,
 ): Promise<ModelContent> => {
   const { model } = open.body;
-  const purpose = { run: view.run, round: model.version, role: 'model' } as const;
+  const purpose = { run: view.run, attempt: model.version, role: 'model' } as const;
   const cipher = await wait(async () =>
     asNamed(model.blob, await store.get(model.blob, { signal })),
   );
@@ -232,7 +232,7 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
 /** Puts the saved vector, and no other bytes, into the store. */
 export const uploadVector = async (
   { view, keystore, store }: WorkPorts,
-  vector: NonNullable<RoundMemory['vector']>,
+  vector: NonNullable<StoredAttempt['vector']>,
   made: Uint8Array | undefined,
   { signal, wait }: Task,
 ): Promise<BlobRef> => {
@@ -241,7 +241,7 @@ export const uploadVector = async (
   if (bytes === undefined || isSame !== true)
     throw new FloeError(
       'mask_reuse',
-      'the vector made for this round is gone, and another one must not be made',
+      'the vector made for this attempt is gone, and another one must not be made',
     );
   const blob = await wait(() => store.put(bytes, { signal, sha256: vector.sha256 }));
   if (!equalBytes(blob.sha256, vector.sha256) || blob.size !== vector.size) {

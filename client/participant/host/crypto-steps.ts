@@ -1,7 +1,7 @@
 /**
- * @module The cryptographic steps of a participant's round as functions: what it holds and sees in,
- * what it must save and send out. No I/O, no clock; randomness is passed in. Saving before sending
- * is the caller's duty. Source: Bonawitz et al. 2017.
+ * @module The cryptographic steps of a participant's attempt as functions: what it holds and sees
+ * in, what it must save and send out. No I/O, no clock; randomness is passed in. Saving before
+ * sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
 import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
 import { chunkRoot } from '../../../protocol/encoding/leaves.ts';
@@ -47,7 +47,7 @@ import {
   type RevealedShare,
 } from '../../../protocol/secagg/index.ts';
 import { eventLoopTurn } from '../../../protocol/secagg/event-loop-turn.ts';
-import type { RoundMemory } from '../../keystore/keystore.ts';
+import type { StoredAttempt } from '../../keystore/keystore.ts';
 import type { TrainResult } from '../../trainer.ts';
 import type { CheckedCohort, CheckedSharers, RunView } from '../machine/checks.ts';
 import type { WorkOf } from '../machine/work.ts';
@@ -70,7 +70,7 @@ export const trainingSeed = (view: RunView, own: Own, modelHash: Uint8Array): Ui
   deriveSeed(own.trainingSecret, 'train', view.spec.id, modelHash);
 
 /**
- * A fresh secret; bound to the round as well, so that not even a random source that repeats gives
+ * A fresh secret; bound to the attempt as well, so that not even a random source that repeats gives
  * two rounds one secret.
  */
 const freshSecret = (view: RunView, own: Own, label: string, context: Uint8Array): Uint8Array =>
@@ -115,7 +115,7 @@ export const makeRegister = (
   return {
     sigma,
     seal,
-    register: signRecord(own.identity, 'register', view.run, open.round, {
+    register: signRecord(own.identity, 'register', view.run, open.attempt, {
       open: open.hash,
       counter: (before?.counter ?? 0) + 1,
       ...(before === undefined ? {} : { previous: before.hash }),
@@ -129,7 +129,7 @@ export const makeRegister = (
 /** This participant in the frozen cohort, with what it agrees with each member. */
 export const makeParty = (
   view: RunView,
-  { sigma, seal }: Pick<RoundMemory, 'sigma' | 'seal'>,
+  { sigma, seal }: Pick<StoredAttempt, 'sigma' | 'seal'>,
   { cohort, context }: CheckedCohort,
 ): Party => createParty({ context, cohort, self: view.self, sigma, seal });
 
@@ -138,17 +138,17 @@ export const makeSharing = async (
   view: RunView,
   own: Own,
   party: Party,
-  round: number,
+  attempt: number,
   /** The spot check of the newest commit, where there is one. */
   check: Body<'share'>['check'],
-): Promise<NonNullable<RoundMemory['sharing']>> => {
+): Promise<NonNullable<StoredAttempt['sharing']>> => {
   const { context } = party;
   const selfSecret = selfSecretOf(
     freshSecret(view, own, 'self-mask', context),
-    beaconEntropy(view, own, round),
+    beaconEntropy(view, own, attempt),
   );
   const { message, own: kept } = await makeShares({ party, selfSecret, random: own.random });
-  const share = signRecord(own.identity, 'share', view.run, round, {
+  const share = signRecord(own.identity, 'share', view.run, attempt, {
     context,
     commitment: message.commitment,
     entries: signedEntries({ context, author: party.self }, message.entries.map(entryHash)),
@@ -199,11 +199,11 @@ export const openInbox = async (
 export const makeComplaint = (
   view: RunView,
   own: Own,
-  { sigma, seal }: Pick<RoundMemory, 'sigma' | 'seal'>,
+  { sigma, seal }: Pick<StoredAttempt, 'sigma' | 'seal'>,
   { record, context, cohort }: CheckedCohort,
   { item, kind }: BadEntry,
 ): SignedRecord<'complaint'> =>
-  signRecord(own.identity, 'complaint', view.run, record.round, {
+  signRecord(own.identity, 'complaint', view.run, record.attempt, {
     context,
     accused: item.author,
     share: item.record.hash,
@@ -235,7 +235,7 @@ export interface Vector {
 
 /**
  * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask
- * (or encrypt), pack. The rounding depends on keystore, specification and round only, so a masked
+ * (or encrypt), pack. The rounding depends on keystore, specification and attempt only, so a masked
  * and an unmasked run give the same sums.
  *
  * @throws FloeError `update_not_finite`, `tensor_mismatch`, `weight_out_of_range`,
@@ -244,17 +244,17 @@ export interface Vector {
 export const makeVector = async (view: RunView, own: Own, input: VectorInput): Promise<Vector> => {
   const { spec, run } = view;
   const { checked, masks, before, trained, wrap, signal, open } = input;
-  const { round } = open;
+  const { attempt } = open;
   const { members, root } = checked.record.body;
   const { lanes, layout } = encodeTrained(spec, trained, before, {
     n: members.length,
     meanExamples: open.body.meanExamples,
     rotationSeed: rotationSeed({
-      round,
+      attempt,
       modelHash: open.body.model.hash,
       cohortRoot: root,
     }),
-    random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, round)),
+    random: cipherStream(deriveSeed(own.trainingSecret, 'attempt', spec.id, attempt)),
   });
   if (masks !== undefined) {
     await maskUpdate({
@@ -268,7 +268,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     const bytes = pack(lanes, layout.modulusBits);
     return { bytes, chunkRoot: chunkRoot(layout, bytes), envelope: undefined };
   }
-  const purpose = { run, round, role: 'update' } as const;
+  const purpose = { run, attempt, role: 'update' } as const;
   const key = own.random(32);
   const bytes = await encryptBlob(key, purpose, pack(lanes, layout.modulusBits));
   const readers = sortKeys([spec.coordinator, ...spec.auditors].filter(isFirst));
@@ -308,5 +308,5 @@ export const makeAnswer = async (
     random,
   });
   const body = { context, survivors, answer: sha256(answer) };
-  return { record: signRecord(own.identity, 'unmask', view.run, open.round, body), answer };
+  return { record: signRecord(own.identity, 'unmask', view.run, open.attempt, body), answer };
 };

@@ -38,7 +38,7 @@ const difference = (a: Float32Array, b: Float32Array): Float32Array => {
   return out;
 };
 
-/** Steps of the local optimiser in a round. */
+/** Steps of the local optimiser in an attempt. */
 const localSteps = ({ training }: RunSpec, examples: number): number =>
   training.epochs * Math.ceil(examples / training.batchSize);
 

@@ -17,13 +17,13 @@ export const readFreeze = async <What extends keyof Freezes>(
   ledger: LedgerReader,
   what: What,
   run: Uint8Array,
-  round: number,
+  attempt: number,
 ): Promise<Freezes[What]> => {
   const found =
     what === 'cohort'
-      ? await ledger.readCohort(run, round)
-      : await ledger.readSurvivors(run, round);
+      ? await ledger.readCohort(run, attempt)
+      : await ledger.readSurvivors(run, attempt);
   if (found !== undefined) return found as Freezes[What];
-  const message = `the ledger (${ledger.kind}) holds no ${what} of attempt ${round} yet`;
+  const message = `the ledger (${ledger.kind}) holds no ${what} of attempt ${attempt} yet`;
   throw new PortFault('ledger', new FloeError('ledger_unavailable', message), undefined);
 };

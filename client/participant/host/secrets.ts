@@ -3,7 +3,7 @@
  * attempt, which never leave this side. Both are written at once, before anything that follows from
  * them is done.
  */
-import type { Keystore, RoundMemory, RunMemory } from '../../keystore/keystore.ts';
+import type { Keystore, StoredAttempt, RunMemory } from '../../keystore/keystore.ts';
 import { withoutSecrets, type AttemptMemory, type Memory } from '../machine/memory.ts';
 
 /** The secrets of one attempt. Never logged, never in a state or an event of the machine. */
@@ -11,9 +11,9 @@ export interface Secrets {
   readonly sigma: Uint8Array;
   readonly seal: Uint8Array;
   /** Once the shares are made. */
-  readonly sharing?: Omit<NonNullable<RoundMemory['sharing']>, 'frame'>;
+  readonly sharing?: Omit<NonNullable<StoredAttempt['sharing']>, 'frame'>;
   /** Once the entries of the others are opened. */
-  readonly opened?: NonNullable<RoundMemory['opened']>;
+  readonly opened?: NonNullable<StoredAttempt['opened']>;
 }
 
 export interface Keeper {
@@ -28,10 +28,10 @@ export interface Keeper {
 }
 
 const withSecrets = (
-  { sharing, opened, ...round }: AttemptMemory,
+  { sharing, opened, ...attempt }: AttemptMemory,
   { sigma, seal, ...secrets }: Secrets,
-): RoundMemory => ({
-  ...round,
+): StoredAttempt => ({
+  ...attempt,
   sigma,
   seal,
   ...(sharing === undefined || secrets.sharing === undefined
@@ -40,7 +40,7 @@ const withSecrets = (
   ...(opened === undefined || secrets.opened === undefined ? {} : { opened: secrets.opened }),
 });
 
-const secretsIn = ({ sigma, seal, sharing, opened }: RoundMemory): Secrets => ({
+const secretsIn = ({ sigma, seal, sharing, opened }: StoredAttempt): Secrets => ({
   sigma,
   seal,
   ...(sharing === undefined
@@ -57,8 +57,8 @@ export const openKeeper = async (
 ): Promise<Keeper> => {
   const found = (await keystore.load(run)) ?? empty;
   const secrets = new Map<number, Secrets>();
-  let attempt = found.round?.round;
-  if (found.round !== undefined) secrets.set(found.round.round, secretsIn(found.round));
+  let held = found.attempt?.attempt;
+  if (found.attempt !== undefined) secrets.set(found.attempt.attempt, secretsIn(found.attempt));
   const secretsOf = (of: number): Secrets => {
     const known = secrets.get(of);
     if (known === undefined) throw new Error('no secrets of this attempt');
@@ -68,13 +68,15 @@ export const openKeeper = async (
     loaded: withoutSecrets(found),
     secretsOf,
     set: (of, made) => void secrets.set(of, made),
-    save: async ({ round, ...rest }) => {
+    save: async ({ attempt, ...rest }) => {
       const full =
-        round === undefined ? rest : { ...rest, round: withSecrets(round, secretsOf(round.round)) };
+        attempt === undefined
+          ? rest
+          : { ...rest, attempt: withSecrets(attempt, secretsOf(attempt.attempt)) };
       await keystore.save(run, full);
-      if (attempt !== undefined && attempt !== round?.round) await keystore.eraseVector(run);
-      attempt = round?.round;
-      for (const other of secrets.keys()) if (other !== attempt) secrets.delete(other);
+      if (held !== undefined && held !== attempt?.attempt) await keystore.eraseVector(run);
+      held = attempt?.attempt;
+      for (const other of secrets.keys()) if (other !== held) secrets.delete(other);
     },
   };
 };

@@ -36,14 +36,15 @@ export const onSurvivors = (
   before: State,
   record: SignedRecord<'survivors'>,
 ): Step => {
-  if (inAttempt(before.phase)?.attempt.open.round !== record.round)
+  if (inAttempt(before.phase)?.attempt.open.attempt !== record.attempt)
     return notInAttempt(before, record);
   const known = awaitsSurvivors(before);
   if (known === undefined)
     return withdraw(before, new FloeError('unexpected_frame', 'survivors came before the cohort'));
-  const round = memories.saved(before.memory);
+  const attempt = memories.saved(before.memory);
   const { members, rejected, hash } = record.body;
-  const upload = round.upload === undefined ? undefined : decodeRecordOf('upload', round.upload);
+  const upload =
+    attempt.upload === undefined ? undefined : decodeRecordOf('upload', attempt.upload);
   const isSelf = (key: Uint8Array): boolean => equalBytes(key, config.view.self);
   const refused = rejected.find(({ member }) => isSelf(member));
   const counted = upload !== undefined && known.attempt.acked.has(toHex(upload.hash));
@@ -56,7 +57,7 @@ export const onSurvivors = (
   if (upload === undefined)
     throw new FloeError('survivors_inconsistent', 'a survivor without an upload of its own');
   const { shown } = known.attempt;
-  const signedBefore = round.consistent && decodeRecordOf('consistent', round.consistent);
+  const signedBefore = attempt.consistent && decodeRecordOf('consistent', attempt.consistent);
   const earlier = signedBefore?.body.survivors ?? shown.survivors?.body.hash;
   if (earlier !== undefined && !equalBytes(earlier, hash))
     throw new Breach('survivors_inconsistent', 'a second, different survivor set in an attempt', [
@@ -66,7 +67,7 @@ export const onSurvivors = (
   const phase = withAttempt(known, { shown: { ...shown, survivors: record } });
   const state = { ...before, phase };
   return config.hasLedger
-    ? startWork(state, { type: 'survivors-freeze', attempt: record.round })
+    ? startWork(state, { type: 'survivors-freeze', attempt: record.attempt })
     : signSet(config, state, phase, {});
 };
 
@@ -93,7 +94,7 @@ export const signSet = (
   if (consistent !== undefined) return same(signing, sendRecord(consistent));
   return startWork(signing, {
     type: 'sign-consistent',
-    attempt: survivors.round,
+    attempt: survivors.attempt,
     body: { context: cohort.context, survivors: survivors.body.hash },
   });
 };
@@ -132,7 +133,7 @@ export const onConsistency = (
     return same(state, resendAnswer(unmask, answer));
   const { model } = attempt.open.body;
   if (config.answers.policy === 'ledger')
-    return startWork(state, { type: 'family', attempt: attempt.open.round, model });
+    return startWork(state, { type: 'family', attempt: attempt.open.attempt, model });
   return release(config, state, phase, undefined);
 };
 
@@ -172,7 +173,7 @@ export const release = (
   if (sharers === undefined) return same(state);
   return startWork(
     { ...state, phase: { ...phase, released } },
-    { type: 'answer', attempt: open.round, open, context, survivors: hash, reveal },
+    { type: 'answer', attempt: open.attempt, open, context, survivors: hash, reveal },
   );
 };
 
@@ -192,7 +193,7 @@ export const onAnswer = (
   const memory = memories.add(
     state.memory,
     { guard: memories.guardOf(phase.released!), unmask: record.bytes, answer },
-    spending.answeredFor(state.memory, attempt.open.body.model.hash, record.round, members),
+    spending.answeredFor(state.memory, attempt.open.body.model.hash, record.attempt, members),
   );
   return same(
     { ...state, memory },
@@ -200,7 +201,7 @@ export const onAnswer = (
     resendAnswer(record.bytes, answer),
     emit({
       type: 'unmasked',
-      attempt: record.round,
+      attempt: record.attempt,
       survivors: members.length,
       dropped: droppedIn(phase).length,
     }),

@@ -1,8 +1,8 @@
 /**
  * @module What a participant checks of everything that the coordinator sends: the rules of the
- * round (`protocol/rules`) over the records that it was sent, and that its own records and entries
- * are the ones it made. Each function throws the `FloeError` that names the broken rule. Sources:
- * Bonawitz et al. 2017, Pasquini et al. 2022.
+ * attempt (`protocol/rules`) over the records that it was sent, and that its own records and
+ * entries are the ones it made. Each function throws the `FloeError` that names the broken rule.
+ * Sources: Bonawitz et al. 2017, Pasquini et al. 2022.
  */
 import { equalBytes, toHex } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
@@ -21,7 +21,7 @@ import {
   thresholdOf,
   withRecord,
   type LedgerFacts,
-  type RoundView,
+  type AttemptView,
 } from '../../../protocol/rules/index.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import {
@@ -42,12 +42,12 @@ export interface RunView {
   readonly run: Uint8Array;
   /** Own key. */
   readonly self: Uint8Array;
-  /** See `RoundView`. */
-  readonly beacon: RoundView['beacon'];
+  /** See `AttemptView`. */
+  readonly beacon: AttemptView['beacon'];
 }
 
 /** A view in which the attempt is open. */
-export type OpenView = RoundView & { readonly open: SignedRecord<'open'> };
+export type OpenView = AttemptView & { readonly open: SignedRecord<'open'> };
 
 /**
  * Signed by the coordinator, for this run. @throws FloeError `signature_invalid`, `record_replayed`
@@ -62,7 +62,7 @@ export const checkCoordinatorRecord = (view: RunView, record: SignedRecord): voi
 };
 
 /**
- * The Open record of a round not yet seen.
+ * The Open record of an attempt not yet seen.
  *
  * @param previous the last commit that this participant knows
  * @param committed how many it knows
@@ -74,7 +74,7 @@ export const checkOpen = (
   previous: SignedRecord<'commit'> | undefined,
   committed = 0,
 ): OpenView => {
-  const view = emptyView({ spec, run, round: open.round, previous, committed, beacon });
+  const view = emptyView({ spec, run, attempt: open.attempt, previous, committed, beacon });
   requireLawful(view, open);
   return { ...view, open };
 };
@@ -110,7 +110,7 @@ export const checkCohort = (
       'record_malformed',
       `expected ${members.length} registrations, got ${frame.registers.length}`,
     );
-  let view: RoundView = { ...opened, ledger };
+  let view: AttemptView = { ...opened, ledger };
   const registers = frame.registers.map((bytes, i) => {
     const register = decodeRecordOf('register', bytes);
     // The list beside the record is signed by nobody: what the record does not name proves nothing.
@@ -146,7 +146,7 @@ export const checkCohort = (
 /** The set U1, with the share record of each sharer and its entry for this participant. */
 export interface CheckedSharers {
   readonly record: SignedRecord<'sharers'>;
-  readonly view: RoundView;
+  readonly view: AttemptView;
   readonly inbox: readonly {
     readonly author: Uint8Array;
     /**
@@ -175,7 +175,7 @@ export const checkSharers = (
       'record_malformed',
       `expected ${members.length} shares, got ${frame.inbox.length}`,
     );
-  let view: RoundView = checked.view;
+  let view: AttemptView = checked.view;
   const inbox = frame.inbox.map(({ record: bytes, entry, path }, i) => {
     const share = decodeRecordOf('share', bytes);
     const { author } = share;
@@ -219,11 +219,11 @@ export const checkSharers = (
  */
 export const checkSurvivors = (
   { self }: RunView,
-  view: RoundView,
+  view: AttemptView,
   ownUpload: Uint8Array,
   record: SignedRecord<'survivors'>,
   ledger: LedgerFacts,
-): RoundView => {
+): AttemptView => {
   requireLawful({ ...view, ledger: { ...view.ledger, ...ledger } }, record);
   const { members, uploads } = record.body;
   const own = members.findIndex((member) => equalBytes(member, self));
@@ -245,7 +245,7 @@ export const checkSurvivors = (
  *   `survivors_inconsistent` for fewer than the threshold
  */
 export const checkConsistency = (
-  view: RoundView,
+  view: AttemptView,
   threshold: number,
   frame: Extract<ServerFrame, { type: 'consistency' }>,
 ): void => {
@@ -263,11 +263,11 @@ export const checkConsistency = (
 };
 
 /**
- * @param seen what this participant knows of the round, if it was in it @throws FloeError of the
+ * @param seen what this participant knows of the attempt, if it was in it @throws FloeError of the
  * rules of Commit
  */
 export const checkCommit = (
   { spec, run, beacon }: RunView,
   commit: SignedRecord<'commit'>,
-  seen: RoundView | undefined,
-): void => requireLawful(seen ?? emptyView({ spec, run, round: commit.round, beacon }), commit);
+  seen: AttemptView | undefined,
+): void => requireLawful(seen ?? emptyView({ spec, run, attempt: commit.attempt, beacon }), commit);

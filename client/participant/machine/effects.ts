@@ -56,7 +56,7 @@ export const sendWithdrawal = (attempt: number, code: string, detail?: string): 
   type: 'send',
   frame: {
     type: 'withdraw',
-    round: attempt,
+    attempt,
     code,
     ...(detail === undefined ? {} : { detail }),
   },

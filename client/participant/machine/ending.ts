@@ -26,17 +26,17 @@ export const onCommit = (
 ): Step => {
   const known = state.commit;
   if (known !== undefined && equalBytes(known.hash, commit.hash)) return same(state);
-  if (known !== undefined && commit.round <= known.round)
+  if (known !== undefined && commit.attempt <= known.attempt)
     throw new FloeError(
       'record_replayed',
-      `a commit of attempt ${commit.round} came after that of attempt ${known.round}`,
+      `a commit of attempt ${commit.attempt} came after that of attempt ${known.attempt}`,
     );
   const { phase } = state;
   const attempt = inAttempt(phase)?.attempt;
-  const own = attempt?.open.round === commit.round ? attempt : undefined;
+  const own = attempt?.open.attempt === commit.attempt ? attempt : undefined;
   checks.checkCommit(view, commit, own?.view);
   const memory = memories.commitTo(state.memory, known, commit);
-  const isOver = (attemptNumber(phase) ?? 0) <= commit.round;
+  const isOver = (attemptNumber(phase) ?? 0) <= commit.attempt;
   const { weight, clipped, model } = commit.body;
   const metrics = reportMetrics(view.spec.metrics, commit.body.metrics, weight);
   return same(
@@ -49,7 +49,7 @@ export const onCommit = (
     },
     save(memory),
     ...(isOver ? [{ type: 'cancel' } as const] : []),
-    emit({ type: 'committed', attempt: commit.round, weight, clipped, metrics, model }),
+    emit({ type: 'committed', attempt: commit.attempt, weight, clipped, metrics, model }),
   );
 };
 
@@ -66,22 +66,22 @@ export const onAbort = (
 ): Step => {
   const { memory } = state;
   const attempt = inAttempt(state.phase)?.attempt;
-  const isOwn = attempt?.open.round === record.round;
+  const isOwn = attempt?.open.attempt === record.attempt;
   // The coordinator sends the proof again at each login, for as long as the model stands.
   const culprits = new Set(memory.culprits);
   if (!isOwn && record.body.lies === undefined) return same(state);
   if (!isOwn && record.body.culprits.every((key) => culprits.has(addressOf(key))))
     return same(state);
-  const view = isOwn ? withOwn(config, state, attempt.view) : viewOf(config, record.round);
+  const view = isOwn ? withOwn(config, state, attempt.view) : viewOf(config, record.attempt);
   requireLawful(view, record);
   return same(state, {
     type: 'work',
-    work: { type: 'prove', attempt: record.round, view, record },
+    work: { type: 'prove', attempt: record.attempt, view, record },
   });
 };
 
-const viewOf = ({ view: { spec, run, beacon } }: MachineConfig, round: number) =>
-  emptyView({ spec, run, round, beacon });
+const viewOf = ({ view: { spec, run, beacon } }: MachineConfig, attempt: number) =>
+  emptyView({ spec, run, attempt, beacon });
 
 /** With the own record that shows whether it has answered. */
 const withOwn = (config: MachineConfig, { memory }: State, view: ReturnType<typeof viewOf>) => {
@@ -91,7 +91,7 @@ const withOwn = (config: MachineConfig, { memory }: State, view: ReturnType<type
 };
 
 export const onProven = (state: State, { record, culprits }: ResultOf<'prove'>): Step => {
-  const isOwn = inAttempt(state.phase)?.attempt.open.round === record.round;
+  const isOwn = inAttempt(state.phase)?.attempt.open.attempt === record.attempt;
   const learnt =
     culprits.length === 0
       ? state.memory
@@ -104,7 +104,7 @@ export const onProven = (state: State, { record, culprits }: ResultOf<'prove'>):
     { ...state, memory, phase: { type: 'idle' } },
     save(memory),
     { type: 'cancel' },
-    emit({ type: 'aborted', attempt: record.round, code, reason, answered }),
+    emit({ type: 'aborted', attempt: record.attempt, code, reason, answered }),
   );
 };
 
@@ -122,7 +122,7 @@ export const onFinished = (
   state: State,
   { rounds, failure }: Extract<ServerFrame, { type: 'finished' }>,
 ): Step => {
-  const isOpen = state.memory.round !== undefined;
+  const isOpen = state.memory.attempt !== undefined;
   const memory = isOpen ? memories.end(state.memory, undefined) : state.memory;
   return endWith(
     { ...state, memory },

@@ -1,6 +1,6 @@
 /**
- * @module The records that a participant is shown of the commit that a round starts from, so that
- * it can check it before it shares (secure-aggregation, section 2, step 8).
+ * @module The records that a participant is shown of the commit that an attempt starts from, so
+ * that it can check it before it shares (secure-aggregation, section 2, step 8).
  *
  * The check travels in Share and not in Register: on a chain a key is for the frozen cohort, so
  * nobody new could open the bundle before the freeze. Nothing has been masked or uploaded by then.
@@ -16,7 +16,7 @@ import type { OpenView, RunView } from './checks.ts';
 
 /**
  * @param opened the attempt, whose Open record was checked as far as that was possible before
- * @throws FloeError `record_conflict` for records of another commit than the one that the round
+ * @throws FloeError `record_conflict` for records of another commit than the one that the attempt
  * names; `not_drawn` where the invited are not those that R draws; as `readEvidence`
  */
 export const checkEvidence = (
@@ -37,13 +37,13 @@ export const checkEvidence = (
     equalBytes(body.model.blob.sha256, model.blob.sha256);
   // The open record names this very commit, and the coordinator signed both.
   if (!same)
-    throw new Breach('record_conflict', 'the round starts from another model than committed', [
+    throw new Breach('record_conflict', 'the attempt starts from another model than committed', [
       open,
       commit,
     ]);
   // Who did not know the commit could not compare before.
   if (!equalBytes(body.beacon, commit.body.beacon))
-    throw new Breach('record_conflict', 'the round has another beacon than committed', [
+    throw new Breach('record_conflict', 'the attempt has another beacon than committed', [
       open,
       commit,
     ]);

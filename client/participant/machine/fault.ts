@@ -1,6 +1,6 @@
 /**
- * @module What an error in a round says about whom. Errors of the ports are wrapped where they are
- * thrown, so that it is the port, and never the code, that decides; a breach is an error that
+ * @module What an error in an attempt says about whom. Errors of the ports are wrapped where they
+ * are thrown, so that it is the port, and never the code, that decides; a breach is an error that
  * carries the coordinator's signed record (`protocol/rules/breach.ts`). Whatever else comes of a
  * frame is refused and proves nothing: the line may have changed it.
  */

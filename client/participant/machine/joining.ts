@@ -48,7 +48,7 @@ export const onEvidence = (
 export const onCohort = (config: MachineConfig, before: State, frame: CohortFrame): Step => {
   const record = decodeRecordOf('cohort', frame.record);
   const known = inAttempt(before.phase);
-  if (known?.attempt.open.round !== record.round) return notInAttempt(before, record);
+  if (known?.attempt.open.attempt !== record.attempt) return notInAttempt(before, record);
   const { shown } = known.attempt;
   const earlier = memories.saved(before.memory).cohort ?? shown.cohort?.hash;
   if (earlier !== undefined && !equalBytes(earlier, record.hash))
@@ -64,7 +64,7 @@ export const onCohort = (config: MachineConfig, before: State, frame: CohortFram
   if (!config.hasLedger) return takePlace(config, state, phase, frame, {});
   return startWork(
     { ...state, phase: { ...phase, frame } },
-    { type: 'cohort-freeze', attempt: record.round },
+    { type: 'cohort-freeze', attempt: record.attempt },
   );
 };
 
@@ -79,20 +79,20 @@ export const takePlace = (
   const { view, admission, answers } = config;
   const { attempt } = phase;
   const record = decodeRecordOf('cohort', frame.record);
-  const round = memories.saved(state.memory);
+  const kept = memories.saved(state.memory);
   // Of a cohort that was accepted before a restart the registrations are remembered already.
-  const seen = round.cohort === undefined ? memories.registersSeen(state.memory) : new Map();
+  const seen = kept.cohort === undefined ? memories.registersSeen(state.memory) : new Map();
   const opened = { ...attempt.opened, lastRegisterOf: (key: string) => seen.get(key) };
-  const cohort = checkCohort(view, opened, round.register, frame, record, facts);
+  const cohort = checkCohort(view, opened, kept.register, frame, record, facts);
   const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
   if (refusal !== undefined) return withdraw(state, refusal);
   const standings = spending.standingsOf(frame.registers);
   // A vector that is made already was checked before.
-  if (isMasked(config) && round.vector === undefined)
+  if (isMasked(config) && kept.vector === undefined)
     spending.checkUpload(view, answers, state.memory, attempt.open.body.model.hash, standings);
   const { context } = cohort;
-  const guard = openGuard({ run: view.run, round: record.round, context, self: view.self });
-  const isNew = round.guard === undefined;
+  const guard = openGuard({ run: view.run, attempt: record.attempt, context, self: view.self });
+  const isNew = kept.guard === undefined;
   const memory = isNew
     ? memories.joinCohort(
         state.memory,
@@ -109,7 +109,7 @@ export const takePlace = (
   };
   const told = emit({
     type: 'joined',
-    attempt: record.round,
+    attempt: record.attempt,
     cohort: cohort.cohort.members.length,
   });
   return checkThenShare(config, { ...state, memory, phase: joined }, joined, [
@@ -126,7 +126,7 @@ export const takePlace = (
 const mustCheck = ({ memory }: State, { open, opened: { previous } }: Attempt): boolean => {
   const { bundle, model } = open.body;
   if (bundle === undefined) return false;
-  return previous?.round !== model.version || !memories.wasChecked(memory, previous.hash);
+  return previous?.attempt !== model.version || !memories.wasChecked(memory, previous.hash);
 };
 
 /**
@@ -146,14 +146,14 @@ const checkThenShare = (
     throw new FloeError('unexpected_frame', 'the cohort came before the evidence of the commit');
   if (evidence === undefined || !mustCheck(state, phase.attempt))
     return share(config, state, phase, effects);
-  // Whoever sees what it reads may stop the check and show another commit of the round, or wait for
-  // another block: there is neither, also after a restart.
+  // Whoever sees what it reads may stop the check and show another commit of the attempt, or wait
+  // for another block: there is neither, also after a restart.
   const { commit } = evidence;
-  const isNew = state.commit === undefined || state.commit.round < commit.round;
+  const isNew = state.commit === undefined || state.commit.attempt < commit.attempt;
   const memory = isNew ? { ...state.memory, commit: commit.bytes } : state.memory;
   return startWork(
     { ...state, memory, commit: isNew ? commit : state.commit },
-    { type: 'check', attempt: open.round, open, evidence },
+    { type: 'check', attempt: open.attempt, open, evidence },
     isNew ? [...effects.filter(({ type }) => type !== 'save'), save(memory)] : effects,
   );
 };
@@ -166,7 +166,7 @@ export const onCheck = (
   { leaf, milliseconds, proof }: ResultOf<'check'>,
 ): Step => {
   const { open, evidence } = phase.attempt;
-  const attempt = open.round;
+  const attempt = open.attempt;
   if (proof !== undefined) {
     const error = fabricated(proof);
     const encoded = encodeProof(proof);
@@ -175,7 +175,7 @@ export const onCheck = (
       save(memory),
       {
         type: 'send',
-        frame: { type: 'withdraw', round: attempt, code: error.code, proof: encoded },
+        frame: { type: 'withdraw', attempt, code: error.code, proof: encoded },
       },
       emit({ type: 'fabricated', attempt, proof, error }),
     ]);
@@ -184,6 +184,6 @@ export const onCheck = (
   const memory = { ...state.memory, checked: { commit: commit.hash, leaf } };
   return share(config, { ...state, memory }, { ...phase, training: 'fetched' }, [
     save(memory),
-    emit({ type: 'checked', attempt, commit: commit.round, leaf, milliseconds }),
+    emit({ type: 'checked', attempt, commit: commit.attempt, leaf, milliseconds }),
   ]);
 };

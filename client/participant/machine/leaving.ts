@@ -32,28 +32,28 @@ export const causeOf = ({ skew }: State, error: FloeError): ErrorCode => {
 
 /** Leaves the attempt in progress and forgets its secrets; nothing happens where there is none. */
 export const withdraw = (state: State, error: FloeError, why: Verdict = 'declined'): Step => {
-  const attempt = attemptNumber(state.phase);
-  if (attempt === undefined) return same(state);
+  const number = attemptNumber(state.phase);
+  if (number === undefined) return same(state);
   const code = causeOf(state, error);
-  const { round } = state.memory;
+  const { attempt } = state.memory;
   const memory =
-    round === undefined
+    attempt === undefined
       ? state.memory
-      : memories.end(state.memory, round.round === attempt ? code : undefined);
+      : memories.end(state.memory, attempt.attempt === number ? code : undefined);
   return same(
     { ...state, memory, phase: { type: 'idle' } },
     // A disk that fails now keeps the secrets of the attempt; they are replaced when the next one
     // begins.
-    ...(round === undefined ? [] : [save(memory, 'warn')]),
+    ...(attempt === undefined ? [] : [save(memory, 'warn')]),
     { type: 'cancel' },
-    sendWithdrawal(attempt, code, detailOf(error)),
-    emit({ type: 'withdrawn', attempt, error, why }),
+    sendWithdrawal(number, code, detailOf(error)),
+    emit({ type: 'withdrawn', attempt: number, error, why }),
   );
 };
 
 /** The attempt that an error is about, as far as there is one. */
 const nearest = ({ phase, memory }: State): number =>
-  attemptNumber(phase) ?? memory.last?.round ?? 0;
+  attemptNumber(phase) ?? memory.last?.attempt ?? 0;
 
 const breach = (before: State, error: Breach): Step => {
   const count = before.breaches + 1;

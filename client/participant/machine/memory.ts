@@ -7,27 +7,27 @@ import { equalBytes, fromHex, toHex } from '../../../protocol/bytes.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';
 import { registeredBy, type Registered } from '../../../protocol/rules/index.ts';
 import type { GuardState } from '../../../protocol/secagg/index.ts';
-import { MAX_MEMBERS, type RoundMemory, type RunMemory } from '../../keystore/keystore.ts';
+import { MAX_MEMBERS, type StoredAttempt, type RunMemory } from '../../keystore/keystore.ts';
 
 /** The attempt in progress as it is saved, without its secrets. */
-export type AttemptMemory = Omit<RoundMemory, 'sigma' | 'seal' | 'sharing' | 'opened'> & {
+export type AttemptMemory = Omit<StoredAttempt, 'sigma' | 'seal' | 'sharing' | 'opened'> & {
   /** The share frame that was made; what it shares is with the host. */
   readonly sharing?: Uint8Array;
   /** The entries of the others were opened; what they held is with the host. */
   readonly opened?: true;
 };
 
-export type Memory = Omit<RunMemory, 'round'> & { readonly round?: AttemptMemory };
+export type Memory = Omit<RunMemory, 'attempt'> & { readonly attempt?: AttemptMemory };
 
-export type Vector = NonNullable<RoundMemory['vector']>;
+export type Vector = NonNullable<StoredAttempt['vector']>;
 
 /** What the machine may know of what is saved. */
-export const withoutSecrets = ({ round, ...rest }: RunMemory): Memory => {
-  if (round === undefined) return rest;
-  const { sigma: _sigma, seal: _seal, sharing, opened, ...fields } = round;
+export const withoutSecrets = ({ attempt, ...rest }: RunMemory): Memory => {
+  if (attempt === undefined) return rest;
+  const { sigma: _sigma, seal: _seal, sharing, opened, ...fields } = attempt;
   return {
     ...rest,
-    round: {
+    attempt: {
       ...fields,
       ...(sharing === undefined ? {} : { sharing: sharing.frame }),
       ...(opened === undefined ? {} : { opened: true }),
@@ -42,9 +42,9 @@ export const begin = (
   register: SignedRecord<'register'>,
 ): Memory => ({
   ...memory,
-  last: { round: open.round, open: open.hash },
+  last: { attempt: open.attempt, open: open.hash },
   registered: registeredBy(register),
-  round: { round: open.round, open: open.bytes, register: register.bytes },
+  attempt: { attempt: open.attempt, open: open.bytes, register: register.bytes },
 });
 
 /** The last registration seen of a member, by its key in hex. */
@@ -72,9 +72,9 @@ export const joinCohort = (
 };
 
 /** The attempt in progress, as it is saved. */
-export const saved = ({ round }: Memory): AttemptMemory => {
-  if (round === undefined) throw new Error('no attempt is in progress');
-  return round;
+export const saved = ({ attempt }: Memory): AttemptMemory => {
+  if (attempt === undefined) throw new Error('no attempt is in progress');
+  return attempt;
 };
 
 /** Adds to the attempt in progress, and, in the same write, what outlives it. */
@@ -82,15 +82,16 @@ export const add = (
   memory: Memory,
   fields: Partial<AttemptMemory>,
   lasting: Partial<Pick<RunMemory, 'spent' | 'past'>> = {},
-): Memory => ({ ...memory, ...lasting, round: { ...saved(memory), ...fields } });
+): Memory => ({ ...memory, ...lasting, attempt: { ...saved(memory), ...fields } });
 
 /** Forgets the attempt in progress. @param withdrawn why the participant left it, if it did */
-export const end = ({ round, last, ...rest }: Memory, withdrawn: string | undefined): Memory => {
+export const end = ({ attempt, last, ...rest }: Memory, withdrawn: string | undefined): Memory => {
   if (last === undefined) return rest;
-  const isOfLast = withdrawn !== undefined && (round === undefined || round.round === last.round);
+  const isOfLast =
+    withdrawn !== undefined && (attempt === undefined || attempt.attempt === last.attempt);
   return {
     ...rest,
-    last: { round: last.round, open: last.open, ...(isOfLast ? { withdrawn } : {}) },
+    last: { attempt: last.attempt, open: last.open, ...(isOfLast ? { withdrawn } : {}) },
   };
 };
 
@@ -99,17 +100,17 @@ export const end = ({ round, last, ...rest }: Memory, withdrawn: string | undefi
  * one.
  */
 export const commitTo = (
-  { round, ...rest }: Memory,
+  { attempt, ...rest }: Memory,
   before: SignedRecord<'commit'> | undefined,
   commit: SignedRecord<'commit'>,
 ): Memory => {
-  const isLater = round !== undefined && round.round > commit.round;
-  const isNew = before === undefined || before.round < commit.round;
+  const isLater = attempt !== undefined && attempt.attempt > commit.attempt;
+  const isNew = before === undefined || before.attempt < commit.attempt;
   return {
     ...rest,
     commit: commit.bytes,
     commits: (rest.commits ?? 0) + (isNew ? 1 : 0),
-    ...(isLater ? { round } : {}),
+    ...(isLater ? { attempt } : {}),
   };
 };
 
@@ -122,7 +123,7 @@ export const guardOf = ({
   upload,
   answer,
   ...state
-}: GuardState): NonNullable<RoundMemory['guard']> => ({
+}: GuardState): NonNullable<StoredAttempt['guard']> => ({
   ...state,
   upload: upload && { hash: upload.hash, sharers: [...upload.sharers] },
   answer: answer && { survivors: [...answer.survivors], dropped: [...answer.dropped] },

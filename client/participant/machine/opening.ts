@@ -21,24 +21,24 @@ import { withdraw } from './leaving.ts';
  *
  * @throws FloeError `record_replayed`
  */
-export const notInAttempt = (state: State, { type, round }: SignedRecord): Step => {
+export const notInAttempt = (state: State, { type, attempt }: SignedRecord): Step => {
   const { last } = state.memory;
-  if (last !== undefined && round < last.round)
+  if (last !== undefined && attempt < last.attempt)
     throw new FloeError(
       'record_replayed',
-      `a ${type} record of attempt ${round} came after attempt ${last.round} began`,
+      `a ${type} record of attempt ${attempt} came after attempt ${last.attempt} began`,
     );
-  return round === last?.round && last.withdrawn !== undefined
-    ? same(state, sendWithdrawal(round, last.withdrawn))
+  return attempt === last?.attempt && last.withdrawn !== undefined
+    ? same(state, sendWithdrawal(attempt, last.withdrawn))
     : same(state);
 };
 
 /** @throws FloeError `record_conflict` */
 const openedAgain = (state: State, open: SignedRecord<'open'>, first: Uint8Array): Step => {
   const phase = inAttempt(state.phase);
-  const isOurs = phase?.attempt.open.round === open.round;
+  const isOurs = phase?.attempt.open.attempt === open.attempt;
   if (!equalBytes(first, open.hash)) {
-    const message = `attempt ${open.round} was opened twice, differently`;
+    const message = `attempt ${open.attempt} was opened twice, differently`;
     throw new Breach('record_conflict', message, [open, ...(isOurs ? [phase.attempt.open] : [])]);
   }
   return isOurs
@@ -53,15 +53,15 @@ const openedAgain = (state: State, open: SignedRecord<'open'>, first: Uint8Array
  */
 export const onOpen = (config: MachineConfig, state: State, open: SignedRecord<'open'>): Step => {
   const { memory, commit } = state;
-  if (memory.last?.round === open.round) return openedAgain(state, open, memory.last.open);
+  if (memory.last?.attempt === open.attempt) return openedAgain(state, open, memory.last.open);
   // It is being opened; the host answers before the next frame.
-  if (state.phase.type === 'opening' && attemptNumber(state.phase) === open.round)
+  if (state.phase.type === 'opening' && attemptNumber(state.phase) === open.attempt)
     return same(state);
-  const newest = Math.max(memory.last?.round ?? 0, commit?.round ?? 0);
-  if (open.round <= newest)
+  const newest = Math.max(memory.last?.attempt ?? 0, commit?.attempt ?? 0);
+  if (open.attempt <= newest)
     throw new FloeError(
       'record_replayed',
-      `attempt ${open.round} was opened after attempt ${newest} had been`,
+      `attempt ${open.attempt} was opened after attempt ${newest} had been`,
     );
   const opened = checkOpen(config.view, open, commit, memory.commits ?? 0);
   if (!open.body.invited.some((key) => equalBytes(key, config.view.self))) return same(state);
@@ -73,7 +73,7 @@ export const onOpen = (config: MachineConfig, state: State, open: SignedRecord<'
         { type: 'cancel' },
         {
           type: 'work',
-          work: { type: 'owner', attempt: open.round, model: open.body.model.hash },
+          work: { type: 'owner', attempt: open.attempt, model: open.body.model.hash },
         },
       )
     : register(config, next, phase, [{ type: 'cancel' }]);
@@ -89,7 +89,7 @@ const register = (
     type: 'work',
     work: {
       type: 'register',
-      attempt: open.round,
+      attempt: open.attempt,
       open,
       before: state.memory.registered,
       answered: isMasked(config) ? spending.statedNames(state.memory, open.body.model.hash) : [],
@@ -131,6 +131,6 @@ export const onRegister = (
     { ...state, memory, phase: { type: 'registered', attempt: attemptOf(opened) } },
     save(memory),
     sendRecord(record.bytes),
-    emit({ type: 'registered', attempt: open.round }),
+    emit({ type: 'registered', attempt: open.attempt }),
   );
 };

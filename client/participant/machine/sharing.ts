@@ -39,7 +39,7 @@ export const share = (
   const check = attempt.open.body.bundle && state.memory.checked;
   return startWork(
     fetching.state,
-    { type: 'shares', attempt: attempt.open.round, cohort, check },
+    { type: 'shares', attempt: attempt.open.attempt, cohort, check },
     fetching.effects,
   );
 };
@@ -81,7 +81,7 @@ export const onSharers = (
   frame: Extract<ServerFrame, { type: 'sharers' }>,
 ): Step => {
   const record = decodeRecordOf('sharers', frame.record);
-  if (inAttempt(state.phase)?.attempt.open.round !== record.round)
+  if (inAttempt(state.phase)?.attempt.open.attempt !== record.attempt)
     return notInAttempt(state, record);
   const phase = inCohort(state.phase);
   const { sharing, sharers: known } = memories.saved(state.memory);
@@ -120,7 +120,7 @@ const mask = (config: MachineConfig, state: State, phase: PhaseOf<'uploading'>):
   const { attempt, cohort, sharers } = phase;
   if (complaint !== undefined) return same(state, sendRecord(complaint));
   if (opened !== undefined || sharers === undefined) return continueUpload(config, state, phase);
-  return startWork(state, { type: 'inbox', attempt: attempt.open.round, cohort, sharers });
+  return startWork(state, { type: 'inbox', attempt: attempt.open.attempt, cohort, sharers });
 };
 
 /** One write with the sharers: nothing that follows from them leaves before. */
@@ -144,7 +144,7 @@ export const onInbox = (
       type: 'warn',
       message: `the entry of ${accused} is bad, which a complaint proves: ${reason}`,
     },
-    emit({ type: 'complained', attempt: record.round, accused, kind }),
+    emit({ type: 'complained', attempt: record.attempt, accused, kind }),
     sendRecord(record.bytes),
   );
 };

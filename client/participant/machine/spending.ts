@@ -182,20 +182,20 @@ export const checkAnswer = (
   },
 ): void => {
   const { hash } = at.open.body.model;
-  const { round } = at.open;
-  if (frozen !== undefined && !frozen.some((attempt) => attempt.round === round))
+  const { attempt } = at.open;
+  if (frozen !== undefined && !frozen.some((one) => one.attempt === attempt))
     throw new FloeError('context_mismatch', 'the ledger holds this attempt on another model');
   const family = frozen
-    ?.filter((attempt) => attempt.round !== round)
-    .map(({ cohort, members, round: of }) => ({
-      round: of,
+    ?.filter((one) => one.attempt !== attempt)
+    .map(({ cohort, members, attempt: of }) => ({
+      attempt: of,
       cohort: cohort.map(addressOf).toSorted(),
       survivors: members.map(addressOf).toSorted(),
       threshold: threshold(cohort.length),
     }));
   const refusal = mayAnswer(
     viewOf(view, answers, memory, hash, family),
-    { round, cohort: at.standings },
+    { attempt, cohort: at.standings },
     at.survivors.map(addressOf),
   );
   if (refusal !== undefined) throw refused(refusal);
@@ -210,8 +210,8 @@ export const uploadedIn = (
   const cohort = record.body.members.map(addressOf);
   const before = spentOn(memory, model);
   const uploaded = [
-    ...before.uploaded.filter(({ round }) => round !== record.round),
-    { round: record.round, cohort, threshold: t },
+    ...before.uploaded.filter(({ attempt }) => attempt !== record.attempt),
+    { attempt: record.attempt, cohort, threshold: t },
   ];
   const { spent, past = [] } = memory;
   const isNew = spent !== undefined && !equalBytes(spent.model, model);
@@ -225,7 +225,7 @@ export const uploadedIn = (
 export const answeredFor = (
   memory: Spendings,
   model: Uint8Array,
-  round: number,
+  attempt: number,
   survivors: readonly Uint8Array[],
 ): Lasting => {
   const set = survivors.map(addressOf);
@@ -236,7 +236,7 @@ export const answeredFor = (
     spent: {
       ...before,
       answered: known ? before.answered : [...before.answered, set],
-      uploaded: before.uploaded.filter((attempt) => attempt.round !== round),
+      uploaded: before.uploaded.filter((one) => one.attempt !== attempt),
     },
   };
 };

@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/records.ts';
-import { emptyView, type RoundView } from '../../../protocol/rules/index.ts';
+import { emptyView, type AttemptView } from '../../../protocol/rules/index.ts';
 import type { Standing } from '../../../protocol/rules/one-set.ts';
 import type { GuardState } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
@@ -19,10 +19,10 @@ export interface Attempt {
   readonly open: SignedRecord<'open'>;
   readonly opened: OpenView;
   /** The records of the attempt that this participant was sent. */
-  readonly view: RoundView;
+  readonly view: AttemptView;
   /** Hashes (hex) of the records that the coordinator has journalled. */
   readonly acked: ReadonlySet<string>;
-  /** The round that made the commit in the open record. */
+  /** The attempt that made the commit in the open record. */
   readonly evidence?: CommitEvidence;
   /**
    * The first cohort and survivors record that were shown, checked or not: a second, different one
@@ -127,10 +127,10 @@ export const initialState = ({ spec, run, beacon }: RunView, memory: Memory): St
     ownFaults: { attempts: [] },
     skew: undefined,
   };
-  if (memory.round === undefined) return { ...base, phase: { type: 'idle' } };
+  if (memory.attempt === undefined) return { ...base, phase: { type: 'idle' } };
   // The record was checked before it was saved.
-  const open = decodeRecordOf('open', memory.round.open);
-  const view = emptyView({ spec, run, round: open.round, previous: commit, beacon });
+  const open = decodeRecordOf('open', memory.attempt.open);
+  const view = emptyView({ spec, run, attempt: open.attempt, previous: commit, beacon });
   return { ...base, phase: { type: 'registered', attempt: attemptOf({ ...view, open }) } };
 };
 
@@ -143,8 +143,8 @@ export const inCohort = (phase: Phase): CohortPhase | undefined =>
 
 /** The number of the attempt in progress, also of one that is being opened. */
 export const attemptNumber = (phase: Phase): number | undefined => {
-  if (phase.type === 'opening') return phase.opened.open.round;
-  return inAttempt(phase)?.attempt.open.round;
+  if (phase.type === 'opening') return phase.opened.open.attempt;
+  return inAttempt(phase)?.attempt.open.attempt;
 };
 
 /** The same phase with these fields of its attempt replaced. */

@@ -178,7 +178,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       const code = causeOf(state, error);
       return same(
         state,
-        { type: 'send', frame: { type: 'report', round: attempt, code } },
+        { type: 'send', frame: { type: 'report', attempt, code } },
         emit({ type: 'waiting', attempt, error, port: error.port }),
       );
     }

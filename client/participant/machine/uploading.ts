@@ -30,7 +30,7 @@ export const startTraining = (state: State, effects: readonly Effect[] = []): St
   if (training === 'none')
     return startWork(
       withTraining(state, 'fetching'),
-      { type: 'fetch', attempt: open.round, open },
+      { type: 'fetch', attempt: open.attempt, open },
       effects,
     );
   if (training !== 'fetched') return same(state, ...effects);
@@ -39,7 +39,7 @@ export const startTraining = (state: State, effects: readonly Effect[] = []): St
     withTraining(state, 'training'),
     {
       type: 'train',
-      attempt: open.round,
+      attempt: open.attempt,
       round: open.body.committed + 1,
       model: open.body.model,
     },
@@ -60,7 +60,7 @@ export const onTrain = (
     ? [
         emit({
           type: 'trained',
-          attempt: phase.attempt.open.round,
+          attempt: phase.attempt.open.attempt,
           examples,
           lossSum,
           correct,
@@ -87,11 +87,11 @@ export const continueUpload = (
   if (attempt.busy.has('keep-vector') || attempt.busy.has('sign-upload'))
     return same(state, ...effects);
   if (vector !== undefined)
-    return startWork(state, { type: 'upload', attempt: open.round, vector }, effects);
+    return startWork(state, { type: 'upload', attempt: open.attempt, vector }, effects);
   if (training !== 'trained') return startTraining(state, effects);
   const isReady = !isMasked(config) || (sharers && sharing && opened);
   if (isReady !== true) return same(state, ...effects);
-  return startWork(state, { type: 'vector', attempt: open.round, open, cohort }, effects);
+  return startWork(state, { type: 'vector', attempt: open.attempt, open, cohort }, effects);
 };
 
 /** The guard takes the vector as the one of this attempt. @throws FloeError `mask_reuse` */
@@ -113,7 +113,7 @@ export const onVector = (
     { ...state, phase: { ...phase, made: { vector, guard } } },
     {
       type: 'keep-vector',
-      attempt: open.round,
+      attempt: open.attempt,
       model: isMasked(config) ? open.body.model.hash : undefined,
     },
   );
@@ -151,7 +151,7 @@ export const onUploaded = (
   const { chunkRoot, envelope } = memories.saved(state.memory).vector!;
   return startWork(state, {
     type: 'sign-upload',
-    attempt: attempt.open.round,
+    attempt: attempt.open.attempt,
     body: {
       context: cohort.context,
       blob: { id: blob.id, sha256: blob.sha256, size: blob.size },
@@ -167,6 +167,6 @@ export const onUploadSigned = (state: State, { record }: ResultOf<'sign-upload'>
     { ...state, memory },
     save(memory),
     sendRecord(record.bytes),
-    emit({ type: 'uploaded', attempt: record.round, bytes: record.body.blob.size }),
+    emit({ type: 'uploaded', attempt: record.attempt, bytes: record.body.blob.size }),
   );
 };

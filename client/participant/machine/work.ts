@@ -3,7 +3,7 @@
  * or time.
  */
 import type { Body, ModelRef, SignedRecord } from '../../../protocol/records/records.ts';
-import type { Registered, RoundView } from '../../../protocol/rules/index.ts';
+import type { Registered, AttemptView } from '../../../protocol/rules/index.ts';
 import type { Reveal } from '../../../protocol/secagg/index.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
 import type { CheckedCohort, CheckedSharers } from './checks.ts';
@@ -99,7 +99,7 @@ export type Work =
   | {
       readonly type: 'prove';
       readonly attempt: number;
-      readonly view: RoundView;
+      readonly view: AttemptView;
       readonly record: SignedRecord<'abort'>;
     };
 

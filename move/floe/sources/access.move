@@ -16,7 +16,7 @@ const EWrongPrice: u64 = 42;
 const EWrongOffer: u64 = 43;
 const EClosed: u64 = 44;
 
-/// Shared. Terms on which the models of rounds `first` to `last` of a run are read.
+/// Shared. Terms on which the models of attempts `first` to `last` of a run are read.
 public struct Offer has key {
     id: UID,
     version: u64,
@@ -55,7 +55,7 @@ public fun create_offer(
     ctx: &mut TxContext,
 ) {
     floe::run::check(cap, run);
-    floe::run::check_rounds(first, last);
+    floe::run::check_attempts(first, last);
     let offer = Offer {
         id: object::new(ctx),
         version: VERSION,
@@ -134,8 +134,8 @@ public(package) fun run(offer: &Offer): address {
     offer.run.to_address()
 }
 
-public(package) fun admits_pass(offer: &Offer, pass: &Pass, round: u64): bool {
-    covers(offer, round) &&
+public(package) fun admits_pass(offer: &Offer, pass: &Pass, attempt: u64): bool {
+    covers(offer, attempt) &&
     pass.offer == object::id(offer) &&
     !offer.revoked.contains(object::id(pass))
 }
@@ -143,17 +143,17 @@ public(package) fun admits_pass(offer: &Offer, pass: &Pass, round: u64): bool {
 public(package) fun admits_subscription(
     offer: &Offer,
     subscription: &Subscription,
-    round: u64,
+    attempt: u64,
     now_ms: u64,
 ): bool {
-    covers(offer, round) &&
+    covers(offer, attempt) &&
     subscription.offer == object::id(offer) &&
     now_ms < subscription.expires_ms
 }
 
-fun covers(offer: &Offer, round: u64): bool {
+fun covers(offer: &Offer, attempt: u64): bool {
     check_version(offer);
-    round >= offer.first && round <= offer.last
+    attempt >= offer.first && attempt <= offer.last
 }
 
 fun sell(offer: &Offer, payment: Coin<SUI>, ctx: &mut TxContext): Pass {

@@ -1,4 +1,4 @@
-/// The names under which Seal keeps keys: [object 32][round 8, little endian][role 1][nonce 16], 57 bytes, no more, no less.
+/// The names under which Seal keeps keys: [object 32][attempt 8, little endian][role 1][nonce 16], 57 bytes, no more, no less.
 /// The object is the run, so that a model is sealed before anything that opens it is offered. The role says which policy
 /// decides; one key for two audiences is sealed under two names.
 module floe::identity;
@@ -33,21 +33,21 @@ public(package) fun compute(): u8 { COMPUTE }
 
 public(package) fun unmask(): u8 { UNMASK }
 
-/// Checks length, object and role; returns the round.
+/// Checks length, object and role; returns the attempt.
 public(package) fun check(id: vector<u8>, object: address, role: u8): u64 {
     assert!(id.length() == LENGTH, EBadIdentity);
     let mut reader = bcs::new(id);
     assert!(reader.peel_address() == object, EBadIdentity);
-    let round = reader.peel_u64();
+    let attempt = reader.peel_u64();
     assert!(reader.peel_u8() == role, EBadIdentity);
     assert!(reader.into_remainder_bytes().length() == NONCE, EBadIdentity);
-    round
+    attempt
 }
 
 #[test_only]
-public fun name(object: address, round: u64, role: u8): vector<u8> {
+public fun name(object: address, attempt: u64, role: u8): vector<u8> {
     let mut id = bcs::to_bytes(&object);
-    id.append(bcs::to_bytes(&round));
+    id.append(bcs::to_bytes(&attempt));
     id.push_back(role);
     id.append(x"000102030405060708090a0b0c0d0e0f");
     id

@@ -6,7 +6,7 @@ use std::string::String;
 use sui::dynamic_field;
 use sui::event;
 
-const ENoSuchRound: u64 = 20;
+const ENoSuchAttempt: u64 = 20;
 const EAlreadyPublished: u64 = 21;
 const ENotSurvivor: u64 = 22;
 const EAlreadyIssued: u64 = 23;
@@ -21,7 +21,7 @@ const NO_DATA: vector<u8> = x"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca4
 public struct ModelVersion has key {
     id: UID,
     run: ID,
-    round: u64,
+    attempt: u64,
     architecture_hash: vector<u8>,
     /// Of the parameters in clear.
     model_hash: vector<u8>,
@@ -32,7 +32,7 @@ public struct ModelVersion has key {
     metrics: Metrics,
     privacy: Privacy,
     parent: Option<ID>,
-    /// Merkle root over all records of the round.
+    /// Merkle root over all records of the attempt.
     transcript_root: vector<u8>,
     blob: Blob,
 }
@@ -51,12 +51,12 @@ public enum Privacy has copy, drop, store {
 /// Where the encrypted weights are: id on Walrus, hash and length of the ciphertext.
 public struct Blob has copy, drop, store { blob_id: u256, sha256: vector<u8>, size: u64 }
 
-/// Cannot be given away: its owner's update is one of those that the data commitment of the round stands for. How much it
+/// Cannot be given away: its owner's update is one of those that the data commitment of the attempt stands for. How much it
 /// weighed nobody knows where updates are masked.
 public struct Receipt has key {
     id: UID,
     run: ID,
-    round: u64,
+    attempt: u64,
     member: address,
     data_commitment: vector<u8>,
 }
@@ -65,9 +65,9 @@ public struct PublishedKey(u64) has copy, drop, store;
 
 public struct ReceiptKey(u64, address) has copy, drop, store;
 
-public struct ModelPublished has copy, drop { run: ID, round: u64, model: ID, blob_id: u256 }
+public struct ModelPublished has copy, drop { run: ID, attempt: u64, model: ID, blob_id: u256 }
 
-public struct ReceiptIssued has copy, drop { run: ID, round: u64, member: address, receipt: ID }
+public struct ReceiptIssued has copy, drop { run: ID, attempt: u64, member: address, receipt: ID }
 
 /// Names of 1 to 60 bytes, at most 64, each with its value in millionths.
 public fun metrics(examples: u64, names: vector<String>, values: vector<u64>): Metrics {
@@ -97,11 +97,11 @@ public fun blob(blob_id: u256, sha256: vector<u8>, size: u64): Blob {
     Blob { blob_id, sha256, size }
 }
 
-/// Publishes the model of a round whose survivors are frozen, once. Round 0 is the initial model, which nobody trained.
+/// Publishes the model of an attempt whose survivors are frozen, once. Attempt 0 is the initial model, which nobody trained.
 public fun publish(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     architecture_hash: vector<u8>,
     model_hash: vector<u8>,
     state_hash: vector<u8>,
@@ -117,15 +117,15 @@ public fun publish(
     floe::run::check_hash(&model_hash);
     if (!state_hash.is_empty()) floe::run::check_hash(&state_hash);
     floe::run::check_hash(&transcript_root);
-    assert!(round == 0 || run.survivors_frozen(round), ENoSuchRound);
-    let data_commitment = if (round == 0) NO_DATA else run.data_commitment(round);
+    assert!(attempt == 0 || run.survivors_frozen(attempt), ENoSuchAttempt);
+    let data_commitment = if (attempt == 0) NO_DATA else run.data_commitment(attempt);
     let run_id = object::id(run);
     let uid = floe::run::uid_mut(run);
-    assert!(!dynamic_field::exists_(uid, PublishedKey(round)), EAlreadyPublished);
+    assert!(!dynamic_field::exists_(uid, PublishedKey(attempt)), EAlreadyPublished);
     let model = ModelVersion {
         id: object::new(ctx),
         run: run_id,
-        round,
+        attempt,
         architecture_hash,
         model_hash,
         state_hash,
@@ -137,9 +137,9 @@ public fun publish(
         blob,
     };
     let id = object::id(&model);
-    dynamic_field::add(uid, PublishedKey(round), id);
-    run.note_model(round, model_hash);
-    event::emit(ModelPublished { run: run_id, round, model: id, blob_id: blob.blob_id });
+    dynamic_field::add(uid, PublishedKey(attempt), id);
+    run.note_model(attempt, model_hash);
+    event::emit(ModelPublished { run: run_id, attempt, model: id, blob_id: blob.blob_id });
     transfer::freeze_object(model);
     id
 }
@@ -148,7 +148,7 @@ public fun publish(
 entry fun publish_version(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     architecture_hash: vector<u8>,
     model_hash: vector<u8>,
     state_hash: vector<u8>,
@@ -168,7 +168,7 @@ entry fun publish_version(
     publish(
         cap,
         run,
-        round,
+        attempt,
         architecture_hash,
         model_hash,
         state_hash,
@@ -181,19 +181,19 @@ entry fun publish_version(
     );
 }
 
-/// Gives a survivor of a round its receipt, once. What it says is on chain already, so anybody may pay for it.
-public fun issue_receipt(run: &mut Run, round: u64, member: address, ctx: &mut TxContext) {
+/// Gives a survivor of an attempt its receipt, once. What it says is on chain already, so anybody may pay for it.
+public fun issue_receipt(run: &mut Run, attempt: u64, member: address, ctx: &mut TxContext) {
     floe::run::check_version(run);
-    assert!(run.is_survivor(round, member), ENotSurvivor);
-    let data_commitment = run.data_commitment(round);
+    assert!(run.is_survivor(attempt, member), ENotSurvivor);
+    let data_commitment = run.data_commitment(attempt);
     let run_id = object::id(run);
     let uid = floe::run::uid_mut(run);
-    let key = ReceiptKey(round, member);
+    let key = ReceiptKey(attempt, member);
     assert!(!dynamic_field::exists_(uid, key), EAlreadyIssued);
-    let receipt = Receipt { id: object::new(ctx), run: run_id, round, member, data_commitment };
+    let receipt = Receipt { id: object::new(ctx), run: run_id, attempt, member, data_commitment };
     let id = object::id(&receipt);
     dynamic_field::add(uid, key, id);
-    event::emit(ReceiptIssued { run: run_id, round, member, receipt: id });
+    event::emit(ReceiptIssued { run: run_id, attempt, member, receipt: id });
     transfer::transfer(receipt, member)
 }
 
@@ -209,8 +209,8 @@ public fun data_commitment(model: &ModelVersion): vector<u8> {
     model.data_commitment
 }
 
-public fun receipt_round(receipt: &Receipt): u64 {
-    receipt.round
+public fun receipt_attempt(receipt: &Receipt): u64 {
+    receipt.attempt
 }
 
 /// Epsilon in millionths; none without differential privacy.
@@ -225,7 +225,7 @@ public fun epsilon(model: &ModelVersion): Option<u64> {
 public fun test_publish(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     architecture: vector<u8>,
     weights: vector<u8>,
     state: vector<u8>,
@@ -244,7 +244,7 @@ public fun test_publish(
     publish_version(
         cap,
         run,
-        round,
+        attempt,
         architecture,
         weights,
         state,

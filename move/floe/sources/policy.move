@@ -9,10 +9,10 @@ use sui::clock::Clock;
 
 const ENoAccess: u64 = 200;
 
-/// Members of the round's cohort and of earlier ones, unless revoked.
+/// Members of the attempt's cohort and of earlier ones, unless revoked.
 entry fun seal_approve_cohort(id: vector<u8>, run: &Run, ctx: &TxContext) {
-    let round = named(id, run, identity::cohort());
-    assert!(run.has_joined(round, ctx.sender()), ENoAccess)
+    let attempt = named(id, run, identity::cohort());
+    assert!(run.has_joined(attempt, ctx.sender()), ENoAccess)
 }
 
 /// The run's auditors.
@@ -21,27 +21,27 @@ entry fun seal_approve_auditor(id: vector<u8>, run: &Run, ctx: &TxContext) {
     assert!(run.is_auditor(ctx.sender()), ENoAccess)
 }
 
-/// A compute node with a grant for this round that has not ended.
+/// A compute node with a grant for this attempt that has not ended.
 entry fun seal_approve_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &TxContext) {
-    let round = named(id, run, identity::compute());
-    assert!(run.is_granted(round, ctx.sender(), clock.timestamp_ms()), ENoAccess)
+    let attempt = named(id, run, identity::compute());
+    assert!(run.is_granted(attempt, ctx.sender(), clock.timestamp_ms()), ENoAccess)
 }
 
-/// The bundle of unmasking shares, once the survivors are frozen: the parties that recompute the round are the aggregator, the
-/// auditors, the round's cohort, and the cohorts that train on the model that the round made and check it before.
+/// The bundle of unmasking shares, once the survivors are frozen: the parties that recompute the attempt are the aggregator, the
+/// auditors, the attempt's cohort, and the cohorts that train on the model that the attempt made and check it before.
 entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
-    let round = named(id, run, identity::unmask());
+    let attempt = named(id, run, identity::unmask());
     let sender = ctx.sender();
     let may =
-        sender == run.aggregator() || run.is_auditor(sender) || run.is_member(round, sender) ||
-        run.is_successor(round, sender);
-    assert!(run.survivors_frozen(round) && may, ENoAccess)
+        sender == run.aggregator() || run.is_auditor(sender) || run.is_member(attempt, sender) ||
+        run.is_successor(attempt, sender);
+    assert!(run.survivors_frozen(attempt) && may, ENoAccess)
 }
 
 /// The owner of a pass of an offer of this run.
 entry fun seal_approve_pass(id: vector<u8>, offer: &Offer, pass: &Pass) {
-    let round = identity::check(id, offer.run(), identity::pass());
-    assert!(offer.admits_pass(pass, round), ENoAccess)
+    let attempt = identity::check(id, offer.run(), identity::pass());
+    assert!(offer.admits_pass(pass, attempt), ENoAccess)
 }
 
 /// The owner of a subscription of an offer of this run that has not ended.
@@ -51,14 +51,14 @@ entry fun seal_approve_subscription(
     subscription: &Subscription,
     clock: &Clock,
 ) {
-    let round = identity::check(id, offer.run(), identity::subscription());
-    assert!(offer.admits_subscription(subscription, round, clock.timestamp_ms()), ENoAccess)
+    let attempt = identity::check(id, offer.run(), identity::subscription());
+    assert!(offer.admits_subscription(subscription, attempt, clock.timestamp_ms()), ENoAccess)
 }
 
 /// Everybody, from a time on.
 entry fun seal_approve_time(id: vector<u8>, run: &Run, clock: &Clock) {
-    let round = named(id, run, identity::time());
-    assert!(run.is_unlocked(round, clock.timestamp_ms()), ENoAccess)
+    let attempt = named(id, run, identity::time());
+    assert!(run.is_unlocked(attempt, clock.timestamp_ms()), ENoAccess)
 }
 
 fun named(id: vector<u8>, run: &Run, role: u8): u64 {

@@ -1,4 +1,4 @@
-/// Where a run can be read: after a round, its specification and its signed records up to there are one blob, named here once.
+/// Where a run can be read: after an attempt, its specification and its signed records up to there are one blob, named here once.
 /// A reader with the run's id can verify it without any other party.
 module floe::publication;
 
@@ -8,28 +8,28 @@ use sui::dynamic_field;
 use sui::event;
 
 const EAlreadyPublished: u64 = 70;
-const ENoSuchRound: u64 = 71;
+const ENoSuchAttempt: u64 = 71;
 
 public struct RunPublicationKey(u64) has copy, drop, store;
 
-public struct RunPublished has copy, drop { run: ID, round: u64, blob_id: u256 }
+public struct RunPublished has copy, drop { run: ID, attempt: u64, blob_id: u256 }
 
-/// Names the blob of a run after a round whose survivors are frozen.
+/// Names the blob of a run after an attempt whose survivors are frozen.
 public fun publish(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     blob_id: u256,
     sha256: vector<u8>,
     size: u64,
 ) {
     floe::run::check(cap, run);
-    assert!(run.survivors_frozen(round), ENoSuchRound);
+    assert!(run.survivors_frozen(attempt), ENoSuchAttempt);
     let id = object::id(run);
     let blob: Blob = model::blob(blob_id, sha256, size);
     let uid = floe::run::uid_mut(run);
-    let key = RunPublicationKey(round);
+    let key = RunPublicationKey(attempt);
     assert!(!dynamic_field::exists_(uid, key), EAlreadyPublished);
     dynamic_field::add(uid, key, blob);
-    event::emit(RunPublished { run: id, round, blob_id });
+    event::emit(RunPublished { run: id, attempt, blob_id });
 }

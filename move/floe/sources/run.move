@@ -32,12 +32,12 @@ const EDuplicate: u64 = 5;
 const ENotInCohort: u64 = 6;
 const EBadHash: u64 = 7;
 const EListFull: u64 = 8;
-const EBadRounds: u64 = 9;
+const EBadAttempts: u64 = 9;
 const EBadKey: u64 = 10;
 /// The auditor is part of the agreement that the members have joined.
 const EAgreed: u64 = 11;
 
-/// Shared. `rounds` grows; nothing is taken out of it.
+/// Shared. `attempts` grows; nothing is taken out of it.
 public struct Run has key {
     id: UID,
     version: u64,
@@ -53,14 +53,14 @@ public struct Run has key {
     time_locks: vector<TimeLock>,
     /// Of `floe::access`, so that buyers find them.
     offers: vector<ID>,
-    rounds: Table<u64, Round>,
-    last_round: u64,
-    /// Hash of the parameters of every published version, by its round.
+    attempts: Table<u64, Attempt>,
+    last_attempt: u64,
+    /// Hash of the parameters of every published version, by its attempt.
     models: Table<u64, vector<u8>>,
     /// The newest of them.
     newest: Option<u64>,
-    /// By hash of a model: the latest attempt on it. `Round::previous` leads to those before.
-    attempts: Table<vector<u8>, u64>,
+    /// By hash of a model: the latest attempt on it. `Attempt::previous` leads to those before.
+    latest: Table<vector<u8>, u64>,
     /// Of everybody who was ever in a cohort: the first one.
     joined: Table<address, u64>,
 }
@@ -69,7 +69,7 @@ public struct Run has key {
 /// prepared, and a coordinator cannot put away a run, with what is frozen in it, and show another.
 public struct RunCap has key { id: UID, run: ID }
 
-public struct Round has store {
+public struct Attempt has store {
     /// Ed25519 keys, and the addresses that follow from them.
     members: vector<vector<u8>>,
     cohort: vector<address>,
@@ -85,24 +85,24 @@ public struct Round has store {
     previous: Option<u64>,
     cohort_ms: u64,
     survivors: Option<vector<address>>,
-    /// Over the members, the round's context and the records of their uploads.
+    /// Over the members, the attempt's context and the records of their uploads.
     survivors_hash: vector<u8>,
     /// Merkle root over the records of the uploads that count.
     data_commitment: vector<u8>,
     survivors_ms: u64,
 }
 
-/// A compute node may read the models of rounds `first` to `last` until `expires_ms`.
+/// A compute node may read the models of attempts `first` to `last` until `expires_ms`.
 public struct Grant has copy, drop, store { first: u64, last: u64, expires_ms: u64 }
 
-/// Everybody may read the models of rounds `first` to `last` from `opens_ms` on; there is no way back.
+/// Everybody may read the models of attempts `first` to `last` from `opens_ms` on; there is no way back.
 public struct TimeLock has copy, drop, store { first: u64, last: u64, opens_ms: u64 }
 
 public struct RunCreated has copy, drop { run: ID, owner: address, spec_hash: vector<u8> }
 
 public struct CohortFrozen has copy, drop {
     run: ID,
-    round: u64,
+    attempt: u64,
     size: u64,
     beacon: vector<u8>,
     model_hash: vector<u8>,
@@ -110,7 +110,7 @@ public struct CohortFrozen has copy, drop {
 
 public struct SurvivorsFrozen has copy, drop {
     run: ID,
-    round: u64,
+    attempt: u64,
     survivors: vector<address>,
     survivors_hash: vector<u8>,
     data_commitment: vector<u8>,
@@ -147,11 +147,11 @@ public(package) fun create(
         grants: vec_map::empty(),
         time_locks: vector[],
         offers: vector[],
-        rounds: table::new(ctx),
-        last_round: 0,
+        attempts: table::new(ctx),
+        last_attempt: 0,
         models: table::new(ctx),
         newest: option::none(),
-        attempts: table::new(ctx),
+        latest: table::new(ctx),
         joined: table::new(ctx),
     };
     let id = object::id(&run);
@@ -177,7 +177,7 @@ entry fun create_and_keep(
 entry fun freeze_cohort(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     members: vector<vector<u8>>,
     cohort_root: vector<u8>,
     entropy: vector<u8>,
@@ -187,13 +187,13 @@ entry fun freeze_cohort(
 ) {
     let cohort = members.map_ref!(|key| address_of(key));
     let drawn = random.new_generator(ctx).generate_bytes(HASH as u16);
-    record_cohort(cap, run, round, members, cohort, cohort_root, entropy, drawn, clock)
+    record_cohort(cap, run, attempt, members, cohort, cohort_root, entropy, drawn, clock)
 }
 
 fun record_cohort(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     members: vector<vector<u8>>,
     cohort: vector<address>,
     cohort_root: vector<u8>,
@@ -204,15 +204,15 @@ fun record_cohort(
     check(cap, run);
     check_hash(&cohort_root);
     check_hash(&entropy);
-    assert!(!run.rounds.contains(round), EAlreadyFrozen);
+    assert!(!run.attempts.contains(attempt), EAlreadyFrozen);
     let size = cohort.length();
     assert!(size > 0 && size <= MAX_COHORT, ECohortSize);
     check_distinct(&cohort);
     let beacon = beacon_of(drawn, cohort_root, entropy);
     let model_hash = run.newest.map!(|version| run.models[version]).destroy_or!(vector[]);
-    let previous = follow(run, model_hash, round);
-    cohort.do_ref!(|member| join(run, *member, round));
-    let record = Round {
+    let previous = follow(run, model_hash, attempt);
+    cohort.do_ref!(|member| join(run, *member, attempt));
+    let record = Attempt {
         members,
         cohort,
         cohort_root,
@@ -226,9 +226,9 @@ fun record_cohort(
         data_commitment: vector[],
         survivors_ms: 0,
     };
-    run.rounds.add(round, record);
-    run.last_round = run.last_round.max(round);
-    event::emit(CohortFrozen { run: object::id(run), round, size, beacon, model_hash });
+    run.attempts.add(attempt, record);
+    run.last_attempt = run.last_attempt.max(attempt);
+    event::emit(CohortFrozen { run: object::id(run), attempt, size, beacon, model_hash });
 }
 
 /// SHA-256 over the tag, what the chain drew, the cohort and what its members put in.
@@ -241,23 +241,23 @@ fun beacon_of(drawn: vector<u8>, cohort_root: vector<u8>, entropy: vector<u8>): 
 }
 
 /// Makes this the latest attempt on a model; returns the one before.
-fun follow(run: &mut Run, model_hash: vector<u8>, round: u64): Option<u64> {
-    if (run.attempts.contains(model_hash)) {
-        let latest = &mut run.attempts[model_hash];
+fun follow(run: &mut Run, model_hash: vector<u8>, attempt: u64): Option<u64> {
+    if (run.latest.contains(model_hash)) {
+        let latest = &mut run.latest[model_hash];
         let previous = *latest;
-        *latest = round;
+        *latest = attempt;
         option::some(previous)
     } else {
-        run.attempts.add(model_hash, round);
+        run.latest.add(model_hash, attempt);
         option::none()
     }
 }
 
-fun join(run: &mut Run, member: address, round: u64) {
+fun join(run: &mut Run, member: address, attempt: u64) {
     if (run.joined.contains(member)) {
         let first = &mut run.joined[member];
-        *first = (*first).min(round);
-    } else run.joined.add(member, round)
+        *first = (*first).min(attempt);
+    } else run.joined.add(member, attempt)
 }
 
 /// As Sui derives it.
@@ -272,7 +272,7 @@ fun address_of(key: &vector<u8>): address {
 public fun freeze_survivors(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     survivors: vector<address>,
     survivors_hash: vector<u8>,
     data_commitment: vector<u8>,
@@ -281,9 +281,9 @@ public fun freeze_survivors(
     check(cap, run);
     check_hash(&survivors_hash);
     check_hash(&data_commitment);
-    assert!(run.rounds.contains(round), ENotFrozen);
+    assert!(run.attempts.contains(attempt), ENotFrozen);
     let id = object::id(run);
-    let record = &mut run.rounds[round];
+    let record = &mut run.attempts[attempt];
     assert!(record.survivors.is_none(), EAlreadyFrozen);
     check_subset(&survivors, &record.cohort);
     record.survivors.fill(survivors);
@@ -293,7 +293,7 @@ public fun freeze_survivors(
     let model_hash = record.model_hash;
     event::emit(SurvivorsFrozen {
         run: id,
-        round,
+        attempt,
         survivors,
         survivors_hash,
         data_commitment,
@@ -318,7 +318,7 @@ public fun remove_auditor(cap: &RunCap, run: &mut Run, auditor: address) {
     changed(run, auditor, LIST_AUDITOR, false);
 }
 
-/// A revoked member gets no key any more, of any round.
+/// A revoked member gets no key any more, of any attempt.
 public fun revoke(cap: &RunCap, run: &mut Run, member: address) {
     check(cap, run);
     run.revoked.add(member, true);
@@ -331,7 +331,7 @@ public fun readmit(cap: &RunCap, run: &mut Run, member: address) {
     changed(run, member, LIST_REVOKED, false);
 }
 
-/// Lets a compute node read the models of some rounds for a while; replaces an earlier grant.
+/// Lets a compute node read the models of some attempts for a while; replaces an earlier grant.
 public fun grant_compute(
     cap: &RunCap,
     run: &mut Run,
@@ -341,7 +341,7 @@ public fun grant_compute(
     expires_ms: u64,
 ) {
     check(cap, run);
-    check_rounds(first, last);
+    check_attempts(first, last);
     if (run.grants.contains(&node)) {
         run.grants.remove(&node);
     };
@@ -356,10 +356,10 @@ public fun revoke_compute(cap: &RunCap, run: &mut Run, node: address) {
     changed(run, node, LIST_COMPUTE, false);
 }
 
-/// Lets everybody read the models of some rounds from a time on.
+/// Lets everybody read the models of some attempts from a time on.
 public fun add_time_lock(cap: &RunCap, run: &mut Run, first: u64, last: u64, opens_ms: u64) {
     check(cap, run);
-    check_rounds(first, last);
+    check_attempts(first, last);
     assert!(run.time_locks.length() < MAX_LIST, EListFull);
     run.time_locks.push_back(TimeLock { first, last, opens_ms });
     event::emit(TimeLocked { run: object::id(run), first, last, opens_ms });
@@ -372,62 +372,62 @@ public fun migrate(cap: &RunCap, run: &mut Run) {
     run.version = VERSION;
 }
 
-public fun is_member(run: &Run, round: u64, member: address): bool {
-    !run.revoked.contains(member) && in_cohort(run, round, member)
+public fun is_member(run: &Run, attempt: u64, member: address): bool {
+    !run.revoked.contains(member) && in_cohort(run, attempt, member)
 }
 
 /// Whether it was in the cohort of this or of an earlier attempt.
-public fun has_joined(run: &Run, round: u64, member: address): bool {
-    !run.revoked.contains(member) && run.joined.contains(member) && run.joined[member] <= round
+public fun has_joined(run: &Run, attempt: u64, member: address): bool {
+    !run.revoked.contains(member) && run.joined.contains(member) && run.joined[member] <= attempt
 }
 
 /// Whether it was in a cohort that trains on the model that this attempt made, and so has to check it before.
-public fun is_successor(run: &Run, round: u64, member: address): bool {
-    if (run.revoked.contains(member) || !run.models.contains(round)) return false;
-    let model_hash = run.models[round];
-    if (!run.attempts.contains(model_hash)) return false;
-    let mut attempt = option::some(run.attempts[model_hash]);
-    while (attempt.is_some()) {
-        let at = attempt.destroy_some();
+public fun is_successor(run: &Run, attempt: u64, member: address): bool {
+    if (run.revoked.contains(member) || !run.models.contains(attempt)) return false;
+    let model_hash = run.models[attempt];
+    if (!run.latest.contains(model_hash)) return false;
+    let mut next = option::some(run.latest[model_hash]);
+    while (next.is_some()) {
+        let at = next.destroy_some();
         if (in_cohort(run, at, member)) return true;
-        attempt = run.rounds[at].previous;
+        next = run.attempts[at].previous;
     };
     false
 }
 
-fun in_cohort(run: &Run, round: u64, member: address): bool {
-    run.rounds.contains(round) && run.rounds[round].cohort.contains(&member)
+fun in_cohort(run: &Run, attempt: u64, member: address): bool {
+    run.attempts.contains(attempt) && run.attempts[attempt].cohort.contains(&member)
 }
 
-public fun is_survivor(run: &Run, round: u64, member: address): bool {
-    survivors_frozen(run, round) && run.rounds[round].survivors.borrow().contains(&member)
+public fun is_survivor(run: &Run, attempt: u64, member: address): bool {
+    survivors_frozen(run, attempt) && run.attempts[attempt].survivors.borrow().contains(&member)
 }
 
-public fun survivors_frozen(run: &Run, round: u64): bool {
-    run.rounds.contains(round) && run.rounds[round].survivors.is_some()
+public fun survivors_frozen(run: &Run, attempt: u64): bool {
+    run.attempts.contains(attempt) && run.attempts[attempt].survivors.is_some()
 }
 
 public fun is_auditor(run: &Run, member: address): bool {
     run.agreed.contains(&member) || run.auditors.contains(&member)
 }
 
-public fun is_granted(run: &Run, round: u64, node: address, now_ms: u64): bool {
+public fun is_granted(run: &Run, attempt: u64, node: address, now_ms: u64): bool {
     if (!run.grants.contains(&node)) return false;
     let grant = run.grants[&node];
-    round >= grant.first && round <= grant.last && now_ms < grant.expires_ms
+    attempt >= grant.first && attempt <= grant.last && now_ms < grant.expires_ms
 }
 
-public fun is_unlocked(run: &Run, round: u64, now_ms: u64): bool {
-    run.time_locks.any!(|lock| round >= lock.first && round <= lock.last && now_ms >= lock.opens_ms)
+public fun is_unlocked(run: &Run, attempt: u64, now_ms: u64): bool {
+    run.time_locks.any!(|lock| attempt >= lock.first && attempt <= lock.last && now_ms >= lock.opens_ms)
 }
 
 public fun aggregator(run: &Run): address {
     run.aggregator
 }
 
-public fun data_commitment(run: &Run, round: u64): vector<u8> {
-    assert!(survivors_frozen(run, round), ENotFrozen);
-    run.rounds[round].data_commitment
+public fun data_commitment(run: &Run, attempt: u64): vector<u8> {
+    assert!(survivors_frozen(run, attempt), ENotFrozen);
+    run.attempts[attempt].data_commitment
 }
 
 public fun cap_run(cap: &RunCap): ID {
@@ -446,8 +446,8 @@ public(package) fun list_offer(run: &mut Run, offer: ID) {
     run.offers.push_back(offer)
 }
 
-public(package) fun check_rounds(first: u64, last: u64) {
-    assert!(first <= last, EBadRounds);
+public(package) fun check_attempts(first: u64, last: u64) {
+    assert!(first <= last, EBadAttempts);
 }
 
 public(package) fun uid_mut(run: &mut Run): &mut UID {
@@ -496,8 +496,8 @@ public fun set_version_for_testing(run: &mut Run, version: u64) {
 }
 
 #[test_only]
-public fun round_bytes(run: &Run, round: u64): vector<u8> {
-    std::bcs::to_bytes(&run.rounds[round])
+public fun attempt_bytes(run: &Run, attempt: u64): vector<u8> {
+    std::bcs::to_bytes(&run.attempts[attempt])
 }
 
 /// A freeze without keys and with a given draw.
@@ -505,21 +505,21 @@ public fun round_bytes(run: &Run, round: u64): vector<u8> {
 public fun test_freeze(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     cohort: vector<address>,
     cohort_root: vector<u8>,
     drawn: vector<u8>,
     clock: &Clock,
 ) {
     let keys = cohort.map!(|member| member.to_bytes());
-    record_cohort(cap, run, round, keys, cohort, cohort_root, cohort_root, drawn, clock)
+    record_cohort(cap, run, attempt, keys, cohort, cohort_root, cohort_root, drawn, clock)
 }
 
 #[test_only]
 public fun test_freeze_cohort(
     cap: &RunCap,
     run: &mut Run,
-    round: u64,
+    attempt: u64,
     members: vector<vector<u8>>,
     cohort_root: vector<u8>,
     entropy: vector<u8>,
@@ -527,22 +527,22 @@ public fun test_freeze_cohort(
     clock: &Clock,
     ctx: &mut TxContext,
 ) {
-    freeze_cohort(cap, run, round, members, cohort_root, entropy, random, clock, ctx)
+    freeze_cohort(cap, run, attempt, members, cohort_root, entropy, random, clock, ctx)
 }
 
 #[test_only]
-public fun beacon(run: &Run, round: u64): vector<u8> {
-    run.rounds[round].beacon
+public fun beacon(run: &Run, attempt: u64): vector<u8> {
+    run.attempts[attempt].beacon
 }
 
 #[test_only]
-public fun previous(run: &Run, round: u64): Option<u64> {
-    run.rounds[round].previous
+public fun previous(run: &Run, attempt: u64): Option<u64> {
+    run.attempts[attempt].previous
 }
 
 #[test_only]
-public fun survivors(run: &Run, round: u64): vector<address> {
-    *run.rounds[round].survivors.borrow()
+public fun survivors(run: &Run, attempt: u64): vector<address> {
+    *run.attempts[attempt].survivors.borrow()
 }
 
 #[test_only]

@@ -37,7 +37,7 @@ fun finish(scenario: Scenario, clock: Clock) {
     scenario.end();
 }
 
-/// Cohort of round 3 is Alice and Bob; with `survivors`, Alice alone survives.
+/// Cohort of attempt 3 is Alice and Bob; with `survivors`, Alice alone survives.
 fun frozen(scenario: &Scenario, clock: &Clock, survivors: bool): (RunCap, Run) {
     let cap = scenario.take_from_sender<RunCap>();
     let mut run = scenario.take_shared<Run>();
@@ -51,8 +51,8 @@ fun put_back(scenario: &Scenario, cap: RunCap, run: Run) {
     test_scenario::return_shared(run);
 }
 
-fun name(run: &Run, round: u64, role: u8): vector<u8> {
-    identity::name(object::id_address(run), round, role)
+fun name(run: &Run, attempt: u64, role: u8): vector<u8> {
+    identity::name(object::id_address(run), attempt, role)
 }
 
 use fun run::test_freeze as RunCap.freeze_cohort;
@@ -219,8 +219,8 @@ fun subscription_ends() {
     abort 0
 }
 
-/// An offer of rounds 3 to 4, Bob's pass of it, and what it is asked for.
-fun show_pass(round: u64, revoked: bool) {
+/// An offer of attempts 3 to 4, Bob's pass of it, and what it is asked for.
+fun show_pass(attempt: u64, revoked: bool) {
     let (mut scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, true);
     access::create_offer(&cap, &mut run, OWNER, 70, 30, 500, 3, 4, scenario.ctx());
@@ -229,7 +229,7 @@ fun show_pass(round: u64, revoked: bool) {
     let payment = coin::mint_for_testing<SUI>(70, scenario.ctx());
     let pass = access::test_buy(&offer, payment, scenario.ctx());
     if (revoked) access::revoke_pass(&cap, &mut offer, object::id(&pass));
-    policy::test_pass(name(&run, round, 2), &offer, &pass);
+    policy::test_pass(name(&run, attempt, 2), &offer, &pass);
     pass.burn_pass();
     test_scenario::return_shared(offer);
     put_back(&scenario, cap, run);
@@ -242,17 +242,17 @@ fun pass_opens_the_first_round_of_its_offer() {
 }
 
 #[test]
-fun pass_opens_the_last_round_of_its_offer() {
+fun pass_opens_the_last_attempt_of_its_offer() {
     show_pass(4, false)
 }
 
 #[test, expected_failure(abort_code = policy::ENoAccess)]
-fun pass_opens_no_earlier_round() {
+fun pass_opens_no_earlier_attempt() {
     show_pass(2, false)
 }
 
 #[test, expected_failure(abort_code = policy::ENoAccess)]
-fun pass_opens_no_later_round() {
+fun pass_opens_no_later_attempt() {
     show_pass(5, false)
 }
 
@@ -298,8 +298,8 @@ fun pass_of_another_run_is_denied() {
     abort clock.timestamp_ms()
 }
 
-/// A lock of rounds 3 to 4 that opens at 5000.
-fun try_lock(round: u64, now_ms: u64) {
+/// A lock of attempts 3 to 4 that opens at 5000.
+fun try_lock(attempt: u64, now_ms: u64) {
     let (mut scenario, mut clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, true);
     run::add_time_lock(&cap, &mut run, 3, 4, 5_000);
@@ -307,7 +307,7 @@ fun try_lock(round: u64, now_ms: u64) {
     scenario.next_tx(OUTSIDER);
     let run = scenario.take_shared<Run>();
     clock.set_for_testing(now_ms);
-    policy::test_time(name(&run, round, 4), &run, &clock);
+    policy::test_time(name(&run, attempt, 4), &run, &clock);
     test_scenario::return_shared(run);
     finish(scenario, clock);
 }
@@ -328,7 +328,7 @@ fun time_lock_is_closed_before() {
 }
 
 #[test, expected_failure(abort_code = policy::ENoAccess)]
-fun time_lock_opens_its_rounds_only() {
+fun time_lock_opens_its_attempts_only() {
     try_lock(5, 5_000)
 }
 
@@ -479,7 +479,7 @@ fun initial_model_needs_no_survivors() {
     finish(scenario, clock);
 }
 
-#[test, expected_failure(abort_code = model::ENoSuchRound)]
+#[test, expected_failure(abort_code = model::ENoSuchAttempt)]
 fun model_of_an_open_round_is_not_published() {
     let (mut scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, false);
@@ -511,7 +511,7 @@ fun receipt_goes_to_the_survivor_whoever_pays() {
     test_scenario::return_shared(run);
     scenario.next_tx(ALICE);
     let receipt = scenario.take_from_sender<model::Receipt>();
-    assert!(receipt.receipt_round() == 3);
+    assert!(receipt.receipt_attempt() == 3);
     scenario.return_to_sender(receipt);
     finish(scenario, clock);
 }
@@ -644,11 +644,11 @@ fun the_three_hundredth_revoked_member_is_denied() {
 const MODEL: vector<u8> = x"2222222222222222222222222222222222222222222222222222222222222222";
 const OTHER_MODEL: vector<u8> = x"3333333333333333333333333333333333333333333333333333333333333333";
 
-fun publish(cap: &RunCap, run: &mut Run, round: u64, model_hash: vector<u8>, ctx: &mut TxContext) {
+fun publish(cap: &RunCap, run: &mut Run, attempt: u64, model_hash: vector<u8>, ctx: &mut TxContext) {
     model::publish(
         cap,
         run,
-        round,
+        attempt,
         HASH,
         model_hash,
         vector[],
@@ -701,7 +701,7 @@ fun attempts_on_an_unmoved_model_are_one_list() {
     finish(scenario, clock);
 }
 
-/// The bundle of round 3, which `survivors` of Alice and Bob made, and the cohort of an attempt on its model.
+/// The bundle of attempt 3, which `survivors` of Alice and Bob made, and the cohort of an attempt on its model.
 fun show_bundle(reader: address, on_its_model: bool, revoked: bool) {
     let (mut scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, true);
@@ -765,10 +765,10 @@ fun every_freeze_draws_and_admits_the_owners_of_its_keys() {
     let cap = scenario.take_from_sender<RunCap>();
     let mut run = scenario.take_shared<Run>();
     random.update_randomness_state_for_testing(1, x"01", scenario.ctx());
-    vector[3, 4].do!(|round| {
+    vector[3, 4].do!(|attempt| {
         let ctx = scenario.ctx();
         let keys = vector[KEY];
-        run::test_freeze_cohort(&cap, &mut run, round, keys, HASH, HASH, &random, &clock, ctx);
+        run::test_freeze_cohort(&cap, &mut run, attempt, keys, HASH, HASH, &random, &clock, ctx);
     });
     assert!(run.beacon(3) != run.beacon(4));
     // blake2b-256 of the scheme's flag and the key.

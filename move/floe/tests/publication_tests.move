@@ -1,4 +1,4 @@
-/// A run is published once for each round, by its owner, after the survivors are frozen.
+/// A run is published once for each attempt, by its owner, after the survivors are frozen.
 #[test_only]
 module floe::publication_tests;
 

@@ -9,7 +9,7 @@
  * sealed for the audiences of the specification's `access` as well; who holds a pass, a
  * subscription or a grant when it asks is let in, and nobody has to know it when the model is
  * sealed. A bundle of unmasking shares has one audience with a separate policy, which admits
- * those who recompute the round and the cohorts that check its commit.
+ * those who recompute the attempt and the cohorts that check its commit.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Signer } from '@mysten/sui/cryptography';
@@ -90,19 +90,19 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     clock,
   });
 
-  /** Whom a key is sealed for, each with the round in its name. */
+  /** Whom a key is sealed for, each with the attempt in its name. */
   const audiencesOf = (
     purpose: KeyPurpose,
     readers: readonly Uint8Array[],
     cohortOf: number,
   ): readonly (readonly [Audience, number])[] => {
-    const { role, round } = purpose;
+    const { role, attempt } = purpose;
     // The policy of a bundle admits the cohorts that check its commit, and no earlier ones as that
     // of a cohort would.
-    if (role === 'bundle') return readers.length === 0 ? [] : [['unmask', round]];
+    if (role === 'bundle') return readers.length === 0 ? [] : [['unmask', attempt]];
     const named: Audience[] = readers.some(isAuditor) ? ['auditor'] : [];
     if (role === 'model') named.push(...models);
-    const inPurpose = named.map((audience) => [audience, round] as const);
+    const inPurpose = named.map((audience) => [audience, attempt] as const);
     return readers.every(isAuditor) ? inPurpose : [...inPurpose, ['cohort', cohortOf]];
   };
 
@@ -120,7 +120,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
     kind: 'seal',
     policies: true,
     reader: own,
-    wrap: async (key, purpose, readers, cohortOf = purpose.round) => {
+    wrap: async (key, purpose, readers, cohortOf = purpose.attempt) => {
       if (key.length !== KEY_BYTES)
         throw new FloeError('key_invalid', `expected a key of 32 bytes, got ${key.length}`);
       if (!equalBytes(purpose.run, run))
@@ -130,7 +130,7 @@ export const sealGate = (init: SealGateInit): AccessGate => {
         withRetry({ retries: 3, clock }, async () => {
           try {
             return await Promise.all(
-              audiences.map(([audience, round]) => sealFor(key, purpose, audience, round)),
+              audiences.map(([audience, attempt]) => sealFor(key, purpose, audience, attempt)),
             );
           } catch (thrown) {
             throw unavailable(thrown);

@@ -1,9 +1,9 @@
 /**
  * @module The audiences of a run's keys: the name under which Seal keeps a key for each, as the
  * Move package reads it, and the call of its policy that key servers evaluate. A name is [run
- * 32][round u64 LE][role 1][nonce 16]: the role says which policy decides, the nonce binds the name
- * to what the key is for. A name holds the run and nothing that is sold later, so that a model is
- * sealed before the first offer is made.
+ * 32][attempt u64 LE][role 1][nonce 16]: the role says which policy decides, the nonce binds the
+ * name to what the key is for. A name holds the run and nothing that is sold later, so that a model
+ * is sealed before the first offer is made.
  */
 import { Transaction, type TransactionArgument } from '@mysten/sui/transactions';
 import { fromHex, normalizeSuiAddress } from '@mysten/sui/utils';
@@ -42,7 +42,7 @@ const ticketAndClock: Show = (transaction, shown) => [
 
 /** The audience of a name, the policy that admits it, and the arguments of the policy. */
 export const AUDIENCES = {
-  /** Members of the round's frozen cohort and of earlier ones. */
+  /** Members of the attempt's frozen cohort and of earlier ones. */
   cohort: { role: 0, policy: 'seal_approve_cohort', show: run },
   /** The run's auditors, those of the specification and others; the coordinator is one of them. */
   auditor: { role: 1, policy: 'seal_approve_auditor', show: run },
@@ -53,24 +53,24 @@ export const AUDIENCES = {
   /** Compute nodes with a grant. */
   compute: { role: 5, policy: 'seal_approve_compute', show: runAndClock },
   /**
-   * Of a round's bundle, once the survivors are frozen: aggregator, auditors, cohort, and the
-   * cohorts on the round's model.
+   * Of an attempt's bundle, once the survivors are frozen: aggregator, auditors, cohort, and the
+   * cohorts on the attempt's model.
    */
   unmask: { role: 6, policy: 'seal_approve_unmask', show: run },
 } as const satisfies Record<Audience, { role: number; policy: string; show: Show }>;
 
 const NONCE_BYTES = 16;
 
-/** @param object the run @param round whose cohort; for all other audiences the purpose's own */
+/** @param object the run @param attempt whose cohort; for all other audiences the purpose's own */
 export const sealName = (
   object: string,
-  round: number,
+  attempt: number,
   audience: Audience,
   purpose: KeyPurpose,
 ): Uint8Array => {
   const name = new Uint8Array(32 + 8 + 1 + NONCE_BYTES);
   name.set(fromHex(normalizeSuiAddress(object).slice(2)));
-  new DataView(name.buffer).setBigUint64(32, BigInt(round), true);
+  new DataView(name.buffer).setBigUint64(32, BigInt(attempt), true);
   name[40] = AUDIENCES[audience].role;
   name.set(purposeHash(purpose).subarray(0, NONCE_BYTES), 41);
   return name;

@@ -40,11 +40,11 @@ export const createOpening = (init: OpeningInit): OpenAny => {
   /** What the audience's policy is shown; `undefined` when the reader has nothing to show. */
   const shownFor = async (
     object: string,
-    { audience, round }: Sealed,
+    { audience, attempt }: Sealed,
   ): Promise<Shown | undefined> => {
     if (audience !== 'pass' && audience !== 'subscription') return { run: object };
     const registry = { client, packageId, clock };
-    const query = { registry, owner: address, run: object, round, holdings };
+    const query = { registry, owner: address, run: object, attempt, holdings };
     const ticket = await TICKETS[audience](query);
     return ticket && { run: object, ticket };
   };
@@ -59,9 +59,9 @@ export const createOpening = (init: OpeningInit): OpenAny => {
 
   /** Asks as one audience. @throws FloeError `access_denied` */
   const open = async (sealed: Sealed, purpose: KeyPurpose): Promise<Uint8Array> => {
-    const { audience, round } = sealed;
+    const { audience, attempt } = sealed;
     const object = await runObject();
-    const name = sealName(object, round, audience, purpose);
+    const name = sealName(object, attempt, audience, purpose);
     const under = checkSealed(packageId, sealed, name, purpose);
     const asked = await servers.opening(under);
     const shown = await shownFor(object, sealed);
@@ -127,6 +127,7 @@ const checkSealed = (
     aad !== undefined &&
     aad !== null &&
     equalBytes(Uint8Array.from(aad), purposeHash(purpose));
-  if (!fits) throw malformed(`the key was not sealed as ${purpose.role} of round ${purpose.round}`);
+  if (!fits)
+    throw malformed(`the key was not sealed as ${purpose.role} of attempt ${purpose.attempt}`);
   return parsed;
 };

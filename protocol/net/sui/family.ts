@@ -9,29 +9,29 @@ import { equalBytes, toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
 import { dynamicField, type ReadLimits } from './chain.ts';
 import type { FrozenSet } from '../../ports/ledger.ts';
-import { bytes, Round, u64 } from './layout.ts';
+import { bytes, Attempt, u64 } from './layout.ts';
 import type { SuiRun } from './run.ts';
 
-type FrozenRound = typeof Round.$inferType;
+type FrozenRecord = typeof Attempt.$inferType;
 
 /** @returns the attempt with this number; undefined when its cohort is not frozen */
-export const roundOf = async (
+export const attemptOf = async (
   client: ClientWithCoreApi,
-  { rounds }: SuiRun,
-  round: number,
+  { attempts }: SuiRun,
+  attempt: number,
   limits: ReadLimits = {},
-): Promise<FrozenRound | undefined> => {
-  const key = u64.serialize(round).toBytes();
-  const value = await dynamicField(client, rounds, 'u64', key, limits);
-  return value && Round.parse(value);
+): Promise<FrozenRecord | undefined> => {
+  const key = u64.serialize(attempt).toBytes();
+  const value = await dynamicField(client, attempts, 'u64', key, limits);
+  return value && Attempt.parse(value);
 };
 
 /** By keys: the package has derived the addresses of the cohort from them, in the same order. */
-const setOf = (round: number, frozen: FrozenRound): FrozenSet[] => {
+const setOf = (attempt: number, frozen: FrozenRecord): FrozenSet[] => {
   const cohort = frozen.members.map((key) => Uint8Array.from(key));
   const survivors = new Set(frozen.survivors);
   const members = cohort.filter((_, at) => survivors.has(frozen.cohort[at] ?? ''));
-  return frozen.survivors === null ? [] : [{ round, cohort, members }];
+  return frozen.survivors === null ? [] : [{ attempt, cohort, members }];
 };
 
 /**
@@ -51,21 +51,21 @@ export const familyOf = async (
   if (hash === undefined)
     throw new FloeError('ledger_unavailable', `model ${version} is not on chain yet`);
   if (!equalBytes(Uint8Array.from(bytes.parse(hash)), modelHash))
-    throw new FloeError('context_mismatch', `the ledger holds another model of round ${version}`);
-  const latest = await dynamicField(client, run.attempts, 'vector<u8>', hash, limits);
+    throw new FloeError('context_mismatch', `the ledger holds another model of attempt ${version}`);
+  const latest = await dynamicField(client, run.latest, 'vector<u8>', hash, limits);
   const sets: FrozenSet[] = [];
   let at = latest === undefined ? null : u64.parse(latest);
   while (at !== null) {
-    const round = Number(at);
+    const attempt = Number(at);
     // Each attempt names the one before.
-    const found = await roundOf(client, run, round, limits);
+    const found = await attemptOf(client, run, attempt, limits);
     if (found === undefined)
       throw new FloeError(
         'ledger_unavailable',
-        `attempt ${round} on the model ${toHex(modelHash)} cannot be read`,
+        `attempt ${attempt} on the model ${toHex(modelHash)} cannot be read`,
       );
-    sets.push(...setOf(round, found));
+    sets.push(...setOf(attempt, found));
     at = found.previous;
   }
-  return sets.toSorted((a, b) => a.round - b.round);
+  return sets.toSorted((a, b) => a.attempt - b.attempt);
 };

@@ -31,17 +31,17 @@ export const Run = bcs.struct('Run', {
   grants: bcs.vector(bcs.tuple([bcs.Address, Grant])),
   timeLocks: bcs.vector(TimeLock),
   offers: addresses,
-  rounds: Table,
-  lastRound: bcs.u64(),
+  attempts: Table,
+  lastAttempt: bcs.u64(),
   models: Table,
   newest: bcs.option(bcs.u64()),
-  attempts: Table,
+  latest: Table,
   joined: Table,
 });
 
 export const RunCap = bcs.struct('RunCap', { id: bcs.Address, run: bcs.Address });
 
-export const Round = bcs.struct('Round', {
+export const Attempt = bcs.struct('Attempt', {
   members: bcs.vector(bytes),
   cohort: addresses,
   cohortRoot: bytes,
@@ -59,7 +59,7 @@ export const Round = bcs.struct('Round', {
 export const ModelObject = bcs.struct('ModelVersion', {
   id: bcs.Address,
   run: bcs.Address,
-  round: bcs.u64(),
+  attempt: bcs.u64(),
   architectureHash: bytes,
   modelHash: bytes,
   stateHash: bytes,
@@ -100,7 +100,7 @@ export const Subscription = bcs.struct('Subscription', {
 export const Receipt = bcs.struct('Receipt', {
   id: bcs.Address,
   run: bcs.Address,
-  round: bcs.u64(),
+  attempt: bcs.u64(),
   member: bcs.Address,
   dataCommitment: bytes,
 });

@@ -1,6 +1,6 @@
 /**
- * @module The freezes of a round on Sui: its cohort, with which the package draws the beacon, and
- * its survivors.
+ * @module The freezes of an attempt on Sui: its cohort, with which the package draws the beacon,
+ * and its survivors.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { Transaction, TransactionArgument } from '@mysten/sui/transactions';
@@ -44,18 +44,18 @@ export const createFreezes = ({
   call,
   clock,
 }: FreezesInit): Pick<Ledger, 'freezeCohort' | 'freezeSurvivors'> => {
-  const { roundOf, readCohort, readSurvivors } = reads;
+  const { attemptOf, readCohort, readSurvivors } = reads;
 
-  const freezeCohort = async ({ run, round, root, members, entropy }: CohortFreeze) => {
+  const freezeCohort = async ({ run, attempt, root, members, entropy }: CohortFreeze) => {
     const receipt = await once(
       'cohort',
       run,
-      round,
-      () => roundOf(run, round),
+      attempt,
+      () => attemptOf(run, attempt),
       (found) => equalBytes(own(found.cohortRoot), root) && equalBytes(own(found.entropy), entropy),
       (transaction, object) =>
         call(transaction, object, 'run::freeze_cohort', ({ pure, object: shared }) => [
-          pure.u64(round),
+          pure.u64(attempt),
           pure(bcs.vector(bytes).serialize(members)),
           pure.vector('u8', root),
           pure.vector('u8', entropy),
@@ -64,24 +64,24 @@ export const createFreezes = ({
         ]),
     );
     const { beacon } = await withRetry({ retries: LAG_RETRIES, clock }, async () => {
-      const found = await readCohort(run, round);
+      const found = await readCohort(run, attempt);
       if (found !== undefined) return found;
-      throw new FloeError('ledger_unavailable', `the cohort of round ${round} is not seen yet`);
+      throw new FloeError('ledger_unavailable', `the cohort of attempt ${attempt} is not seen yet`);
     });
     return { beacon, receipt };
   };
 
   const freezeSurvivors = async (freeze: SurvivorFreeze) => {
-    const { run, round, hash, members, dataCommitment } = freeze;
+    const { run, attempt, hash, members, dataCommitment } = freeze;
     const receipt = await once(
       'survivors',
       run,
-      round,
-      () => readSurvivors(run, round),
+      attempt,
+      () => readSurvivors(run, attempt),
       (found) => equalBytes(found.hash, hash) && equalBytes(found.dataCommitment, dataCommitment),
       (transaction, object) =>
         call(transaction, object, 'run::freeze_survivors', ({ pure, object: shared }) => [
-          pure.u64(round),
+          pure.u64(attempt),
           pure.vector('address', members.map(addressOf)),
           pure.vector('u8', hash),
           pure.vector('u8', dataCommitment),

@@ -31,7 +31,7 @@ export interface OnceInit {
 export type Once = <Standing>(
   what: string,
   run: Uint8Array,
-  round: number,
+  attempt: number,
   read: () => Promise<Standing | undefined>,
   isSame: (standing: Standing) => boolean,
   say: (transaction: Transaction, object: SuiRun) => void | Promise<void>,
@@ -41,16 +41,20 @@ export const createOnce = ({ runs, sender, clock }: OnceInit): Once => {
   const once = async <Standing>(
     what: string,
     run: Uint8Array,
-    round: number,
+    attempt: number,
     read: () => Promise<Standing | undefined>,
     isSame: (standing: Standing) => boolean,
     say: (transaction: Transaction, object: SuiRun) => void | Promise<void>,
   ): Promise<string> => {
     const object = await runs.ensured(run);
-    const receipt = `sui:${object.run}/${what}/${round}`;
+    const receipt = `sui:${object.run}/${what}/${attempt}`;
     const settled = (found: Standing): string => {
       if (isSame(found)) return receipt;
-      throw new FloeError('already_frozen', `another ${what} of round ${round} stands`, { round });
+      throw new FloeError(
+        'already_frozen',
+        `another ${what} of attempt ${attempt} is already frozen`,
+        { attempt },
+      );
     };
     const before = await read();
     if (before !== undefined) return settled(before);
@@ -63,7 +67,10 @@ export const createOnce = ({ runs, sender, clock }: OnceInit): Once => {
     return withRetry({ retries: LAG_RETRIES, clock }, async () => {
       const found = await read();
       if (found === undefined)
-        throw new FloeError('ledger_unavailable', `the ${what} of round ${round} is not seen yet`);
+        throw new FloeError(
+          'ledger_unavailable',
+          `the ${what} of attempt ${attempt} is not seen yet`,
+        );
       return settled(found);
     });
   };

@@ -6,7 +6,7 @@ import { toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
 import type { Ledger } from '../../ports/ledger.ts';
 import { dynamicField, readChain, type ReadLimits } from './chain.ts';
-import { familyOf, roundOf as readRound } from './family.ts';
+import { familyOf, attemptOf as readAttempt } from './family.ts';
 import { blobOfNumber, ModelObject, ObjectId, PublishedKey } from './layout.ts';
 import type { RunLookup } from './run-lookup.ts';
 import type { SuiRun } from './run.ts';
@@ -26,31 +26,31 @@ export const createLedgerReads = ({ client, packageId, limits, runs }: LedgerRea
   const field = (parentId: string, type: string, key: Uint8Array) =>
     dynamicField(client, parentId, type, key, limits);
 
-  const roundOf = async (run: Uint8Array, round: number) => {
+  const attemptOf = async (run: Uint8Array, attempt: number) => {
     const object = await runs.standing(run);
-    return object && readRound(client, object, round, limits);
+    return object && readAttempt(client, object, attempt, limits);
   };
 
-  const modelId = async ({ run }: SuiRun, round: number): Promise<string | undefined> => {
-    const key = PublishedKey.serialize([round]).toBytes();
+  const modelId = async ({ run }: SuiRun, attempt: number): Promise<string | undefined> => {
+    const key = PublishedKey.serialize([attempt]).toBytes();
     const value = await field(run, `${packageId}::model::PublishedKey`, key);
     return value && ObjectId.parse(value);
   };
 
-  const readCohort: Ledger['readCohort'] = async (run, round) => {
-    const found = await roundOf(run, round);
+  const readCohort: Ledger['readCohort'] = async (run, attempt) => {
+    const found = await attemptOf(run, attempt);
     return found && { root: own(found.cohortRoot), beacon: own(found.beacon) };
   };
 
-  const readSurvivors: Ledger['readSurvivors'] = async (run, round) => {
-    const found = await roundOf(run, round);
+  const readSurvivors: Ledger['readSurvivors'] = async (run, attempt) => {
+    const found = await attemptOf(run, attempt);
     if (!found?.survivors) return undefined;
     return { hash: own(found.survivorsHash), dataCommitment: own(found.dataCommitment) };
   };
 
-  const readModel: Ledger['readModel'] = async (run, round) => {
+  const readModel: Ledger['readModel'] = async (run, attempt) => {
     const object = await runs.standing(run);
-    const id = object && (await modelId(object, round));
+    const id = object && (await modelId(object, attempt));
     if (id === undefined) return undefined;
     const content = await readChain(`reading model ${id}`, limits, async (signal) => {
       const include = { content: true } as const;
@@ -60,7 +60,7 @@ export const createLedgerReads = ({ client, packageId, limits, runs }: LedgerRea
     const { modelHash, stateHash, transcriptRoot, blob } = ModelObject.parse(content);
     return {
       run,
-      round,
+      attempt,
       modelHash: own(modelHash),
       ...(stateHash.length === 0 ? {} : { stateHash: own(stateHash) }),
       transcriptRoot: own(transcriptRoot),
@@ -79,7 +79,7 @@ export const createLedgerReads = ({ client, packageId, limits, runs }: LedgerRea
     return familyOf(client, object, version, modelHash, limits);
   };
 
-  return { roundOf, modelId, readCohort, readSurvivors, readModel, readFamily };
+  return { attemptOf, modelId, readCohort, readSurvivors, readModel, readFamily };
 };
 
 export type LedgerReads = ReturnType<typeof createLedgerReads>;

@@ -4,10 +4,10 @@
  * transaction that freezes the cohort, and hashes the members' entropy into it: a coordinator
  * cannot choose it, it can only abort the attempt.
  *
- * A round holds the hash of its survivor set and the data commitment: the Merkle root over the
+ * An attempt holds the hash of its survivor set and the data commitment: the Merkle root over the
  * records of the uploads that count, frozen before anybody unmasks them. Its model version copies
- * the commitment on chain and adds the transcript root, over all records of the finished round. Its
- * differential privacy is none, which is not epsilon 0: no run has any yet.
+ * the commitment on chain and adds the transcript root, over all records of the finished attempt.
+ * Its differential privacy is none, which is not epsilon 0: no run has any yet.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Transaction } from '@mysten/sui/transactions';
@@ -47,7 +47,7 @@ export interface SuiLedger extends Ledger {
   /** Object id of a run; the coordinator's ledger creates it when it is not there. */
   runObject(run: Uint8Array): Promise<string>;
   /** Object id of a model version. */
-  modelObject(run: Uint8Array, round: number): Promise<string | undefined>;
+  modelObject(run: Uint8Array, attempt: number): Promise<string | undefined>;
 }
 
 /** On chain, the hash of the state of a strategy that has none. */
@@ -67,12 +67,12 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const sayModel = async (
     transaction: Transaction,
     object: SuiRun,
-    { round, modelHash, stateHash, blob, transcriptRoot }: ModelVersion,
+    { attempt, modelHash, stateHash, blob, transcriptRoot }: ModelVersion,
     { parent, examples = 0, metrics = [] }: ModelFacts,
   ): Promise<void> => {
     const from = typeof parent === 'number' ? await modelId(object, parent) : parent;
     call(transaction, object, 'model::publish_version', ({ pure }) => [
-      pure.u64(round),
+      pure.u64(attempt),
       pure.vector('u8', init.architecture),
       pure.vector('u8', modelHash),
       pure.vector('u8', stateHash ?? []),
@@ -97,13 +97,13 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   };
 
   const registerModel = async (version: ModelVersion, facts: ModelFacts = {}) => {
-    const { run, round } = version;
+    const { run, attempt } = version;
     return {
       receipt: await once(
         'model',
         run,
-        round,
-        () => readModel(run, round),
+        attempt,
+        () => readModel(run, attempt),
         (found) =>
           equalBytes(found.modelHash, version.modelHash) &&
           equalBytes(found.stateHash ?? NO_STATE, version.stateHash ?? NO_STATE) &&
@@ -136,9 +136,9 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
         throw new FloeError('ledger_unavailable', `the run ${toHex(run)} is not on chain yet`);
       return found.run;
     },
-    modelObject: async (run, round) => {
+    modelObject: async (run, attempt) => {
       const object = await runs.standing(run);
-      return object && (await modelId(object, round));
+      return object && (await modelId(object, attempt));
     },
   };
 };

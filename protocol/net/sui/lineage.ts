@@ -12,7 +12,7 @@ import { blobOfNumber, ModelObject, PublishedKey, Run } from './layout.ts';
 export interface VersionFacts {
   readonly id: string;
   readonly run: string;
-  readonly round: number;
+  readonly attempt: number;
   readonly parent?: string;
   /** The run's metrics by name, means and sums as they are reported: `loss`, `accuracy`... */
   readonly metrics: Readonly<Record<string, number>>;
@@ -26,7 +26,7 @@ export interface VersionFacts {
   readonly stateHash?: string;
   /** Merkle root over the records of the uploads that it is made of. */
   readonly dataCommitment: string;
-  /** Merkle root over all records of its round. */
+  /** Merkle root over all records of its attempt. */
   readonly transcriptRoot: string;
   /** Where the encrypted weights are. */
   readonly blob: { readonly id: string; readonly sha256: string; readonly size: number };
@@ -46,7 +46,7 @@ export const versionFactsOf = (content: Uint8Array): VersionFacts => {
   return {
     id: model.id,
     run: model.run,
-    round: Number(model.round),
+    attempt: Number(model.attempt),
     ...(parent === null ? {} : { parent }),
     metrics: Object.fromEntries(
       metrics.named.map(({ name, value }) => [name, Number(value) / MICRO]),
@@ -97,14 +97,15 @@ const fieldIds = async ({ client, packageId }: Registry, parentId: string): Prom
 };
 
 /**
- * Every version that a run has published, by round. @throws FloeError `usage`, `ledger_unavailable`
+ * Every version that a run has published, by attempt. @throws FloeError `usage`,
+ * `ledger_unavailable`
  */
 export const versionsOf = async (registry: Registry, run: string): Promise<VersionFacts[]> => {
   await readTyped(registry, 'run::Run', run);
   const fields = await contentsOf(registry, 'reading versions', await fieldIds(registry, run));
   const ids = fields.map((content) => PublishedField.parse(content).value);
   const models = await contentsOf(registry, 'reading models', ids);
-  return models.map(versionFactsOf).toSorted((a, b) => a.round - b.round);
+  return models.map(versionFactsOf).toSorted((a, b) => a.attempt - b.attempt);
 };
 
 /**

@@ -1,7 +1,7 @@
 /**
  * @module Where a run's publications are, on Sui: `floe::publication` names the Walrus blob that
- * holds specification and transcript up to a round. Whoever has a run's object id, or that of one
- * of its versions, finds the rest from there.
+ * holds specification and transcript up to an attempt. Whoever has a run's object id, or that of
+ * one of its versions, finds the rest from there.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { BlobRef } from '../../ports/blob-store.ts';
@@ -26,9 +26,9 @@ const keyType = (packageId: string): string => `${packageId}::publication::RunPu
 const readPublication = async (
   { client, packageId, ...limits }: Registry,
   run: string,
-  round: number,
+  attempt: number,
 ): Promise<BlobRef | undefined> => {
-  const key = RunPublicationKey.serialize([round]).toBytes();
+  const key = RunPublicationKey.serialize([attempt]).toBytes();
   const value = await dynamicField(client, run, keyType(packageId), key, limits);
   if (value === undefined) return undefined;
   const { blobId, sha256, size } = PublishedBlob.parse(value);
@@ -36,7 +36,10 @@ const readPublication = async (
 };
 
 /** Rounds that were published, ascending. */
-const publishedRounds = async ({ client, packageId }: Registry, run: string): Promise<number[]> => {
+const publishedAttempts = async (
+  { client, packageId }: Registry,
+  run: string,
+): Promise<number[]> => {
   const names = await allPages('listing publications', async (cursor, signal) => {
     const page = await client.core.listDynamicFields({ parentId: run, cursor, signal });
     const items = page.dynamicFields.map(({ name }) => name);
@@ -66,8 +69,8 @@ export const suiPublications = (
   sender: Sender,
   runObject: () => Promise<string>,
 ): PublicationLedger => ({
-  readPublication: async (round) => readPublication(registry, await runObject(), round),
-  recordPublication: async ({ round, blob }) => {
+  readPublication: async (attempt) => readPublication(registry, await runObject(), attempt),
+  recordPublication: async ({ attempt, blob }) => {
     const run = await runObject();
     const cap = await capOf(registry, sender.address, run);
     try {
@@ -78,7 +81,7 @@ export const suiPublications = (
           arguments: [
             object(cap),
             object(run),
-            pure.u64(round),
+            pure.u64(attempt),
             pure.u256(blobNumber(blob.id)),
             pure.vector('u8', blob.sha256),
             pure.u64(blob.size),
@@ -90,19 +93,19 @@ export const suiPublications = (
       const standing = await withRetry(
         { retries: LAG_RETRIES, clock: registry.clock },
         async () => {
-          const found = await readPublication(registry, run, round);
+          const found = await readPublication(registry, run, attempt);
           if (found !== undefined) return found;
           throw new FloeError(
             'ledger_unavailable',
-            `what stands of round ${round} is not seen yet`,
+            `what stands of attempt ${attempt} is not seen yet`,
           );
         },
       );
       if (standing.id !== blob.id)
         throw new FloeError(
           'already_frozen',
-          `another publication of round ${round} stands, blob ${standing.id}`,
-          { round },
+          `another publication of attempt ${attempt} is already frozen, blob ${standing.id}`,
+          { attempt },
         );
     }
   },
@@ -140,15 +143,15 @@ export const findPublished = async (
       ? found.content
       : (await readTypedOneOf(registry, ['run::Run'], version.run)).content;
   const { id, name, specHash } = Run.parse(content);
-  const rounds = await publishedRounds(registry, id);
-  const round =
-    version === undefined ? rounds.at(-1) : rounds.find((covers) => covers >= version.round);
-  const blob = round === undefined ? undefined : await readPublication(registry, id, round);
+  const attempts = await publishedAttempts(registry, id);
+  const attempt =
+    version === undefined ? attempts.at(-1) : attempts.find((covers) => covers >= version.attempt);
+  const blob = attempt === undefined ? undefined : await readPublication(registry, id, attempt);
   return {
     run: id,
     name,
     specHash: Uint8Array.from(specHash),
     version,
-    publication: round === undefined || blob === undefined ? undefined : { round, blob },
+    publication: attempt === undefined || blob === undefined ? undefined : { attempt, blob },
   };
 };

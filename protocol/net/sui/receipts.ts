@@ -1,6 +1,6 @@
 /**
  * @module Receipts of contribution on Sui: an object that cannot be given away, which says that its
- * owner's update counted in a round. The survivors stand on chain already, so a receipt needs
+ * owner's update counted in an attempt. The survivors stand on chain already, so a receipt needs
  * nobody's leave and anybody may pay for it.
  */
 import { toHex } from '../../bytes.ts';
@@ -9,12 +9,12 @@ import type { Sender } from './transactions.ts';
 import { dynamicField, ownedObjects } from './chain.ts';
 import { made, type Made } from './offers.ts';
 import { readRun, type Registry } from './registry.ts';
-import { ObjectId, Receipt as ReceiptObject, ReceiptKey, Round, u64 } from './layout.ts';
+import { ObjectId, Receipt as ReceiptObject, ReceiptKey, Attempt, u64 } from './layout.ts';
 
 export interface Receipt {
   readonly id: string;
   readonly run: string;
-  readonly round: number;
+  readonly attempt: number;
   /** Sui address of the participant. */
   readonly member: string;
   /** Hex; Merkle root over the records of the uploads that counted, the member's among them. */
@@ -32,45 +32,45 @@ export const receiptsOf = async (
     const found = ReceiptObject.parse(content);
     return {
       ...found,
-      round: Number(found.round),
+      attempt: Number(found.attempt),
       dataCommitment: toHex(Uint8Array.from(found.dataCommitment)),
     };
   });
   return receipts
     .filter((receipt) => run === undefined || receipt.run === run)
-    .toSorted((a, b) => a.round - b.round);
+    .toSorted((a, b) => a.attempt - b.attempt);
 };
 
 /**
  * Issues the receipt of a survivor; it goes to the survivor, whoever pays.
  * @returns the object's id alone when it was issued already
- * @throws FloeError `usage` when there is no such run or `member` is no survivor of the round;
+ * @throws FloeError `usage` when there is no such run or `member` is no survivor of the attempt;
  * `ledger_unavailable`; TransactionFailed
  */
 export const issueReceipt = async (
   registry: Registry,
   sender: Sender,
   runObject: string,
-  round: number,
+  attempt: number,
   member: string,
 ): Promise<Made | { readonly id: string }> => {
   const { client, packageId } = registry;
-  const { id: run, rounds } = await readRun(registry, runObject);
-  const key = ReceiptKey.serialize([round, member]).toBytes();
+  const { id: run, attempts } = await readRun(registry, runObject);
+  const key = ReceiptKey.serialize([attempt, member]).toBytes();
   const standing = await dynamicField(client, run, `${packageId}::model::ReceiptKey`, key);
   if (standing !== undefined) return { id: ObjectId.parse(standing) };
-  const value = await dynamicField(client, rounds.id, 'u64', u64.serialize(round).toBytes());
-  const survivors = value && Round.parse(value).survivors;
+  const value = await dynamicField(client, attempts.id, 'u64', u64.serialize(attempt).toBytes());
+  const survivors = value && Attempt.parse(value).survivors;
   if (survivors?.includes(member) !== true)
     throw new FloeError(
       'usage',
-      `expected a survivor of round ${round}, got ${member}${survivors ? '' : '; its survivors are not frozen'}`,
+      `expected a survivor of attempt ${attempt}, got ${member}${survivors ? '' : '; its survivors are not frozen'}`,
     );
   const executed = await sender.execute((transaction) => {
     const { object, pure } = transaction;
     transaction.moveCall({
       target: `${packageId}::model::issue_receipt`,
-      arguments: [object(run), pure.u64(round), pure.address(member)],
+      arguments: [object(run), pure.u64(attempt), pure.address(member)],
     });
   });
   return made(executed, 'model::Receipt');

@@ -18,9 +18,9 @@ export interface SuiRun {
    * Of its tables: attempts by number, hashes of models by version, the latest attempt by hash of
    * its model.
    */
-  readonly rounds: string;
-  readonly models: string;
   readonly attempts: string;
+  readonly models: string;
+  readonly latest: string;
 }
 
 export interface RunReader extends ReadLimits {
@@ -66,8 +66,8 @@ export const findRun = async (
     if (content instanceof Error || cap === undefined) return [];
     const run = Run.parse(content);
     if (!equalBytes(Uint8Array.from(run.specHash), specHash)) return [];
-    const { agreed, rounds, models, attempts } = run;
-    const tables = { rounds: rounds.id, models: models.id, attempts: attempts.id };
+    const { agreed, attempts, models, latest } = run;
+    const tables = { attempts: attempts.id, models: models.id, latest: latest.id };
     return [{ run: run.id, cap: cap.id, ...tables, agreed }];
   });
   if (found.length > 1)

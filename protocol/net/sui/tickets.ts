@@ -27,7 +27,7 @@ export interface TicketQuery {
   readonly owner: string;
   /** Object id. */
   readonly run: string;
-  readonly round: number;
+  readonly attempt: number;
   readonly holdings: Holdings;
 }
 
@@ -40,7 +40,7 @@ interface Candidate {
 
 /** The best of the candidates that belong to an offer of the run. */
 const best = async (
-  { registry, run, round }: TicketQuery,
+  { registry, run, attempt }: TicketQuery,
   candidates: readonly Candidate[],
   isGood: (offer: Offer, candidate: Candidate) => Promise<boolean>,
 ): Promise<Ticket | undefined> => {
@@ -51,7 +51,7 @@ const best = async (
   const offers = await Promise.all(ids.map((id) => readOffer(registry, id)));
   const fits = async (candidate: Candidate): Promise<boolean> => {
     const offer = offers.find(({ id }) => id === candidate.offer);
-    const covers = offer !== undefined && round >= offer.first && round <= offer.last;
+    const covers = offer !== undefined && attempt >= offer.first && attempt <= offer.last;
     return covers && isGood(offer, candidate);
   };
   const judged = await Promise.all(

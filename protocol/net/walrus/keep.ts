@@ -138,7 +138,7 @@ export const createKeeping = (
       const ids = new Set(places.map(([id]) => id));
       for (const id of quiltKeys.keys()) if (!ids.has(id)) quiltKeys.delete(id);
     } catch (thrown) {
-      warn(`uploads of earlier rounds stay in the journal for now: ${(thrown as Error).message}`);
+      warn(`uploads of earlier attempts stay in the journal for now: ${(thrown as Error).message}`);
     }
   };
 

@@ -1,7 +1,7 @@
 /**
  * @module Settings of a run as a whole: its name, length, model, readers, and where it is kept.
  */
-import { MAX_ROUND } from '../bounds.ts';
+import { MAX_ATTEMPT } from '../bounds.ts';
 import { EVERY_RUN, REAL_RUNS, type SettingsTable } from '../setting.ts';
 
 /**
@@ -25,7 +25,7 @@ export const RUN_SETTINGS = {
     area: 'run',
     type: 'integer',
     min: 1,
-    max: MAX_ROUND,
+    max: MAX_ATTEMPT,
     default: 50,
     // With the default training the 2NN on MNIST passes 97 % about round 20; this leaves a margin.
     simulated: 25,
@@ -141,7 +141,7 @@ export const PLACE_SETTINGS = {
     area: 'place',
     type: 'integer',
     min: 1,
-    max: MAX_ROUND,
+    max: MAX_ATTEMPT,
     otherwise: 'all of them',
     help: "keep the uploads, bundles and models of this many newest rounds in the coordinator's folder; records are always kept, older rounds cannot be recomputed",
     spec: 'retention.rounds',
