@@ -5,7 +5,7 @@
 import { Option, type Command } from 'commander';
 import { parseCoins } from '../protocol/net/cost.ts';
 import { isObjectId } from '../protocol/net/object-id.ts';
-import { parsePatience, parseSpan, parseTime } from '../protocol/net/times.ts';
+import { parsePatience, parseSpan, parseTime } from '../protocol/net/time-text.ts';
 import { parsed, type Flag, type FlagTable, type Read } from '../protocol/spec/flag.ts';
 import { flagOf } from '../protocol/spec/setting.ts';
 

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { nearest } from '../protocol/spec/nearest.ts';
+import { nearest } from '../protocol/spec/nearest-name.ts';
 import { outputOf } from './command.ts';
 import { coordinatorCommand, forkCommand } from './coordinator.ts';
 import { costCommand } from './cost.ts';

@@ -4,7 +4,7 @@
  * coordinator: its socket and its `/blobs` endpoint.
  */
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
-import { localPorts } from '../protocol/ports/local.ts';
+import { localPorts } from '../protocol/ports/local-ports.ts';
 import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
@@ -49,7 +49,8 @@ export interface JoinOptions extends Partial<
   readonly base?: BaseWeights;
   /**
    * With `data`: what trains. Default `auto`: a participant that is killed and started again trains
-   * the same update. `fastest` times the engines that run here and may choose another one each time.
+   * the same update. `fastest` times the engines that run here and may choose another one each
+   * time.
    */
   readonly backend?: BackendChoice;
   /**

@@ -6,14 +6,14 @@
  * request.
  */
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
-import { localPorts } from '../protocol/ports/local.ts';
+import { localPorts } from '../protocol/ports/local-ports.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
-import { splitStore } from '../protocol/ports/round-store.ts';
+import { splitStore } from '../protocol/ports/staging-store.ts';
 import { readAnnouncement, type Announcement } from '../protocol/records/announcement.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import type { ConnectOptions } from '../protocol/net/connect.ts';
+import type { ConnectOptions } from '../protocol/net/network-ports.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import {
@@ -93,7 +93,7 @@ export const networkPorts = async (
     readonly clock?: Clock;
   },
 ): Promise<ParticipantPorts & { gateFor(other: Identity): Promise<AccessGate> }> => {
-  const { connectIdentity } = await import('../protocol/net/connect.ts');
+  const { connectIdentity } = await import('../protocol/net/network-ports.ts');
   const connected = await connectIdentity(network, identity, {
     spec,
     ...limits,

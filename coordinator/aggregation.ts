@@ -37,8 +37,8 @@ import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Logger } from './log.ts';
 import type { Hex, Attempt } from './machine/index.ts';
-import type { ModelKeeper } from './model.ts';
-import type { Received } from './received.ts';
+import type { ModelKeeper } from './model-keeper.ts';
+import type { Received } from './received-blobs.ts';
 import { judgeInAttempt, openMasks } from './recovery.ts';
 
 export interface Aggregation {

@@ -18,7 +18,7 @@ import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Hex, Machine, PhaseType, Progress } from './machine/index.ts';
 import type { Metrics } from './metrics.ts';
-import type { Received } from './received.ts';
+import type { Received } from './received-blobs.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
 export interface CoordinatorInit {

@@ -3,7 +3,7 @@
  */
 import { info, result, type Line } from '../protocol/line.ts';
 import { showCoins, type CostPart } from '../protocol/net/cost.ts';
-import { showSpan, showTime } from '../protocol/net/times.ts';
+import { showSpan, showTime } from '../protocol/net/time-text.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { CostOfRun } from './cost-of-run.ts';
 

@@ -5,7 +5,7 @@
 import { toHex } from '../protocol/bytes.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
-import { showTime } from '../protocol/net/times.ts';
+import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { timeoutLines } from '../protocol/spec/timeouts.ts';
 import type { FundsOfRun, StartEvent } from './events.ts';

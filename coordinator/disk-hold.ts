@@ -7,7 +7,7 @@ import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { sleep, type Clock } from '../protocol/ports/clock.ts';
 import { STORAGE_ERRORS } from '../protocol/storage-errors.ts';
 import { errorFields, type Logger } from './log.ts';
-import { pauseAfter } from './work.ts';
+import { pauseAfter } from './attempt-work.ts';
 
 export interface DiskHoldInit {
   readonly clock: Clock;

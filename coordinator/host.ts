@@ -13,7 +13,7 @@ import { encodeRunSpec, hashRunSpec } from '../protocol/spec/run-spec.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
 import type { Coordinator, CoordinatorInit, Outcome, TranscriptSource } from './coordinator.ts';
-import { createWorkFaults } from './faults.ts';
+import { createWorkFaults } from './own-fault-counter.ts';
 import { eventOf } from './frame-event.ts';
 import { wholeTranscript } from './journal/history.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -23,18 +23,23 @@ import { createLoop, type Loop } from './loop.ts';
 import { ROUND_MACHINE, attemptOf, type MachineConfig, type State } from './machine/index.ts';
 import { mayBeSilent } from './machine/presence.ts';
 import { createMetrics } from './metrics.ts';
-import { createModelKeeper } from './model.ts';
+import { createModelKeeper } from './model-keeper.ts';
 import { createOutageNotes } from './outage-notes.ts';
-import { createPublisher, createSweeper, createWorking, performEffects } from './perform.ts';
-import { createReceived } from './received.ts';
+import {
+  createPublisher,
+  createSweeper,
+  createWorking,
+  performEffects,
+} from './perform-effects.ts';
+import { createReceived } from './received-blobs.ts';
 import { createSessions, type Sessions } from './sessions.ts';
-import { startRun } from './starting.ts';
+import { startRun } from './begin-run.ts';
 import { createTold, outcomeOf, statusOf } from './status.ts';
-import { PENDING_MS, watchCalls } from '../protocol/ports/pending.ts';
+import { PENDING_MS, watchCalls } from '../protocol/ports/hanging-calls.ts';
 import { createRetention } from './retention.ts';
-import { sweepUploads } from './sweep.ts';
+import { sweepUploads } from './sweep-staged-uploads.ts';
 import { createUpkeep, type Upkeep } from './upkeep.ts';
-import type { WorkContext } from './work.ts';
+import type { WorkContext } from './attempt-work.ts';
 
 const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): MachineConfig => {
   const run = hashRunSpec(spec);

@@ -18,7 +18,7 @@ import { readSized } from '../protocol/wire/body.ts';
 import { blobPutPayload } from '../protocol/wire/messages.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import { countedAddress } from './addresses.ts';
-import { createAnswers, PIECE_BYTES, type Pieces, type Reader } from './answers.ts';
+import { createAnswers, PIECE_BYTES, type Pieces, type Reader } from './streamed-answers.ts';
 import type { Coordinator } from './coordinator.ts';
 import { tokenBuckets } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';

@@ -38,14 +38,14 @@ export {
   type FinishedRun,
   type StartedCoordinator,
   type StartOptions,
-} from './start.ts';
+} from './start-coordinator.ts';
 export {
   SETTINGS_FILE,
   type FixedParts,
   type NewRun,
   type Place,
   type PlaceOptions,
-} from './state.ts';
+} from './state-folder.ts';
 export type { UpkeepEvent } from './upkeep.ts';
 export type { Line, LineLevel } from '../protocol/line.ts';
 export {

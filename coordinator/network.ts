@@ -8,9 +8,9 @@ import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
-import { roundStoreWithCopies } from '../protocol/ports/round-store.ts';
+import { roundStoreWithCopies } from '../protocol/ports/staging-store.ts';
 import type { StagedStore } from '../protocol/ports/upload-staging.ts';
-import type { ConnectOptions } from '../protocol/net/connect.ts';
+import type { ConnectOptions } from '../protocol/net/network-ports.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import type { SuiLedger } from '../protocol/net/sui/ledger.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
@@ -62,7 +62,7 @@ export interface NetworkPorts {
  */
 export const openNetworkPorts = async (init: NetworkPortsInit): Promise<NetworkPorts> => {
   const [{ connectIdentity }, { folderUploadJournal }, { publishRun }] = await Promise.all([
-    import('../protocol/net/connect.ts'),
+    import('../protocol/net/network-ports.ts'),
     import('../protocol/ports/upload-journal-folder.ts'),
     import('../protocol/records/publication.ts'),
   ]);

@@ -11,7 +11,7 @@ import type { NameSetting } from '../protocol/spec/read-settings.ts';
 import { readRunFile } from '../protocol/spec/run-file.ts';
 import type { RunSettings } from '../protocol/spec/settings.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
-import { SETTINGS_FILE, type NewRun } from './state.ts';
+import { SETTINGS_FILE, type NewRun } from './state-folder.ts';
 
 /** A run that begins with a model version on chain; it replaces the first model of the settings. */
 export interface Fork {

@@ -4,7 +4,7 @@
  */
 import type { FloeError } from '../protocol/errors.ts';
 import type { Work } from './machine/index.ts';
-import { outageText } from './work.ts';
+import { outageText } from './attempt-work.ts';
 
 export const createOutageNotes = (
   say: (reason: string) => void,

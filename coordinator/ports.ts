@@ -12,7 +12,7 @@ import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-stagin
 import { directoryStore } from '../protocol/ports/directory-store.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import type { Ledger } from '../protocol/ports/ledger.ts';
-import { localPorts } from '../protocol/ports/local.ts';
+import { localPorts } from '../protocol/ports/local-ports.ts';
 import type { Publication } from '../protocol/records/publication.ts';
 import { RUN_FILES } from '../protocol/records/run-files.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
@@ -22,7 +22,7 @@ import { committedIn } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
 import { journalLedger } from './ledger.ts';
 import { openNetworkPorts, type NetworkPortsInit } from './network.ts';
-import type { Place } from './state.ts';
+import type { Place } from './state-folder.ts';
 
 /** The journal of uploads to Walrus, in the state folder. */
 const UPLOADS = 'uploads';

@@ -18,7 +18,7 @@ import {
   unfinishedMessages,
   type UnfinishedMessage,
   type UnfinishedMessages,
-} from './unfinished.ts';
+} from './unfinished-messages.ts';
 
 /** RFC 6455, section 7.4.1: the connection broke. */
 const ABNORMAL = 1006;

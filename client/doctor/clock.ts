@@ -3,9 +3,9 @@
  * coordinator's answers over HTTP (`Date`, RFC 9110, section 6.6.1, to the second).
  */
 import { FloeError } from '../../protocol/errors.ts';
-import { MAX_SKEW_MS, readingOf, skewOf, type ClockReading } from '../../protocol/skew.ts';
+import { MAX_SKEW_MS, readingOf, skewOf, type ClockReading } from '../../protocol/clock-skew.ts';
 import type { Clock } from '../../protocol/ports/clock.ts';
-import { check, type Check } from '../../protocol/checks.ts';
+import { check, type Check } from '../../protocol/health-checks.ts';
 
 export interface ClockExamination {
   readonly clock: Clock;

@@ -9,7 +9,7 @@ import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import { examineClock } from './clock.ts';
 import { examineMachine, type Examination } from './machine.ts';
 
-export type { Check } from '../../protocol/checks.ts';
+export type { Check } from '../../protocol/health-checks.ts';
 export type { Examination } from './machine.ts';
 
 export interface DoctorOptions {

@@ -11,7 +11,7 @@ import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { listBackends } from '../tfjs/backends.ts';
 import { examineSpeed } from './training.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
-import { check, type Check } from '../../protocol/checks.ts';
+import { check, type Check } from '../../protocol/health-checks.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { identityFromSeed, sealTo, verifySignature } from '../../protocol/ports/identity.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';

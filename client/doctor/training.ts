@@ -2,7 +2,7 @@
  * @module How fast each installed backend trains the models of McMahan et al. (2017): samples per
  * second over about a second each, in batches of ten, examples of noise.
  */
-import { type Check, check } from '../../protocol/checks.ts';
+import { type Check, check } from '../../protocol/health-checks.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { createDataset } from '../data/dataset.ts';

@@ -11,8 +11,8 @@ import type { ModelRef } from '../../protocol/records/records.ts';
 import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { Proof } from '../../protocol/rules/breach.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import type { Skew } from '../../protocol/skew.ts';
-import { PortFault, type PortName, type Verdict } from './machine/fault.ts';
+import type { Skew } from '../../protocol/clock-skew.ts';
+import { PortFault, type PortName, type Verdict } from './machine/verdict.ts';
 
 export type ParticipantEvent =
   /**

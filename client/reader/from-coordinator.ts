@@ -4,7 +4,7 @@
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { httpBlobStore } from '../../protocol/ports/http-store.ts';
-import { localPorts } from '../../protocol/ports/local.ts';
+import { localPorts } from '../../protocol/ports/local-ports.ts';
 import { readAnnouncement } from '../../protocol/records/announcement.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { readTranscript } from '../connect/address.ts';

@@ -7,8 +7,8 @@ import { networkDifference, type NetworkConfig } from '../../protocol/net/config
 import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import { isThere } from '../../protocol/ports/files.ts';
 import type { Ledger } from '../../protocol/ports/ledger.ts';
-import { localPorts } from '../../protocol/ports/local.ts';
-import { withLocalCopies } from '../../protocol/ports/round-store.ts';
+import { localPorts } from '../../protocol/ports/local-ports.ts';
+import { withLocalCopies } from '../../protocol/ports/staging-store.ts';
 import { readRun } from '../../protocol/ports/run-folder.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { listFolder } from './folder-files.ts';

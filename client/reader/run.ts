@@ -36,8 +36,8 @@ export interface RunVerification extends Verification {
 
 export interface PullOptions {
   /**
-   * The model that this attempt committed, 0 for the initial one. Default: the version that was opened, else
-   * the latest.
+   * The model that this attempt committed, 0 for the initial one. Default: the version that was
+   * opened, else the latest.
    */
   readonly attempt?: number;
   readonly signal?: AbortSignal;
@@ -202,7 +202,7 @@ const fork = async (
       'expected a key that the model opens for: --keystore, --key-file, --keystore-file or FLOE_SUI_KEY',
     );
   await cryptoReady;
-  const { architectureHash } = await import('../../protocol/net/connect.ts');
+  const { architectureHash } = await import('../../protocol/net/network-ports.ts');
   if (!equalBytes(architectureHash(spec), fromHex(version.architectureHash)))
     throw new FloeError(
       'verification_failed',

@@ -78,7 +78,7 @@ export const connectReader = async (
   reader: Identity | undefined,
   resources: AsyncDisposableStack,
 ): Promise<Pick<Source, 'store' | 'ledger' | 'gate' | 'network'>> => {
-  const { connectIdentity } = await import('../../protocol/net/connect.ts');
+  const { connectIdentity } = await import('../../protocol/net/network-ports.ts');
   const connected = await connectIdentity(network, reader ?? (await anybody()), { spec });
   resources.defer(() => connected.close());
   const { store, ledger, gate } = connected;

@@ -8,7 +8,7 @@ import { equalBytes, fromHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
 import type { Body } from '../../protocol/records/records.ts';
-import { endRun, isHopeless, pauseAfter, reportedIn, streakAfter } from './causes.ts';
+import { endRun, isHopeless, pauseAfter, reportedIn, streakAfter } from './abort-causes.ts';
 import type { MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -25,7 +25,7 @@ import {
   type Attempt,
   type State,
 } from './state.ts';
-import { viewOf } from './view.ts';
+import { viewOf } from './rules-view.ts';
 
 export const finishWork = (attempt: Attempt): Work => ({
   type: 'finish',

@@ -4,7 +4,7 @@
  */
 import { fromHex } from '../../protocol/bytes.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
-import { endRun } from './causes.ts';
+import { endRun } from './abort-causes.ts';
 import { holdLottery, knownOf, planned, wholeBatches } from './draw.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';

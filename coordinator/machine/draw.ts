@@ -17,7 +17,7 @@ import {
   type Draw,
 } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
-import { isSpoiled, nextGroup, suspendedNow, untested } from './groups.ts';
+import { isSpoiled, nextGroup, suspendedNow, untested } from './group-testing.ts';
 import { planInvitation, type Plan } from './spending.ts';
 import { eligible, type Hex, type State } from './state.ts';
 

@@ -9,14 +9,14 @@ import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
 import { COORDINATOR_RECORDS, type SignedRecord } from '../../protocol/records/records.ts';
 import { requireLawful, topologyOf } from '../../protocol/rules/index.ts';
 import { entryHash, parseEntry, signedEntries } from '../../protocol/secagg/index.ts';
-import { withoutReport } from './causes.ts';
+import { withoutReport } from './abort-causes.ts';
 import { judgeWork } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { withRegistered } from './places.ts';
 import { timed } from './upload.ts';
-import { viewOf } from './view.ts';
+import { viewOf } from './rules-view.ts';
 import {
   attemptOf,
   withChange,

@@ -12,7 +12,7 @@
  */
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { applyReported } from './causes.ts';
+import { applyReported } from './abort-causes.ts';
 import { abort, applyAggregated, applyRegistered } from './attempt-end.ts';
 import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';

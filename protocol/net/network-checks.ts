@@ -14,8 +14,8 @@ import { publicUrl, type NetworkConfig } from './config.ts';
 import { chainTime } from './sui/time.ts';
 import { bounded } from './sui/bounds.ts';
 
-import { showTime } from './times.ts';
-import { check, type Check } from '../checks.ts';
+import { showTime } from './time-text.ts';
+import { check, type Check } from '../health-checks.ts';
 
 const TIMEOUT_MS = 10_000;
 const SERVER_ERROR = 500;

@@ -74,7 +74,9 @@ const shownShares = (length: number) =>
     v.array(v.strictObject({ share: fixedBytes(length), head: hash, other: hash })),
     v.maxLength(MAX_COHORT),
   );
-/** What shows that a survivor set cannot be opened because an author lied: see secagg/lie.ts. */
+/**
+ * What shows that a survivor set cannot be opened because an author lied: see secagg/share-lie.ts.
+ */
 const lieSchema = v.variant('kind', [
   v.strictObject({
     kind: v.literal('self'),

@@ -11,7 +11,7 @@ import type { ModelRef } from '../records/records.ts';
 import { mayBeginWith, mayBeginWithState } from '../spec/run-spec.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
-import { DRAW_RULES } from './drawing.ts';
+import { DRAW_RULES } from './draw-rules.ts';
 import { mostInvited, selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
 

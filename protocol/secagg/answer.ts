@@ -22,7 +22,7 @@ import {
   type Primitives,
 } from './primitives/index.ts';
 import type { RevealedShare } from './recovery.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 import { shareBytes } from './secrets.ts';
 
 const MAX_ANSWER_BYTES = 64 << 10;

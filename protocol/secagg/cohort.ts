@@ -15,7 +15,7 @@ import {
 } from './graph.ts';
 import { importPublicKeys, type PeerKeys, type PublicKeys } from './keys.ts';
 import { platformPrimitives, type Primitives } from './primitives/index.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 
 /** A participant's identity: 32 bytes, compared bytewise. */
 export type Id = Uint8Array;

@@ -12,7 +12,7 @@ import { merkleRoot } from '../records/merkle.ts';
 import { requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
 import { requireCohortSize } from './graph.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 
 /** All hashes have 32 bytes. */
 export interface AttemptContextInit {

@@ -20,7 +20,7 @@ import {
 } from '../records/merkle.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
 import type { Id } from './cohort.ts';
-import { HASH_BYTES } from './require.ts';
+import { HASH_BYTES } from './require-lengths.ts';
 
 /** Bytes of the longest path: one hash a level. */
 export const MAX_ENTRY_PATH_BYTES = HASH_BYTES * Math.ceil(Math.log2(MAX_COHORT));

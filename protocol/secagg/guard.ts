@@ -15,7 +15,7 @@ import { FloeError } from '../errors.ts';
 import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
 import { requireSortedIds } from './cohort.ts';
 import type { Id } from './cohort.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 import type { ShareKind } from './secrets.ts';
 
 /** Plain JSON: ids and hashes in lower-case hex, lists in ascending order. */

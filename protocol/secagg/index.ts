@@ -17,7 +17,7 @@ export * from './graph.ts';
 export * from './guard.ts';
 export * from './keys.ts';
 export * from './keystream.ts';
-export * from './lie.ts';
+export * from './share-lie.ts';
 export {
   maskJobs,
   openPairs,
@@ -32,7 +32,7 @@ export * from './pairs.ts';
 export * from './party.ts';
 export * from './primitives/index.ts';
 export * from './recovery.ts';
-export * from './require.ts';
+export * from './require-lengths.ts';
 export * from './secrets.ts';
 export * from './shamir.ts';
 export * from './shares.ts';

@@ -10,7 +10,7 @@ import sodium from 'libsodium-wrappers';
 import { equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { createMemo } from '../memo.ts';
-import { requireBytes } from './require.ts';
+import { requireBytes } from './require-lengths.ts';
 import {
   KEY_BYTES,
   MLKEM_PUBLIC_BYTES,

@@ -6,7 +6,7 @@
  */
 import { nodeCrypto } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 
 /** The next `length` bytes of an opened keystream. Await each call before the next. */
 export type Keystream = (length: number) => Promise<Uint8Array<ArrayBuffer>>;

@@ -28,7 +28,7 @@ import type { Id, Member } from './cohort.ts';
 import type { AttemptKeyPairs } from './keys.ts';
 import type { MaskJob } from './masks.ts';
 import { KEY_BYTES, type Primitives } from './primitives/index.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 
 /** The part of an entry that carries k_ij from the lower member to the higher one. */
 export interface WrappedPairKey {

@@ -5,7 +5,7 @@
 import { indexOf, type Cohort, type Id } from './cohort.ts';
 import { deriveKeys, samePublicKeys, type AttemptKeyPairs } from './keys.ts';
 import type { Primitives } from './primitives/index.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 import { FloeError } from '../errors.ts';
 
 /** Holds secrets: never log, never serialise. */

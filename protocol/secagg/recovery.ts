@@ -9,7 +9,7 @@ import { toHex } from '../bytes.ts';
 import { findIndex, holderPlace, holdersOf } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
 import { entryPath, entryTree } from './entry-tree.ts';
-import { showPair, showSecret, type Lie } from './lie.ts';
+import { showPair, showSecret, type Lie } from './share-lie.ts';
 import {
   authorsOf,
   checkAbort,

@@ -7,7 +7,7 @@
 import { concatBytes, sha256, utf8 } from '../bytes.ts';
 import type { Id } from './cohort.ts';
 import { platformPrimitives, type Primitives } from './primitives/index.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 
 /** `self`: of b || e, the self secret. `key`: of sigma, from which the masking keys derive. */
 export type ShareKind = 'self' | 'key';

@@ -24,7 +24,7 @@ import {
 } from './pairs.ts';
 import type { Party } from './party.ts';
 import { GCM_TAG_BYTES, MLKEM_CIPHERTEXT_BYTES } from './primitives/index.ts';
-import { HASH_BYTES, requireBytes } from './require.ts';
+import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 import {
   commitSecret,
   commitShare,

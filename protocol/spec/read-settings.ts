@@ -5,7 +5,7 @@
  */
 import * as v from 'valibot';
 import { FloeError, type ErrorCode } from '../errors.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from './nearest-name.ts';
 import { schemaOf, show } from './setting-schema.ts';
 import {
   defaultOf,

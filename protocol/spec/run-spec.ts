@@ -3,7 +3,7 @@
  * run in every signed record, so two sides that hold different specifications cannot take part in
  * the same round.
  */
-import { createInterned, isInterned } from './interned.ts';
+import { createInterned, isInterned } from './decode-once.ts';
 import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
 import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';

@@ -19,7 +19,7 @@ import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openVersion, recomputeRound } from './recompute.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { strategyOf } from '../algorithm/registry.ts';
-import { splitAttempts, type AttemptLog } from './round-log.ts';
+import { splitAttempts, type AttemptLog } from './attempt-log.ts';
 import {
   beaconFrom,
   checkRecords,
@@ -28,7 +28,7 @@ import {
   readBlob,
   type CheckedAttempt,
   type RuleContext,
-} from './check-round.ts';
+} from './check-attempt.ts';
 
 export { openModel, openVersion } from './recompute.ts';
 

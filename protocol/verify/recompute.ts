@@ -20,11 +20,11 @@ import { FloeError } from '../errors.ts';
 import { leafHash } from '../records/merkle.ts';
 import { unmask, type Lanes } from '../secagg/index.ts';
 import { bundleJobs } from './bundle-masks.ts';
-import { readBlob, type CheckedAttempt, type RuleContext } from './check-round.ts';
+import { readBlob, type CheckedAttempt, type RuleContext } from './check-attempt.ts';
 import { blaming, Culprit } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
 import { decryptModel, openVersion, type ModelContent } from '../model/open-model.ts';
-import type { AttemptLog } from './round-log.ts';
+import type { AttemptLog } from './attempt-log.ts';
 
 export { openModel, openVersion } from '../model/open-model.ts';
 

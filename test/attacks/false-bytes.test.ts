@@ -4,7 +4,7 @@
  * the participant's own program.
  */
 import { expect, it } from 'vitest';
-import { createReceived } from '../../coordinator/received.ts';
+import { createReceived } from '../../coordinator/received-blobs.ts';
 import { makeStrategySpec } from '../../protocol/algorithm/registry.ts';
 import { stateTensorsOf } from '../../protocol/algorithm/round.ts';
 import { hashState, initialState } from '../../protocol/algorithm/state.ts';

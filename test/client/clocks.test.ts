@@ -7,7 +7,7 @@ import { lineOf } from '../../client/index.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { MAX_SKEW_MS, readingOf, skewOf } from '../../protocol/skew.ts';
+import { MAX_SKEW_MS, readingOf, skewOf } from '../../protocol/clock-skew.ts';
 import { coordinatorTime, examineClock } from '../../client/doctor/clock.ts';
 import { keystoreOf, start, startAll, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';

@@ -16,7 +16,7 @@ import {
   PortFault,
   type PortName,
   type Verdict,
-} from '../../client/participant/machine/fault.ts';
+} from '../../client/participant/machine/verdict.ts';
 import type { Keystore } from '../../client/keystore/index.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { ERRORS } from '../../protocol/error-catalogue.ts';

@@ -4,7 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
-import { roundStore } from '../../protocol/ports/round-store.ts';
+import { roundStore } from '../../protocol/ports/staging-store.ts';
 import type { BlobOptions, BlobRef, BlobStore } from '../../protocol/ports/blob-store.ts';
 import { sha256, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';

@@ -3,14 +3,14 @@
  * not begin; one that begins all the same is caught by participants and by verifiers.
  */
 import { expect, it } from 'vitest';
-import { checkOpen } from '../../client/participant/machine/checks.ts';
+import { checkOpen } from '../../client/participant/machine/record-checks.ts';
 import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { hashModel } from '../../protocol/model/index.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import { splitAttempts } from '../../protocol/verify/round-log.ts';
-import { checkAttempt } from '../../protocol/verify/check-round.ts';
+import { splitAttempts } from '../../protocol/verify/attempt-log.ts';
+import { checkAttempt } from '../../protocol/verify/check-attempt.ts';
 import { connect, createStage, DIMENSION, testSpec } from '../support/run.ts';
 
 const initialModel = Float32Array.from({ length: DIMENSION }, (_, i) => 1 - i);

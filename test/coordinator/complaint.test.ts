@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
 import { decodeRecordOf } from '../../protocol/records/records.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
-import { provenBy } from '../../protocol/rules/proof.ts';
+import { provenBy } from '../../protocol/rules/abort-proof.ts';
 import { emptyView, withRecords } from '../../protocol/rules/index.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';

@@ -8,7 +8,7 @@ import { compareBytes, toHex, utf8 } from '../../protocol/bytes.ts';
 import { cryptoReady, identityFromSeed } from '../../protocol/ports/identity.ts';
 import { deriveSeed, randomBelow, seededRandom } from '../../protocol/ports/random.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
-import { DRAW_RULES } from '../../protocol/rules/drawing.ts';
+import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
 import { afterAttempt, EMPTY_HISTORY, type RunHistory } from '../../protocol/rules/history.ts';
 import { emptyView, withRecord } from '../../protocol/rules/index.ts';
 import { createPlayer, type Player } from '../support/machine.ts';

@@ -6,9 +6,9 @@ import type { Socket } from 'node:net';
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addressGate, countedAddress, remoteOf } from '../../coordinator/addresses.ts';
-import { createAnswers } from '../../coordinator/answers.ts';
+import { createAnswers } from '../../coordinator/streamed-answers.ts';
 import { DEFAULT_LIMITS, tokenBuckets, type Limits } from '../../coordinator/limits.ts';
-import { unfinishedMessages } from '../../coordinator/unfinished.ts';
+import { unfinishedMessages } from '../../coordinator/unfinished-messages.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
 import { turns } from '../support/run.ts';
 

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../protocol/ports/clock.ts';
-import { PENDING_MS, watchCalls } from '../../protocol/ports/pending.ts';
+import { PENDING_MS, watchCalls } from '../../protocol/ports/hanging-calls.ts';
 import { journalLedger } from '../../coordinator/index.ts';
 import { connect, createStage, testSpec, turns } from '../support/run.ts';
 

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
-import { roundStore } from '../../protocol/ports/round-store.ts';
+import { roundStore } from '../../protocol/ports/staging-store.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { manualClock, type ManualClock } from '../../protocol/ports/clock.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';
-import { doWork, OUTAGE_PATIENCE_MS, type WorkContext } from '../../coordinator/work.ts';
+import { doWork, OUTAGE_PATIENCE_MS, type WorkContext } from '../../coordinator/attempt-work.ts';
 import type { Work } from '../../coordinator/machine/index.ts';
 import { emptyAttempt, initialState } from '../../coordinator/machine/state.ts';
 import { turns } from '../support/run.ts';

@@ -11,7 +11,7 @@ import { bcs } from '@mysten/sui/bcs';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { nodeDisk, openKeystore } from '../../client/keystore/index.ts';
 import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
-import { connectNetwork } from '../../protocol/net/connect.ts';
+import { connectNetwork } from '../../protocol/net/network-ports.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';
 import { decodeRunSpec } from '../../protocol/spec/run-spec.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';

@@ -1,10 +1,10 @@
 /**
- * @module The specification of a run in a process of many participants: decoded once, shared, and so
- * never changed.
+ * @module The specification of a run in a process of many participants: decoded once, shared, and
+ * so never changed.
  */
 import { describe, expect, it } from 'vitest';
 import { FloeError } from '../../protocol/errors.ts';
-import { createInterned } from '../../protocol/spec/interned.ts';
+import { createInterned } from '../../protocol/spec/decode-once.ts';
 
 describe('what is decoded once', () => {
   it('is one value for 300 logins, with one decode', () => {

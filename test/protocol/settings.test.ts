@@ -8,7 +8,7 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../cli/main.ts';
 import { withFlags } from '../../cli/flags.ts';
-import { nearest } from '../../protocol/spec/nearest.ts';
+import { nearest } from '../../protocol/spec/nearest-name.ts';
 import {
   checkSetting,
   readFlag,

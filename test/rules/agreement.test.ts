@@ -5,7 +5,7 @@
  */
 import { beforeAll, expect, it } from 'vitest';
 import { checkAbort } from '../../client/participant/host/abort-proof.ts';
-import * as checks from '../../client/participant/machine/checks.ts';
+import * as checks from '../../client/participant/machine/record-checks.ts';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -26,10 +26,10 @@ import {
   nextEntry,
   type TranscriptEntry,
 } from '../../protocol/records/transcript.ts';
-import { checkRecords, provenCulprits } from '../../protocol/verify/check-round.ts';
+import { checkRecords, provenCulprits } from '../../protocol/verify/check-attempt.ts';
 import { Culprit } from '../../protocol/verify/culprit.ts';
 import { EVIDENCE_TYPES, readEvidence } from '../../protocol/verify/evidence.ts';
-import { splitAttempts } from '../../protocol/verify/round-log.ts';
+import { splitAttempts } from '../../protocol/verify/attempt-log.ts';
 import {
   buildRound,
   makeCast,

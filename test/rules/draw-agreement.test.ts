@@ -4,8 +4,8 @@
  * can show is in test/attacks/coordinator-draw.test.ts.
  */
 import { expect, it } from 'vitest';
-import * as checks from '../../client/participant/machine/checks.ts';
-import { checkEvidence } from '../../client/participant/machine/evidence.ts';
+import * as checks from '../../client/participant/machine/record-checks.ts';
+import { checkEvidence } from '../../client/participant/machine/commit-evidence.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { randomBelow, seededRandom } from '../../protocol/ports/random.ts';

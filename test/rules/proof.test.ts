@@ -20,7 +20,7 @@ import {
   withRecord,
   type AttemptView,
 } from '../../protocol/rules/index.ts';
-import { provenBy } from '../../protocol/rules/proof.ts';
+import { provenBy } from '../../protocol/rules/abort-proof.ts';
 import { hashRunSpec, MAX_COHORT } from '../../protocol/spec/run-spec.ts';
 import { decodeEvent, encodeEvent } from '../../coordinator/machine/index.ts';
 import { makeCast, specOf, type Cast } from './build-round.ts';

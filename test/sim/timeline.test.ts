@@ -5,7 +5,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
-import { roundStore } from '../../protocol/ports/round-store.ts';
+import { roundStore } from '../../protocol/ports/staging-store.ts';
 import { createTimeline, timedStaging, type Activity } from '../../sim/timeline.ts';
 
 describe('shares', () => {

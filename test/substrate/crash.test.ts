@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { folderUploadJournal } from '../../protocol/ports/upload-journal-folder.ts';
 import type { UploadJournal, UploadState } from '../../protocol/ports/upload-journal.ts';
 import { walrusClientOf } from '../../protocol/net/walrus/client.ts';
-import type { Connected } from '../../protocol/net/connect.ts';
+import type { Connected } from '../../protocol/net/network-ports.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import type { Devnet } from 'floe-devnet';
 import { connect, fund, keyOf, networkOf, specFor, startNetwork } from './support.ts';

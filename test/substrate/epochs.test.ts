@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { createModelKeeper } from '../../coordinator/model.ts';
+import { createModelKeeper } from '../../coordinator/model-keeper.ts';
 import { openNetworkPorts, type NetworkPorts } from '../../coordinator/network.ts';
 import { walrusClientOf } from '../../protocol/net/walrus/client.ts';
 import { readEpochs } from '../../protocol/net/walrus/epochs.ts';

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
-import type { Connected } from '../../protocol/net/connect.ts';
+import type { Connected } from '../../protocol/net/network-ports.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { Devnet } from 'floe-devnet';

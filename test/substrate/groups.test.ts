@@ -9,7 +9,7 @@ import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { toHex } from '../../protocol/bytes.ts';
 import type { Ledger } from '../../protocol/ports/ledger.ts';
 import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
-import { connectNetwork } from '../../protocol/net/connect.ts';
+import { connectNetwork } from '../../protocol/net/network-ports.ts';
 import type { Devnet } from 'floe-devnet';
 import { fastClock, PATIENT, realRun, type RealRun } from '../attacks/real-run.ts';
 import { testIdentity, testSpec } from '../support/run.ts';

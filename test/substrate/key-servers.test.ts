@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { placeOfRun } from '../../coordinator/state.ts';
+import { placeOfRun } from '../../coordinator/state-folder.ts';
 import { readNetworkFile } from '../../protocol/net/network-file.ts';
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';

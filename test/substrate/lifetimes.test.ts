@@ -10,7 +10,7 @@ import {
   type UploadJournal,
   type UploadState,
 } from '../../protocol/ports/upload-journal.ts';
-import type { Connected } from '../../protocol/net/connect.ts';
+import type { Connected } from '../../protocol/net/network-ports.ts';
 import { networkPorts } from '../../client/network.ts';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { suiSignerOf } from '../../protocol/net/sui/signer.ts';
-import { connectNetwork } from '../../protocol/net/connect.ts';
+import { connectNetwork } from '../../protocol/net/network-ports.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
 import { dataCommitment, eligibleRoot, survivorsHash } from '../../protocol/records/records.ts';
 import { setName } from '../../protocol/rules/one-set.ts';

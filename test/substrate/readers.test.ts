@@ -24,7 +24,7 @@ import {
   type RunSpec,
 } from '../../protocol/spec/run-spec.ts';
 import { openModel } from '../../protocol/verify/index.ts';
-import { createModelKeeper } from '../../coordinator/model.ts';
+import { createModelKeeper } from '../../coordinator/model-keeper.ts';
 import type { Devnet } from 'floe-devnet';
 import { STORIES, type Attempt, type Step, type Who } from './policy-cases.ts';
 import { addressOfWho, keyOfWho, must, setStage, type Stage, type World } from './policy-play.ts';

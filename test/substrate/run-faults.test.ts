@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { committedRounds, modelsOf } from '../../client/reader/signed-models.ts';
-import { connectNetwork } from '../../protocol/net/connect.ts';
+import { connectNetwork } from '../../protocol/net/network-ports.ts';
 import { keyFromSeed } from '../../protocol/net/sui/keys.ts';
 import { verifyRun, type Verification } from '../../protocol/verify/index.ts';
 import type { Devnet } from 'floe-devnet';

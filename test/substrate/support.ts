@@ -5,7 +5,11 @@
 import { requestSuiFromFaucetV2 } from '@mysten/sui/faucet';
 import type { Signer } from '@mysten/sui/cryptography';
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
-import { connectNetwork, type Connected, type ConnectOptions } from '../../protocol/net/connect.ts';
+import {
+  connectNetwork,
+  type Connected,
+  type ConnectOptions,
+} from '../../protocol/net/network-ports.ts';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import { parseNetworkConfig } from '../../protocol/net/config.ts';
 import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';

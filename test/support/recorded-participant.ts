@@ -3,7 +3,7 @@
  * what it led to. Afterwards the machine is played alone, with the recorded frames and results, in
  * any order.
  */
-import { PortFault } from '../../client/participant/machine/fault.ts';
+import { PortFault } from '../../client/participant/machine/verdict.ts';
 import {
   ATTEMPT_MACHINE,
   QUICK,
@@ -14,7 +14,7 @@ import {
   type Step,
   type Work,
 } from '../../client/participant/machine/index.ts';
-import type { Memory } from '../../client/participant/machine/memory.ts';
+import type { Memory } from '../../client/participant/machine/run-memory.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { ScriptedCoordinator } from './scripted-coordinator.ts';

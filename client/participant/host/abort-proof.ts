@@ -4,7 +4,7 @@
 import { FloeError } from '../../../protocol/errors.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';
 import { Breach, requireLawful, type AttemptView } from '../../../protocol/rules/index.ts';
-import { provenBy } from '../../../protocol/rules/proof.ts';
+import { provenBy } from '../../../protocol/rules/abort-proof.ts';
 
 /**
  * @returns the culprits that this participant has thereby proven itself

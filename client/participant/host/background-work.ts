@@ -24,9 +24,9 @@ import {
 import type { StoredAttempt } from '../../keystore/keystore.ts';
 import { optimizerOf, rateOfRound } from '../../optimizer.ts';
 import type { TrainResult } from '../../trainer.ts';
-import { PortFault } from '../machine/fault.ts';
+import { PortFault } from '../machine/verdict.ts';
 import { readFreeze } from './freezes.ts';
-import type { Wait } from './patience.ts';
+import type { Wait } from './wait-for-ports.ts';
 import type { WorkPorts } from './ports.ts';
 import { trainingSeed } from './crypto-steps.ts';
 

@@ -4,7 +4,7 @@
  * time, and then the wrong clock is the cause to name.
  */
 import type { Clock } from '../../../protocol/ports/clock.ts';
-import { readingOf, skewOf, type ClockReading, type Skew } from '../../../protocol/skew.ts';
+import { readingOf, skewOf, type ClockReading, type Skew } from '../../../protocol/clock-skew.ts';
 
 /** @param chain what the chain's clock shows, where there is a chain */
 export const compareClocks = async (

@@ -49,8 +49,8 @@ import {
 import { eventLoopTurn } from '../../../protocol/secagg/event-loop-turn.ts';
 import type { StoredAttempt } from '../../keystore/keystore.ts';
 import type { TrainResult } from '../../trainer.ts';
-import type { CheckedCohort, CheckedSharers, RunView } from '../machine/checks.ts';
-import type { WorkOf } from '../machine/work.ts';
+import type { CheckedCohort, CheckedSharers, RunView } from '../machine/record-checks.ts';
+import type { WorkOf } from '../machine/work-types.ts';
 import { encodeTrained } from './encode-trained.ts';
 import type { Secrets } from './secrets.ts';
 

@@ -4,7 +4,7 @@
  * shows the record, so a ledger without it lags behind.
  */
 import { FloeError } from '../../../protocol/errors.ts';
-import { PortFault } from '../machine/fault.ts';
+import { PortFault } from '../machine/verdict.ts';
 import type { LedgerReader } from '../options.ts';
 
 interface Freezes {

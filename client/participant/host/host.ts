@@ -17,11 +17,11 @@ import {
   type Step,
   type Work,
 } from '../machine/index.ts';
-import type { KeptAttempt } from './attempt.ts';
-import { patience } from './patience.ts';
+import type { KeptAttempt } from './attempt-cache.ts';
+import { patience } from './wait-for-ports.ts';
 import type { WorkPorts } from './ports.ts';
 import type { Keeper } from './secrets.ts';
-import { createWorks, isKeystoreFault } from './works.ts';
+import { createWorks, isKeystoreFault } from './perform-work.ts';
 
 export interface HostInit {
   readonly machine: Machine;

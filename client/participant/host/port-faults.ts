@@ -7,7 +7,7 @@ import type { BlobStore } from '../../../protocol/ports/blob-store.ts';
 import { toFloeError, type ErrorCode } from '../../../protocol/errors.ts';
 import type { Keystore } from '../../keystore/keystore.ts';
 import type { Trainer } from '../../trainer.ts';
-import { PortFault, type PortName } from '../machine/fault.ts';
+import { PortFault, type PortName } from '../machine/verdict.ts';
 import type { LedgerReader } from '../options.ts';
 
 /** The code of what is thrown at a port and is no FloeError. */

@@ -7,7 +7,7 @@ import type { BlobStore } from '../../../protocol/ports/blob-store.ts';
 import type { Clock } from '../../../protocol/ports/clock.ts';
 import type { Keystore } from '../../keystore/keystore.ts';
 import type { Trainer } from '../../trainer.ts';
-import type { RunView } from '../machine/checks.ts';
+import type { RunView } from '../machine/record-checks.ts';
 import type { LedgerReader } from '../options.ts';
 import type { Backoff } from './backoff.ts';
 import type { Own } from './crypto-steps.ts';

@@ -4,7 +4,7 @@
  * them is done.
  */
 import type { Keystore, StoredAttempt, RunMemory } from '../../keystore/keystore.ts';
-import { withoutSecrets, type AttemptMemory, type Memory } from '../machine/memory.ts';
+import { withoutSecrets, type AttemptMemory, type Memory } from '../machine/run-memory.ts';
 
 /** The secrets of one attempt. Never logged, never in a state or an event of the machine. */
 export interface Secrets {

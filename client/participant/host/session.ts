@@ -21,7 +21,7 @@ import {
   type ServerFrame,
 } from '../../../protocol/wire/messages.ts';
 import type { RandomSource } from '../../../protocol/ports/random.ts';
-import { readingOf, type ClockReading } from '../../../protocol/skew.ts';
+import { readingOf, type ClockReading } from '../../../protocol/clock-skew.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../../protocol/spec/run-spec.ts';
 
 /** What the caller knows of the run beforehand. */

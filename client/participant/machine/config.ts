@@ -2,7 +2,7 @@
  * @module What the machine is told once and never changes.
  */
 import type { AdmissionPolicy } from '../../admission.ts';
-import type { RunView } from './checks.ts';
+import type { RunView } from './record-checks.ts';
 import type { Answers } from './spending.ts';
 
 export interface MachineConfig {

@@ -6,9 +6,9 @@
 import type { FloeError } from '../../../protocol/errors.ts';
 import type { encodeFrame } from '../../../protocol/wire/messages.ts';
 import type { ParticipantEvent } from '../events.ts';
-import type { Memory } from './memory.ts';
+import type { Memory } from './run-memory.ts';
 import type { State } from './state.ts';
-import type { Work } from './work.ts';
+import type { Work } from './work-types.ts';
 
 /** A frame without its version, as `encodeFrame` takes it. */
 export type OutgoingFrame = Parameters<typeof encodeFrame>[0];

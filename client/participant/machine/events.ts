@@ -6,14 +6,14 @@ import type { FloeError } from '../../../protocol/errors.ts';
 import type { BlobRef } from '../../../protocol/ports/blob-store.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';
 import type { LedgerFacts } from '../../../protocol/rules/index.ts';
-import type { Skew } from '../../../protocol/skew.ts';
+import type { Skew } from '../../../protocol/clock-skew.ts';
 import type { CommitProof } from '../../../protocol/verify/commit-proof.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import type { Ledger } from '../../../protocol/ports/ledger.ts';
 import type { Otherwise } from './effects.ts';
-import type { WorkType } from './work.ts';
-import type { PortFault } from './fault.ts';
-import type { Vector } from './memory.ts';
+import type { WorkType } from './work-types.ts';
+import type { PortFault } from './verdict.ts';
+import type { Vector } from './run-memory.ts';
 
 /** What a work gave, without what the host keeps of it: secrets, weights, bytes of vectors. */
 export type Result =

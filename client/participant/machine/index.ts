@@ -2,11 +2,11 @@
  * @module The participant's machine, as its host uses it. All of it is pure: what it does to the
  * world is in the effects of a step.
  */
-import type { RunView } from './checks.ts';
+import type { RunView } from './record-checks.ts';
 import type { MachineConfig } from './config.ts';
 import type { Step } from './effects.ts';
 import type { Event } from './events.ts';
-import type { Memory } from './memory.ts';
+import type { Memory } from './run-memory.ts';
 import { initialState, type State } from './state.ts';
 import { step } from './step.ts';
 
@@ -20,6 +20,6 @@ export const ATTEMPT_MACHINE: Machine = { initial: initialState, step };
 
 export type { MachineConfig } from './config.ts';
 export * from './effects.ts';
-export * from './work.ts';
+export * from './work-types.ts';
 export type { Event, Result, ResultOf } from './events.ts';
 export { attemptNumber, inCohort, type Phase, type PhaseType, type State } from './state.ts';

@@ -8,7 +8,7 @@ import { decodeRecordOf } from '../../../protocol/records/records.ts';
 import type { MachineConfig } from './config.ts';
 import { same, type Step } from './effects.ts';
 import type { Event } from './events.ts';
-import { endWith } from './leaving.ts';
+import { endWith } from './withdrawal.ts';
 import type { State } from './state.ts';
 
 /**

@@ -32,7 +32,7 @@ import {
   type RunMemory,
   type SpentMemory,
 } from '../../keystore/keystore.ts';
-import type { CheckedCohort, RunView } from './checks.ts';
+import type { CheckedCohort, RunView } from './record-checks.ts';
 
 /** Which sets a participant answers for on one model. */
 export interface Answers {

@@ -8,11 +8,11 @@ import { emptyView, type AttemptView } from '../../../protocol/rules/index.ts';
 import type { Standing } from '../../../protocol/rules/one-set.ts';
 import type { GuardState } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
-import type { Skew } from '../../../protocol/skew.ts';
+import type { Skew } from '../../../protocol/clock-skew.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
-import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './checks.ts';
-import type { WorkType } from './work.ts';
-import type { Memory, Vector } from './memory.ts';
+import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './record-checks.ts';
+import type { WorkType } from './work-types.ts';
+import type { Memory, Vector } from './run-memory.ts';
 
 /** An attempt that this participant has registered for. Nothing here need be saved. */
 export interface Attempt {

@@ -19,17 +19,17 @@ import {
   onSurvivors,
   release,
   signSet,
-} from './answering.ts';
-import { checkCoordinatorRecord } from './checks.ts';
+} from './survivors-and-answer.ts';
+import { checkCoordinatorRecord } from './record-checks.ts';
 import type { MachineConfig } from './config.ts';
 import { emit, same, type Step } from './effects.ts';
-import { onAbort, onCommit, onFinished, onProven } from './ending.ts';
+import { onAbort, onCommit, onFinished, onProven } from './commit-and-abort.ts';
 import type { Event, Result } from './events.ts';
-import { onCheck, onCohort, onEvidence, takePlace } from './joining.ts';
-import { causeOf, endWith, fault } from './leaving.ts';
+import { onCheck, onCohort, onEvidence, takePlace } from './cohort-and-check.ts';
+import { causeOf, endWith, fault } from './withdrawal.ts';
 import { onLogin } from './login.ts';
-import { onOpen, onOwner, onRegister } from './opening.ts';
-import { onInbox, onShares, onSharers } from './sharing.ts';
+import { onOpen, onOwner, onRegister } from './open-and-register.ts';
+import { onInbox, onShares, onSharers } from './share-and-sharers.ts';
 import { attemptNumber, inAttempt, withAttempt, type State } from './state.ts';
 import {
   onFetch,
@@ -38,9 +38,9 @@ import {
   onUploadSigned,
   onVector,
   onVectorKept,
-} from './uploading.ts';
-import type { WorkType } from './work.ts';
-import { withoutWork } from './working.ts';
+} from './train-and-upload.ts';
+import type { WorkType } from './work-types.ts';
+import { withoutWork } from './start-work.ts';
 
 const onRecord = (config: MachineConfig, state: State, bytes: Uint8Array): Step => {
   const record = decodeRecord(bytes);

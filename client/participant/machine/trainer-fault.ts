@@ -7,7 +7,7 @@
  */
 import { sha256, toHex, utf8 } from '../../../protocol/bytes.ts';
 import { FloeError, isErrorCode } from '../../../protocol/errors.ts';
-import { PortFault } from './fault.ts';
+import { PortFault } from './verdict.ts';
 
 /**
  * The first line of a message without what differs from site to site: numbers are `#`, what stands

@@ -5,10 +5,10 @@
 import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { signRecord } from '../../../protocol/records/records.ts';
-import { PortFault } from '../machine/fault.ts';
+import { PortFault } from '../machine/verdict.ts';
 import type { Result, Work, WorkOf } from '../machine/index.ts';
 import { checkAbort } from './abort-proof.ts';
-import { partyOf, type KeptAttempt } from './attempt.ts';
+import { partyOf, type KeptAttempt } from './attempt-cache.ts';
 import {
   checkCommit,
   createTraining,

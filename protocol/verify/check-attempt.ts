@@ -22,11 +22,11 @@ import {
   type AttemptView,
 } from '../rules/index.ts';
 import { afterAttempt, type RunHistory } from '../rules/history.ts';
-import { provenBy } from '../rules/proof.ts';
+import { provenBy } from '../rules/abort-proof.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { Culprit, MissingBlob } from './culprit.ts';
 import { lastingRef } from './lasting-ref.ts';
-import type { AttemptLog } from './round-log.ts';
+import type { AttemptLog } from './attempt-log.ts';
 
 export interface RuleContext {
   readonly spec: RunSpec;

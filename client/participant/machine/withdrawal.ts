@@ -8,8 +8,8 @@ import { isOwnFault, MOST_OWN_FAULTS } from '../../../protocol/own-faults.ts';
 import { Breach } from '../../../protocol/rules/breach.ts';
 import { MAX_BREACHES } from './config.ts';
 import { emit, same, save, sendWithdrawal, type Effect, type Step } from './effects.ts';
-import { judge, PortFault, type Verdict } from './fault.ts';
-import * as memories from './memory.ts';
+import { judge, PortFault, type Verdict } from './verdict.ts';
+import * as memories from './run-memory.ts';
 import { attemptNumber, type State } from './state.ts';
 import { detailOf } from './trainer-fault.ts';
 

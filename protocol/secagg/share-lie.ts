@@ -27,7 +27,7 @@ import { placeOf, threshold } from './graph.ts';
 import { deriveKeys, kemSeed, samePublicKeys, type PublicKeys } from './keys.ts';
 import { commitPairKey, pairKey, unwrapPairKey } from './pairs.ts';
 import { MLKEM_SEED_BYTES, platformPrimitives, type Primitives } from './primitives/index.ts';
-import { HASH_BYTES } from './require.ts';
+import { HASH_BYTES } from './require-lengths.ts';
 import { commitSecret, commitShare, SECRET_BYTES, shareBytes, type ShareKind } from './secrets.ts';
 import { reconstruct } from './shamir.ts';
 import {

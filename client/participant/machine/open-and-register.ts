@@ -6,14 +6,14 @@ import { equalBytes } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';
 import { Breach } from '../../../protocol/rules/index.ts';
-import { checkOpen } from './checks.ts';
+import { checkOpen } from './record-checks.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, sendRecord, sendWithdrawal, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
-import * as memories from './memory.ts';
+import * as memories from './run-memory.ts';
 import * as spending from './spending.ts';
 import { attemptNumber, attemptOf, inAttempt, type PhaseOf, type State } from './state.ts';
-import { withdraw } from './leaving.ts';
+import { withdraw } from './withdrawal.ts';
 
 /**
  * A record of an attempt that this participant is not in. The coordinator may have missed that it

@@ -27,7 +27,7 @@ import {
   type NewRun,
   type Place,
   type PlaceOptions,
-} from './state.ts';
+} from './state-folder.ts';
 
 /** After the last round: how often it is looked whether everyone has heard of the end. */
 const FAREWELL_MS = 1000;

@@ -2,7 +2,7 @@
  * @module Work of an attempt: none of a type is asked for twice at a time.
  */
 import { same, type Effect, type Step } from './effects.ts';
-import type { Work, WorkType } from './work.ts';
+import type { Work, WorkType } from './work-types.ts';
 import { inAttempt, withAttempt, type State } from './state.ts';
 
 /** Asks for a work of the attempt in progress, unless one of its type is being done. */

@@ -11,18 +11,18 @@ import { openGuard } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import { encodeProof, fabricated } from '../../../protocol/verify/commit-proof.ts';
 import { cohortRefusal } from '../../admission.ts';
-import { checkCohort } from './checks.ts';
+import { checkCohort } from './record-checks.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, type Effect, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
-import { checkEvidence } from './evidence.ts';
-import { endWith, withdraw } from './leaving.ts';
-import * as memories from './memory.ts';
-import { notInAttempt } from './opening.ts';
-import { resendShares, share } from './sharing.ts';
+import { checkEvidence } from './commit-evidence.ts';
+import { endWith, withdraw } from './withdrawal.ts';
+import * as memories from './run-memory.ts';
+import { notInAttempt } from './open-and-register.ts';
+import { resendShares, share } from './share-and-sharers.ts';
 import * as spending from './spending.ts';
 import { inAttempt, withAttempt, type Attempt, type PhaseOf, type State } from './state.ts';
-import { startWork } from './working.ts';
+import { startWork } from './start-work.ts';
 
 type CohortFrame = Extract<ServerFrame, { type: 'cohort' }>;
 

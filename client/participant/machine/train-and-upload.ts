@@ -7,10 +7,10 @@ import { recordUpload } from '../../../protocol/secagg/index.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, sendRecord, type Effect, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
-import * as memories from './memory.ts';
+import * as memories from './run-memory.ts';
 import * as spending from './spending.ts';
 import { inCohort, type PhaseOf, type State, type Training } from './state.ts';
-import { startWork } from './working.ts';
+import { startWork } from './start-work.ts';
 
 const withTraining = (state: State, training: Training): State => {
   const phase = inCohort(state.phase);

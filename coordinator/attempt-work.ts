@@ -19,7 +19,7 @@ import { errorFields, type Logger } from './log.ts';
 import { attemptOf, type EventBody, type State, type Work } from './machine/index.ts';
 import { WORK_LIMIT_MS } from './machine/config.ts';
 import { cohortReaders } from './machine/places.ts';
-import type { ModelKeeper } from './model.ts';
+import type { ModelKeeper } from './model-keeper.ts';
 import { failureFields } from './recovery.ts';
 import type { Upkeep } from './upkeep.ts';
 

@@ -150,7 +150,7 @@ export interface ConnectedIdentity extends Omit<Connected, 'gateFor'> {
 
 /**
  * The same for an identity of Floe, whose key is the key on chain: what coordinators, participants,
- * readers and simulations connect with. `localPorts` in ports/local.ts is its counterpart.
+ * readers and simulations connect with. `localPorts` in ports/local-ports.ts is its counterpart.
  *
  * @throws FloeError `spec_invalid` when the configuration names no Floe package
  */

@@ -9,16 +9,16 @@ import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/rec
 import { Breach, type LedgerFacts } from '../../../protocol/rules/index.ts';
 import { answerUnmask } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
-import * as checks from './checks.ts';
+import * as checks from './record-checks.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, sendRecord, type Effect, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
-import { withdraw } from './leaving.ts';
-import * as memories from './memory.ts';
-import { notInAttempt } from './opening.ts';
+import { withdraw } from './withdrawal.ts';
+import * as memories from './run-memory.ts';
+import { notInAttempt } from './open-and-register.ts';
 import * as spending from './spending.ts';
 import { inAttempt, withAttempt, type PhaseOf, type State } from './state.ts';
-import { startWork } from './working.ts';
+import { startWork } from './start-work.ts';
 
 /** Once the entries are opened, or at once without masks, a set of survivors may come. */
 const awaitsSurvivors = ({

@@ -8,10 +8,10 @@ import { cryptoReady } from '../protocol/ports/identity.ts';
 import { genesis } from '../protocol/records/transcript.ts';
 import { firstBeacon } from '../protocol/rules/beacon.ts';
 import type { CoordinatorInit } from './coordinator.ts';
-import { firstContent } from './first-content.ts';
+import { firstContent } from './version-zero.ts';
 import type { Loop } from './loop.ts';
 import type { Machine, Work } from './machine/index.ts';
-import type { ModelKeeper } from './model.ts';
+import type { ModelKeeper } from './model-keeper.ts';
 
 export interface StartingInit extends Pick<
   CoordinatorInit,

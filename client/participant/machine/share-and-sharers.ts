@@ -6,16 +6,16 @@ import { equalBytes } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { decodeRecordOf } from '../../../protocol/records/records.ts';
 import { decodeClientFrame, type ServerFrame } from '../../../protocol/wire/messages.ts';
-import { checkSharers } from './checks.ts';
+import { checkSharers } from './record-checks.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, sendRecord, type Effect, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
-import { withdraw } from './leaving.ts';
-import * as memories from './memory.ts';
-import { notInAttempt } from './opening.ts';
+import { withdraw } from './withdrawal.ts';
+import * as memories from './run-memory.ts';
+import { notInAttempt } from './open-and-register.ts';
 import { inAttempt, inCohort, type CohortPhase, type PhaseOf, type State } from './state.ts';
-import { continueUpload, startTraining } from './uploading.ts';
-import { startWork } from './working.ts';
+import { continueUpload, startTraining } from './train-and-upload.ts';
+import { startWork } from './start-work.ts';
 
 /** Fetches the model, and makes the shares meanwhile; without masks there are none. */
 export const share = (

@@ -4,7 +4,7 @@
  */
 import type { ModelContent } from '../../../protocol/model/open-model.ts';
 import type { Party } from '../../../protocol/secagg/index.ts';
-import type { CheckedCohort, RunView } from '../machine/checks.ts';
+import type { CheckedCohort, RunView } from '../machine/record-checks.ts';
 import type { Trained } from './background-work.ts';
 import { makeParty } from './crypto-steps.ts';
 import type { Secrets } from './secrets.ts';

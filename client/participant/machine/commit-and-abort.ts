@@ -9,12 +9,12 @@ import { addressOf } from '../../../protocol/ports/identity.ts';
 import { decodeRecord, type SignedRecord } from '../../../protocol/records/records.ts';
 import { emptyView, requireLawful, withRecord } from '../../../protocol/rules/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
-import * as checks from './checks.ts';
+import * as checks from './record-checks.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
-import { endWith } from './leaving.ts';
-import * as memories from './memory.ts';
+import { endWith } from './withdrawal.ts';
+import * as memories from './run-memory.ts';
 import * as spending from './spending.ts';
 import { attemptNumber, inAttempt, type State } from './state.ts';
 

@@ -8,7 +8,7 @@ import { sleep, type Clock } from '../../../protocol/ports/clock.ts';
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import type { RandomSource } from '../../../protocol/ports/random.ts';
 import { backoffDelay, type Backoff } from './backoff.ts';
-import { judge, PortFault } from '../machine/fault.ts';
+import { judge, PortFault } from '../machine/verdict.ts';
 
 export interface PatienceInit {
   readonly clock: Clock;

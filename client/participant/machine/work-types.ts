@@ -6,8 +6,8 @@ import type { Body, ModelRef, SignedRecord } from '../../../protocol/records/rec
 import type { Registered, AttemptView } from '../../../protocol/rules/index.ts';
 import type { Reveal } from '../../../protocol/secagg/index.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
-import type { CheckedCohort, CheckedSharers } from './checks.ts';
-import type { Vector } from './memory.ts';
+import type { CheckedCohort, CheckedSharers } from './record-checks.ts';
+import type { Vector } from './run-memory.ts';
 
 /**
  * What the host does with secrets, ports or time; its result comes back as `done` or `failed`.

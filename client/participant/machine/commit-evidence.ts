@@ -12,7 +12,7 @@ import { equalBytes } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { Breach, requireLawful } from '../../../protocol/rules/index.ts';
 import { readEvidence, type CommitEvidence } from '../../../protocol/verify/evidence.ts';
-import type { OpenView, RunView } from './checks.ts';
+import type { OpenView, RunView } from './record-checks.ts';
 
 /**
  * @param opened the attempt, whose Open record was checked as far as that was possible before

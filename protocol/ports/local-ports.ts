@@ -1,7 +1,7 @@
 /**
  * @module The ports of a run that is on no network: a store that the caller names, keys in sealed
  * boxes, and the coordinator's own freezes where they can be read. The ports of a run on a network
- * come from net/connect.ts; coordinator, participants, readers and simulations take both from
+ * come from net/network-ports.ts; coordinator, participants, readers and simulations take both from
  * there.
  */
 import type { AccessGate } from './access-gate.ts';

@@ -5,12 +5,12 @@
 import { toFloeError } from '../protocol/errors.ts';
 import type { SignedRecord } from '../protocol/records/records.ts';
 import { errorFields, progressFields, shortKey, type Logger } from './log.ts';
-import type { WorkFaults } from './faults.ts';
+import type { WorkFaults } from './own-fault-counter.ts';
 import type { Effect, EventBody, Progress, Work } from './machine/index.ts';
 import type { Metrics } from './metrics.ts';
 import type { Sessions } from './sessions.ts';
 import type { Told } from './status.ts';
-import { doWork, type WorkContext } from './work.ts';
+import { doWork, type WorkContext } from './attempt-work.ts';
 
 /** Tells progress to metrics, log and the caller, whose error is no concern of the run. */
 export const createPublisher =
