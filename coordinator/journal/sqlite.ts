@@ -24,7 +24,7 @@ import {
 import { TRANSCRIPT_SCHEMA, transcriptOn, transcriptWriter } from './sqlite-transcript.ts';
 
 /** Raised when the tables change; another version is refused, not guessed at. */
-export const JOURNAL_VERSION = 3;
+export const JOURNAL_VERSION = 4;
 /**
  * Small: the rows of an attempt that is over fill many pages, of which only the last is not full.
  */

@@ -62,7 +62,7 @@ import type {
 } from './state.ts';
 
 /** Raised when the state changes: another version is refused, not guessed at. */
-export const SNAPSHOT_VERSION = 3;
+export const SNAPSHOT_VERSION = 4;
 const MAX_SNAPSHOT_BYTES = 256 << 20;
 
 const phaseType = oneOf<PhaseType>(

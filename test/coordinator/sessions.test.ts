@@ -108,7 +108,7 @@ const headOfVersion = (version: number, fields = 4): Uint8Array =>
 describe('a peer of another version', () => {
   it.each([
     [1, 'upgrade the other side'],
-    [3, 'upgrade this side'],
+    [4, 'upgrade this side'],
   ])('is refused at its first frame, of which nothing else is read: %s', async (version, whose) => {
     const set = await setUp();
     const peer = new Peer(set);
@@ -170,7 +170,7 @@ describe('a peer of another version', () => {
     await turns();
     expect(closed).toBe('version_unsupported');
     // The hello itself begins with the version.
-    expect([...(sent[0] ?? new Uint8Array()).subarray(1, 4)]).toEqual([0x61, 0x76, 2]);
+    expect([...(sent[0] ?? new Uint8Array()).subarray(1, 4)]).toEqual([0x61, 0x76, 3]);
   });
 });
 
