@@ -101,7 +101,7 @@ describe('a member that commits to another secret than it shares', () => {
       expect(code).toBe(0);
       expect(resultOf(stdout)).toMatchObject({
         ok: true,
-        rounds: [{ outcome: 'aborted', culprits: [identity.address] }, { outcome: 'committed' }],
+        attempts: [{ outcome: 'aborted', culprits: [identity.address] }, { outcome: 'committed' }],
       });
       const said = await floe(['verify', folder]);
       expect(`${said.stdout}${said.stderr}`).toContain(
@@ -141,7 +141,7 @@ describe('a member that commits to another secret than it shares', () => {
       expect(await verified()).toMatchObject({
         ok: true,
         level: 'L1',
-        rounds: [{ culprits: [identity.address] }, { outcome: 'committed' }],
+        attempts: [{ culprits: [identity.address] }, { outcome: 'committed' }],
       });
     },
   );

@@ -228,7 +228,7 @@ describe('floe sim, verify and pull', () => {
     const { modelHash } = v.parse(summarySchema, summary);
     const events = eventsOf(sim.stdout);
     expect(events.slice(0, 2)).toEqual(['starting', 'started']);
-    expect(events.filter((event) => event === 'attempt')).toHaveLength(2);
+    expect(events.filter((event) => event === 'round')).toHaveLength(2);
 
     const good = await floe('verify', 'runs/latest', '--json');
     expect(good.code).toBe(0);

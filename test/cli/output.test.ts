@@ -73,7 +73,7 @@ it('with --json every line is an event, the result or an error', () => {
   output.warn('take care');
   output.document({ ok: true });
   output.error(new FloeError('usage', 'no'));
-  expect(eventsOf(stdout)).toEqual(['attempt', 'warning']);
+  expect(eventsOf(stdout)).toEqual(['round', 'warning']);
   const [event, warning, result, error] = stdout.split('\n');
   expect(event).toBe('{"event":"attempt","hash":"01ff","gas":"7"}');
   expect(warning).toBe('{"event":"warning","message":"take care"}');

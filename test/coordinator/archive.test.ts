@@ -102,7 +102,7 @@ it('the next round continues beside an archive, and commits when it is done', as
     transcript: await coordinator.transcript.whole(),
     store: lasting.store,
   });
-  expect(early).toMatchObject({ ok: true, rounds: [{ outcome: 'pending' }, { outcome: 'open' }] });
+  expect(early).toMatchObject({ ok: true, attempts: [{ outcome: 'pending' }, { outcome: 'open' }] });
   expect(stage.progress.filter(({ type }) => type === 'committed')).toHaveLength(1);
 
   lasting.open();
@@ -113,7 +113,7 @@ it('the next round continues beside an archive, and commits when it is done', as
   const transcript = await coordinator.transcript.whole();
   expect(await verifyRun({ spec, transcript, store: lasting.store })).toMatchObject({
     ok: true,
-    rounds: [{ outcome: 'committed' }, { outcome: 'committed' }],
+    attempts: [{ outcome: 'committed' }, { outcome: 'committed' }],
   });
 });
 

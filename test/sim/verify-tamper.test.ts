@@ -174,13 +174,13 @@ describe('a blob that is not there', () => {
     const { bundle } = recordOf(1, 'commit').body;
     expect(await verify(running())).toMatchObject({
       ok: true,
-      rounds: [{ outcome: 'committed', level: 'L1' }],
+      attempts: [{ outcome: 'committed', level: 'L1' }],
     });
     expect(await without(bundle.blob.id, running())).toMatchObject({
       ok: true,
       level: 'L0',
       modelHash: undefined,
-      rounds: [{ outcome: 'pending' }],
+      attempts: [{ outcome: 'pending' }],
     });
   });
 

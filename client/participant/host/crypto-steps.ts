@@ -254,7 +254,8 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       modelHash: open.body.model.hash,
       cohortRoot: root,
     }),
-    random: cipherStream(deriveSeed(own.trainingSecret, 'attempt', spec.id, attempt)),
+    // The label keeps its old word: another one changes every model that a seed decides.
+    random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, attempt)),
   });
   if (masks !== undefined) {
     await maskUpdate({
