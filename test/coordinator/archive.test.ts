@@ -102,7 +102,10 @@ it('the next round continues beside an archive, and commits when it is done', as
     transcript: await coordinator.transcript.whole(),
     store: lasting.store,
   });
-  expect(early).toMatchObject({ ok: true, attempts: [{ outcome: 'pending' }, { outcome: 'open' }] });
+  expect(early).toMatchObject({
+    ok: true,
+    attempts: [{ outcome: 'pending' }, { outcome: 'open' }],
+  });
   expect(stage.progress.filter(({ type }) => type === 'committed')).toHaveLength(1);
 
   lasting.open();

@@ -234,7 +234,7 @@ describe('a journal file', () => {
       const outdated = {
         code: 'run_outdated',
         message: expect.stringMatching(
-          `version ${version}, .* version 3: .*${whose} Floe`,
+          `version ${version}, .* version 4: .*${whose} Floe`,
         ) as string,
       };
       await expect(openJournal(path2)).rejects.toMatchObject(outdated);
