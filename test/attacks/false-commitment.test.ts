@@ -105,7 +105,7 @@ describe('a member that commits to another secret than it shares', () => {
       });
       const said = await floe(['verify', folder]);
       expect(`${said.stdout}${said.stderr}`).toContain(
-        `excluded   with proof, after round 1: ${identity.address}`,
+        `excluded   with proof, after attempt 1: ${identity.address}`,
       );
     } finally {
       await rm(folder, { recursive: true, force: true });

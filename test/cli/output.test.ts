@@ -75,7 +75,7 @@ it('with --json every line is an event, the result or an error', () => {
   output.error(new FloeError('usage', 'no'));
   expect(eventsOf(stdout)).toEqual(['round', 'warning']);
   const [event, warning, result, error] = stdout.split('\n');
-  expect(event).toBe('{"event":"attempt","hash":"01ff","gas":"7"}');
+  expect(event).toBe('{"event":"round","hash":"01ff","gas":"7"}');
   expect(warning).toBe('{"event":"warning","message":"take care"}');
   expect(result).toBe('{"ok":true}');
   expect(JSON.parse(error ?? '')).toMatchObject({ error: { code: 'usage', message: 'no' } });
