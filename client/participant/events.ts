@@ -190,6 +190,10 @@ export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | u
   return line && [line[0], printable(line[1])];
 };
 
+/** Ports are opened before the first attempt. */
+const placeOf = ({ attempt }: { readonly attempt: number }): string =>
+  attempt === 0 ? 'before the first attempt' : `attempt ${attempt}`;
+
 /** Whose error it is, where it is this participant's own program. */
 const whose = (error: FloeError): string =>
   error instanceof PortFault && error.port === 'trainer'
@@ -252,12 +256,12 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'waiting':
       return [
         'warn',
-        `attempt ${event.attempt}: waits for the ${event.port}: ${event.error.code}: ${event.error.message}`,
+        `${placeOf(event)}: waits for the ${event.port}: ${event.error.code}: ${event.error.message}`,
       ];
     case 'answers-again':
       return [
         'info',
-        `attempt ${event.attempt}: the ${event.port} answers again, after ${seconds(event.milliseconds)} s`,
+        `${placeOf(event)}: the ${event.port} answers again, after ${seconds(event.milliseconds)} s`,
       ];
     case 'withdrawn':
       return [

@@ -25,6 +25,7 @@ import {
 } from '../../admission.ts';
 import { requireCorrections, type Trainer } from '../../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF } from './backoff.ts';
+import { nearest } from '../machine/withdrawal.ts';
 import { ATTEMPT_MACHINE, type Event } from '../machine/index.ts';
 import { compareClocks } from './clocks.ts';
 import {
@@ -34,10 +35,11 @@ import {
   faultsOfStore,
   faultsOfTrainer,
 } from './port-faults.ts';
+import { openPorts, portWatcher } from './hanging.ts';
 import { lineOf, type ParticipantEvent } from '../events.ts';
 import { openKeeper } from './secrets.ts';
 import { EMPTY_RUN } from '../../keystore/keystore.ts';
-import type { OnRun, Outcome, ParticipantOptions } from '../options.ts';
+import type { Outcome, ParticipantOptions } from '../options.ts';
 import { createHost, type Host } from './host.ts';
 import { logIn, type Expected, type Session } from './session.ts';
 import { createTurns, type Turns } from './turn-queue.ts';
@@ -125,7 +127,7 @@ export class Participant {
   async #run(): Promise<void> {
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
     const { firstLoginMs = FIRST_LOGIN_MS } = this.#options;
-    const started = clock.now();
+    const started = clock.monotonic();
     await cryptoReady;
     const lowered = loweredFields(this.#admission);
     if (lowered.length > 0) this.#emit({ type: 'admission', lowered });
@@ -136,8 +138,8 @@ export class Participant {
       const error = await this.#live();
       if (this.#stop.signal.aborted) return;
       // Nobody was ever there: the address is wrong, or the user wants to know.
-      if (this.#joined === undefined && clock.now() - started > firstLoginMs) throw error;
-      if (this.#loggedInAt !== undefined && clock.now() - this.#loggedInAt >= STABLE_MS)
+      if (this.#joined === undefined && clock.monotonic() - started > firstLoginMs) throw error;
+      if (this.#loggedInAt !== undefined && clock.monotonic() - this.#loggedInAt >= STABLE_MS)
         this.#useful = true;
       if (this.#useful) tries = 1;
       const delayMs = backoffDelay(backoff, tries, random);
@@ -190,7 +192,7 @@ export class Participant {
         if (this.#isFinal(error)) throw error;
         return error;
       }
-      this.#loggedInAt = clock.now();
+      this.#loggedInAt = clock.monotonic();
       this.#post({ type: 'logged-in', remote: session.remote, register: session.register });
       void this.#compareClocks(session, this.#joined);
       for (const [frame, size] of early) this.#take(frame, size);
@@ -226,11 +228,12 @@ export class Participant {
     const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
     const { patienceMs = PATIENCE_MS } = this.#options;
     const keystore = faultsOfKeystore(this.#options.keystore);
-    const open = async <Port extends object | undefined>(port: OnRun<Port>): Promise<Port> =>
-      typeof port === 'function' ? port(run, spec) : port;
-    const store = await open(this.#options.store);
-    const gate = await open(this.#options.gate);
-    const ledger = await open(this.#options.ledger);
+    const { store, gate, ledger } = await openPorts(this.#options, run, spec, {
+      clock,
+      onWaiting: (error) => this.#emit({ type: 'waiting', attempt: 0, error, port: error.port }),
+      onOver: (port, milliseconds) =>
+        this.#emit({ type: 'answers-again', attempt: 0, port, milliseconds }),
+    });
     const { identity, trainingSecret } = keystore;
     const keeper = await openKeeper(keystore, run, EMPTY_RUN);
     const { proof } = keeper.loaded;
@@ -261,7 +264,13 @@ export class Participant {
     const self = identity.publicKey;
     const beacon = ledger === undefined || ledger.beacon === 'members' ? 'members' : 'ledger';
     const view = { spec, run, self, beacon } as const;
-    const host = createHost({
+    const watch = portWatcher('until the coordinator ends the attempt', {
+      clock,
+      onWaiting: (error) => this.#post({ type: 'outage', attempt: nearest(host.state), error }),
+      onOver: (port, milliseconds) =>
+        this.#post({ type: 'outage-over', attempt: nearest(host.state), port, milliseconds }),
+    });
+    const host: Host = createHost({
       machine: this.#options.machine ?? ATTEMPT_MACHINE,
       config: { view, admission: this.#admission, answers, hasLedger: ledger !== undefined },
       keeper,
@@ -270,9 +279,9 @@ export class Participant {
         own: { identity, trainingSecret, random },
         keystore,
         trainer: faultsOfTrainer(trainer),
-        store: faultsOfStore(store),
-        gate: faultsOfGate(gate),
-        ledger: ledger && faultsOfLedger(ledger),
+        store: faultsOfStore(watch('store', store)),
+        gate: faultsOfGate(watch('gate', gate)),
+        ledger: ledger && faultsOfLedger(watch('ledger', ledger)),
         clock,
         backoff,
         patienceMs,

@@ -9,12 +9,11 @@ import type { Keystore } from '../../keystore/keystore.ts';
 import type { Trainer } from '../../trainer.ts';
 import { PortFault, type PortName } from '../machine/verdict.ts';
 import type { LedgerReader } from '../options.ts';
+import { UNAVAILABLE } from './hanging.ts';
 
 /** The code of what is thrown at a port and is no FloeError. */
 const UNNAMED: Readonly<Record<PortName, ErrorCode>> = {
-  store: 'store_unavailable',
-  gate: 'gate_unavailable',
-  ledger: 'ledger_unavailable',
+  ...UNAVAILABLE,
   keystore: 'keystore_unavailable',
   trainer: 'trainer_failed',
 };
