@@ -176,16 +176,21 @@ export const createHost = (init: HostInit): Host => {
 
   /** @returns what comes instead of the step, where the keystore does not take it */
   const save = async ({ effects }: Step): Promise<Event | undefined> => {
-    const saving = effects.find((effect) => effect.type === 'save');
-    if (saving === undefined) return undefined;
-    const { memory, otherwise } = saving;
-    try {
-      await keeper.save(memory);
-    } catch (thrown) {
-      if (!isKeystoreFault(thrown)) throw thrown;
-      if (otherwise !== 'warn') return { type: 'not-saved', otherwise, error: thrown };
-      const attempt = attemptNumber(state.phase);
-      init.warn(`attempt ${attempt} is left, and the keystore cannot record it: ${thrown.message}`);
+    for (const effect of effects) {
+      if (effect.type !== 'save') continue;
+      const { memory, otherwise } = effect;
+      try {
+        // In order: the last memory of a step is the one that stays.
+        // oxlint-disable-next-line no-await-in-loop
+        await keeper.save(memory);
+      } catch (thrown) {
+        if (!isKeystoreFault(thrown)) throw thrown;
+        if (otherwise !== 'warn') return { type: 'not-saved', otherwise, error: thrown };
+        const attempt = attemptNumber(state.phase);
+        init.warn(
+          `attempt ${attempt} is left, and the keystore cannot record it: ${thrown.message}`,
+        );
+      }
     }
     return undefined;
   };

@@ -20,7 +20,7 @@ export type OutgoingFrame = Parameters<typeof encodeFrame>[0];
 export type Otherwise = 'leave' | 'warn' | 'end';
 
 export type Effect =
-  /** At most one in a step. */
+  /** Where a step has several, all are written, in their order. */
   | { readonly type: 'save'; readonly memory: Memory; readonly otherwise: Otherwise }
   /** Dropped where no session is up: the coordinator asks again. */
   | { readonly type: 'send'; readonly frame: OutgoingFrame }
