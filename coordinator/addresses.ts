@@ -92,7 +92,7 @@ export const addressGate = (limits: Limits, clock: Clock): AddressGate => {
       const address = countedAddress(socket.remoteAddress);
       const fits =
         (open.get(address)?.size ?? 0) < limits.socketsPerAddress &&
-        rates.take(address, clock.now()) &&
+        rates.take(address, clock.monotonic()) &&
         (total < limits.sockets || makeRoom());
       if (!fits) {
         socket.destroy();

@@ -237,7 +237,8 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
 
   /** @throws FloeError `rate_limited` */
   const checkRate = (rates: typeof requests, name: string, what: string): void => {
-    if (!rates.take(name, clock.now())) throw new FloeError('rate_limited', `too many ${what}`);
+    if (!rates.take(name, clock.monotonic()))
+      throw new FloeError('rate_limited', `too many ${what}`);
   };
 
   app.onError(refusal(log, metrics));

@@ -66,7 +66,7 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
   const open = new Set<Session>();
   const byKey = new Map<Hex, Session>();
   let sinceLook = 0;
-  const lines = tokenBucket(limits.logLinesPerSecond, limits.logLineBurst, clock.now());
+  const lines = tokenBucket(limits.logLinesPerSecond, limits.logLineBurst, clock.monotonic());
 
   const close = (session: Session, code: number, reason: string): void => {
     if (session.closed) return;
@@ -85,7 +85,7 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
     if (session.closed) return;
     const { code, message } = error;
     // Outsiders must not fill the log.
-    const level = session.loggedIn || lines.take(clock.now()) ? 'warn' : 'debug';
+    const level = session.loggedIn || lines.take(clock.monotonic()) ? 'warn' : 'debug';
     log[level](
       { remote: session.connection.remote, code, reason: message },
       'session closed with an error',

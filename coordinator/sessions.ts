@@ -91,24 +91,24 @@ export const createSessions = (init: SessionsInit): Sessions => {
         payload: undefined,
         loggedIn: false,
         closed: false,
-        cancelTimeout: clock.at(clock.now() + limits.loginTimeoutMs, () =>
+        cancelTimeout: clock.after(limits.loginTimeoutMs, () =>
           fail(session, new FloeError('login_refused', 'no login in time')),
         ),
       };
-      const frames = tokenBucket(limits.framesPerSecond, limits.frameBurst, clock.now());
+      const frames = tokenBucket(limits.framesPerSecond, limits.frameBurst, clock.monotonic());
       const { frameBytesPerSecond, frameBytesBurst } = limits;
-      const volume = tokenBucket(frameBytesPerSecond, frameBytesBurst, clock.now());
+      const volume = tokenBucket(frameBytesPerSecond, frameBytesBurst, clock.monotonic());
       open.add(session);
       connection.receive({
         message: (bytes) => {
           if (session.closed) return;
           try {
-            if (!frames.take(clock.now()))
+            if (!frames.take(clock.monotonic()))
               throw new FloeError(
                 'rate_limited',
                 `expected at most ${limits.framesPerSecond} frames a second`,
               );
-            if (!volume.take(clock.now(), bytes.length))
+            if (!volume.take(clock.monotonic(), bytes.length))
               throw new FloeError(
                 'rate_limited',
                 `expected at most ${frameBytesPerSecond} bytes of frames a second`,

@@ -61,7 +61,7 @@ export const unfinishedMessages = (limits: Limits, clock: Clock): UnfinishedMess
       const part: Part = { end, address, bytes: 0, since: 0 };
       return {
         came: (bytes) => {
-          if (part.bytes === 0) part.since = clock.now();
+          if (part.bytes === 0) part.since = clock.monotonic();
           part.bytes += bytes;
           total += bytes;
           parts.add(part);
@@ -71,7 +71,7 @@ export const unfinishedMessages = (limits: Limits, clock: Clock): UnfinishedMess
         beside: (bytes) => forget(part, bytes),
         done: () => forget(part, part.bytes),
         get overdue() {
-          return part.bytes > 0 && clock.now() - part.since >= limits.messageTimeoutMs;
+          return part.bytes > 0 && clock.monotonic() - part.since >= limits.messageTimeoutMs;
         },
       };
     },

@@ -51,18 +51,18 @@ const keepAlive = (
   let pingedAt: number | undefined;
   const beat = (): void => {
     if (message.overdue || (pingedAt !== undefined && !isExcused())) return socket.terminate();
-    pingedAt = clock.now();
+    pingedAt = clock.monotonic();
     socket.ping();
     cancel = clock.at(pingedAt + everyMs, beat);
   };
-  let cancel = clock.at(clock.now() + everyMs, beat);
+  let cancel = clock.after(everyMs, beat);
   socket.on('pong', () => {
     pingedAt = undefined;
   });
   socket.on('close', () => cancel());
   return {
     /** Whether no ping has been waiting for its answer for long. */
-    isResponsive: () => pingedAt === undefined || clock.now() - pingedAt < everyMs / 3,
+    isResponsive: () => pingedAt === undefined || clock.monotonic() - pingedAt < everyMs / 3,
   };
 };
 
@@ -89,7 +89,7 @@ const webSocketConnection = (
   let counted = 0;
   let cancelLinger: (() => void) | undefined;
   const message = unfinished.open(() => socket.terminate(), address);
-  const pings = tokenBucket(limits.pingsPerSecond, limits.pingBurst, clock.now());
+  const pings = tokenBucket(limits.pingsPerSecond, limits.pingBurst, clock.monotonic());
   const isExcused = (): boolean => connection.mayBeSilent?.() === true;
   const heart = keepAlive(socket, clock, limits.heartbeatMs, message, isExcused);
 
@@ -99,7 +99,7 @@ const webSocketConnection = (
    */
   const close = (code: number, reason: string): void => {
     if (cancelLinger !== undefined) return;
-    cancelLinger = clock.at(clock.now() + limits.lingerMs, () => socket.terminate());
+    cancelLinger = clock.after(limits.lingerMs, () => socket.terminate());
     message.done();
     counted = 0;
     socket.close(code === ABNORMAL ? CLOSE_WITH_ERROR : code, reason);
@@ -140,7 +140,7 @@ const webSocketConnection = (
     message.beside(data.length + CONTROL_HEAD_BYTES);
     if (socket.readyState !== socket.OPEN) return;
     // A peer that asks without reading the answers would have them kept here.
-    if (socket.bufferedAmount > 0 || !pings.take(clock.now())) socket.terminate();
+    if (socket.bufferedAmount > 0 || !pings.take(clock.monotonic())) socket.terminate();
     else socket.pong(data);
   });
   socket.on('pong', (data) => message.beside(data.length + CONTROL_HEAD_BYTES));

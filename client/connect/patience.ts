@@ -28,7 +28,7 @@ export const patientConnect = (
   let since: number | undefined;
   let tries = 0;
   return async (signal) => {
-    since ??= clock.now();
+    since ??= clock.monotonic();
     tries += 1;
     try {
       const connection = await connect(signal);
@@ -36,7 +36,7 @@ export const patientConnect = (
       return connection;
     } catch (thrown) {
       const error = toFloeError(thrown, 'connection_lost');
-      const waited = clock.now() - since;
+      const waited = clock.monotonic() - since;
       if (reached || !error.retryable || signal.aborted || waited < patienceMs) throw error;
       throw new FloeError(
         'coordinator_unreachable',

@@ -205,7 +205,7 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
     // The trainer may hold the event loop from now on.
     await sent(signal);
     const turn = earlier.then(async () => {
-      const started = clock.now();
+      const started = clock.monotonic();
       const result = await trainer.train({
         weights: before.slice(),
         round,
@@ -218,7 +218,7 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
         signal,
         onProgress,
       });
-      return { before, result, milliseconds: clock.now() - started };
+      return { before, result, milliseconds: clock.monotonic() - started };
     });
     // The next one only waits for the end; how it ended is this caller's to handle.
     earlier = turn.then(

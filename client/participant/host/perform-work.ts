@@ -55,9 +55,9 @@ const check = async (
 ): Promise<Result> => {
   const { view, own, clock } = ports;
   const leaf = steps.blockToCheck(view, own, evidence.commit.hash);
-  const started = clock.now();
+  const started = clock.monotonic();
   const result = await checkCommit(ports, open, evidence, leaf, task);
-  const milliseconds = clock.now() - started;
+  const milliseconds = clock.monotonic() - started;
   if (result.type === 'fabricated')
     return { type: 'check', leaf, milliseconds, proof: result.proof };
   kept.content = result.after;

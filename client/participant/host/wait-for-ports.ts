@@ -37,13 +37,14 @@ export const patience =
     for (let attempt = 1; ; attempt += 1)
       try {
         const result = await call();
-        if (last !== undefined) init.onOver(last, clock.now() - (failedAt ?? clock.now()));
+        if (last !== undefined)
+          init.onOver(last, clock.monotonic() - (failedAt ?? clock.monotonic()));
         return result;
       } catch (thrown) {
         const isOutage = thrown instanceof PortFault && judge(thrown, 'work') === 'outage';
         const delayMs = backoffDelay(backoff, attempt, random);
-        failedAt ??= clock.now();
-        const isLate = clock.now() + delayMs - failedAt > patienceMs;
+        failedAt ??= clock.monotonic();
+        const isLate = clock.monotonic() + delayMs - failedAt > patienceMs;
         if (!isOutage || isLate || signal.aborted) throw thrown;
         if (thrown.code !== code) init.onWaiting(thrown);
         ({ code } = thrown);
