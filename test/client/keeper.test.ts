@@ -13,6 +13,7 @@ import {
 import { createHost, type HostInit } from '../../client/participant/host/host.ts';
 import { faultsOfKeystore } from '../../client/participant/host/port-faults.ts';
 import { openKeeper } from '../../client/participant/host/secrets.ts';
+import type { Memory } from '../../client/participant/machine/memory.ts';
 import type { Effect, Event, Machine, State } from '../../client/participant/machine/index.ts';
 
 const RUN = new Uint8Array(32).fill(7);
@@ -68,7 +69,7 @@ describe('a vector on disk', () => {
 });
 
 describe('a step with two saves', () => {
-  const memories = [1, 2].map((commits) => ({ ...EMPTY_RUN, commits }));
+  const memories = [1, 2].map((commits): Memory => ({ v: 1, commits }));
   const start = { phase: { type: 'idle' } } as State;
   const done = { ...start, breaches: 1 };
 
