@@ -49,6 +49,11 @@ export interface CommandInit<Table> {
 const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
 const NAMES = { [EXIT.interrupted]: 'Ctrl-C', [EXIT.terminated]: 'SIGTERM' } as const;
 
+const STOPPING = {
+  [EXIT.interrupted]: 'stopping; press Ctrl-C again to stop at once',
+  [EXIT.terminated]: 'stopping after SIGTERM; a second one stops at once',
+} as const;
+
 /** The line after Ctrl-C or SIGTERM: the signal, and the kept files if the error names them. */
 const stoppedText = (by: keyof typeof NAMES, { message }: FloeError): string => {
   const kept = message === 'The operation was cancelled.' ? '' : `; ${message}`;
@@ -75,7 +80,7 @@ const runBody = async (
     const handler = (): void => {
       if (stopped !== undefined) process.exit(code);
       stopped = code;
-      output.warn('stopping; press Ctrl-C again to stop at once');
+      output.warn(STOPPING[code]);
       abort.abort();
     };
     process.on(name, handler);

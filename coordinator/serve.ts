@@ -81,9 +81,33 @@ const REFUSED = [
   '',
 ].join('\r\n');
 
+/** Why a server does not listen. */
+const notListening = (host: string, port: number, cause: NodeJS.ErrnoException): FloeError => {
+  if (cause.code === 'EADDRINUSE')
+    return new FloeError(
+      'port_unavailable',
+      `port ${port} of ${host} is in use by another process`,
+      { host, port },
+      { cause },
+    );
+  if (cause.code === 'EACCES')
+    return new FloeError(
+      'port_unavailable',
+      `this process may not listen on port ${port} of ${host}`,
+      { host, port },
+      { cause },
+    );
+  return new FloeError(
+    'usage',
+    `cannot listen on ${host}:${port}: ${cause.message}`,
+    {},
+    { cause },
+  );
+};
+
 /**
  * @throws FloeError `file_not_found` for a certificate; `usage` for an invalid origin, or when the
- * server cannot listen on the address
+ * server cannot listen on the address; `port_unavailable` when the port is taken
  */
 export const serve = async (coordinator: Coordinator, options: ServeOptions): Promise<Served> => {
   const { host, port, tls, store, uploads = store, network } = options;
@@ -144,11 +168,7 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
     else refuse(socket, 'HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new FloeError('usage', `cannot listen on ${host}:${port}: ${cause.message}`, {}, { cause }),
-      ),
-    );
+    server.once('error', (cause) => reject(notListening(host, port, cause)));
     server.listen(port, host, resolve);
   });
   const bound = (server.address() as AddressInfo).port;

@@ -7,12 +7,10 @@ import { mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FloeError } from '../protocol/errors.ts';
 import { writeWhole } from '../protocol/ports/files.ts';
-import { LATEST } from '../protocol/ports/run-folder.ts';
+import { LATEST, PARTIAL } from '../protocol/ports/run-folder.ts';
 import { RUN_FILES, seedAsText, specAsJson } from '../protocol/records/run-files.ts';
 import { encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { storageError } from '../protocol/storage-errors.ts';
-
-const PARTIAL = '.partial';
 
 const codeOf = (thrown: unknown): string | undefined => (thrown as NodeJS.ErrnoException).code;
 

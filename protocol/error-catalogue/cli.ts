@@ -18,6 +18,20 @@ export const CLI = {
     'A file or folder does not exist.',
     'Check the path.',
   ),
+  run_unfinished: entry(
+    'cli',
+    'operator',
+    false,
+    'The folder holds a run that is not over: it has no transcript yet.',
+    "While a coordinator plays it, give the coordinator's address in place of its folder. A coordinator that was stopped resumes with `floe coordinator --state`; a simulation that was killed is started again, and its folder may be removed.",
+  ),
+  port_unavailable: entry(
+    'cli',
+    'operator',
+    true,
+    'The port to listen on is in use by another process, or may not be used by this one.',
+    'Choose another one with --port (0 takes a free one), or stop the process that listens there.',
+  ),
   file_exists: entry(
     'cli',
     'operator',

@@ -9,15 +9,45 @@ import { FloeError, toFloeError } from '../errors.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../net/config.ts';
 import { RUN_FILES } from '../records/run-files.ts';
 import { decodeRunSpec, type RunSpec } from '../spec/run-spec.ts';
-import { readOptional, writeWhole } from './files.ts';
+import { nodeFiles } from './disk.ts';
+import { isThere, readOptional, writeWhole } from './files.ts';
 
 /** In the folder that runs are kept in: the newest finished one. */
 export const LATEST = 'latest';
 const MAX_FILE_BYTES = 2 ** 31 - 1;
+const disk = nodeFiles();
+
+/** Ends the name of a simulation's folder until the run is finished. */
+export const PARTIAL = '.partial';
+
+const unfinished = (message: string): FloeError => new FloeError('run_unfinished', message);
+
+/** Why a name that nothing has names no run: it may be that of one that is not over. */
+const noRun = async (path: string, cause: unknown): Promise<FloeError> => {
+  if (basename(path) === LATEST) {
+    const parent = dirname(path);
+    const begun = (await disk.list(parent)).findLast((name) => name.endsWith(PARTIAL));
+    if (begun !== undefined)
+      return unfinished(`no run in ${parent} has finished; ${join(parent, begun)} has begun`);
+  } else if (await isThere(`${path}${PARTIAL}`))
+    return unfinished(`${path}${PARTIAL} is a simulation that has not finished`);
+  return new FloeError('file_not_found', `no run in ${path}`, {}, { cause });
+};
+
+/** Why the folder of a run has no transcript. */
+const noTranscript = async (folder: string): Promise<FloeError> => {
+  if (basename(folder).endsWith(PARTIAL))
+    return unfinished(`${folder} is a simulation that still runs or was killed`);
+  if (await isThere(join(folder, RUN_FILES.journal)))
+    return unfinished(
+      `${folder} is the state of a coordinator whose run is not over: its records are in ${RUN_FILES.journal}, and ${RUN_FILES.transcript} is written at the end`,
+    );
+  return new FloeError('file_not_found', `no ${RUN_FILES.transcript} in ${folder}`);
+};
 
 /**
  * A run's folder, whether named directly or through a `latest` that is a file. @throws FloeError
- * `file_not_found`
+ * `file_not_found`, `run_unfinished`
  */
 export const resolveRunFolder = async (path: string): Promise<string> => {
   try {
@@ -26,8 +56,7 @@ export const resolveRunFolder = async (path: string): Promise<string> => {
     if (basename(path) === LATEST && name !== '' && basename(name) === name)
       return await resolveRunFolder(join(dirname(path), name));
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new FloeError('file_not_found', `no run in ${path}`, {}, { cause });
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw await noRun(path, cause);
     throw cause;
   }
   throw new FloeError('file_not_found', `${path} is not the folder of a run`);
@@ -56,7 +85,7 @@ export interface StoredRun {
 /**
  * Reads what verification and export need of a run's folder.
  *
- * @throws FloeError `file_not_found`, `spec_invalid`, `data_malformed`
+ * @throws FloeError `file_not_found`, `run_unfinished`, `spec_invalid`, `data_malformed`
  */
 export const readRun = async (path: string): Promise<StoredRun> => {
   const folder = await resolveRunFolder(path);
@@ -66,7 +95,8 @@ export const readRun = async (path: string): Promise<StoredRun> => {
     return bytes;
   };
   const spec = readSpec(await need(RUN_FILES.spec));
-  const transcript = await need(RUN_FILES.transcript);
+  const transcript = await readOptional(join(folder, RUN_FILES.transcript), MAX_FILE_BYTES);
+  if (transcript === undefined) throw await noTranscript(folder);
   const key = await readOptional(join(folder, RUN_FILES.auditor), MAX_FILE_BYTES);
   return {
     folder,

@@ -127,6 +127,15 @@ describe('over WebSocket and HTTP', () => {
     expect((await fetch(`${served.url}/nothing`)).status).toBe(404);
   });
 
+  it('a port that is taken is named, with what to do', async () => {
+    const at = { host: '127.0.0.1', port: served.port, store: stage.store, log: silent };
+    await expect(serve(coordinator, at)).rejects.toMatchObject({
+      code: 'port_unavailable',
+      message: `port ${served.port} of 127.0.0.1 is in use by another process`,
+      remedy: expect.stringMatching(/--port/u),
+    });
+  });
+
   it('a stopped coordinator is not healthy', async () => {
     await coordinator.stop();
     expect((await fetch(`${served.url}/health`)).status).toBe(503);
