@@ -53,7 +53,7 @@ const keepAlive = (
     if (message.overdue || (pingedAt !== undefined && !isExcused())) return socket.terminate();
     pingedAt = clock.monotonic();
     socket.ping();
-    cancel = clock.at(pingedAt + everyMs, beat);
+    cancel = clock.after(everyMs, beat);
   };
   let cancel = clock.after(everyMs, beat);
   socket.on('pong', () => {
