@@ -4,6 +4,7 @@
  * encrypted before it arrives here); and for each model with an upload the run that uploaded
  * (encrypted).
  */
+import { decodeVersioned } from '../../protocol/wire/versioned.ts';
 import sodium from 'libsodium-wrappers';
 import * as v from 'valibot';
 import { toHex } from '../../protocol/bytes.ts';
@@ -83,7 +84,13 @@ const openFile = async (
   readonly trainingSecret: Uint8Array;
   readonly sealingSecret: Uint8Array;
 }> => {
-  const stored = decodeCbor(fileSchema, bytes, 'data_malformed', MAX_IDENTITY_BYTES);
+  const stored = decodeVersioned(
+    fileSchema,
+    { field: 'v', version: 1, what: 'the keystore' },
+    bytes,
+    'data_malformed',
+    MAX_IDENTITY_BYTES,
+  );
   const key = await deriveFileKey(passphrase, stored.kdf);
   const { seed, ...secrets } = decodeCbor(
     secretsSchema,

@@ -4,14 +4,9 @@
  * it is used or sent. A restarted participant therefore sends the same bytes again or nothing (the
  * answered-once rule of Bonawitz et al. 2017 must survive a crash).
  */
+import { decodeVersioned } from '../../protocol/wire/versioned.ts';
 import * as v from 'valibot';
-import {
-  bytesUpTo,
-  decodeCbor,
-  encodeCbor,
-  fixedBytes,
-  integer,
-} from '../../protocol/wire/cbor.ts';
+import { bytesUpTo, encodeCbor, fixedBytes, integer } from '../../protocol/wire/cbor.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Identity } from '../../protocol/ports/identity.ts';
 import { MAX_FRAME_BYTES } from '../../protocol/wire/messages.ts';
@@ -131,8 +126,11 @@ const spentSchema = v.strictObject({
   ),
 });
 
+/** Raised when the memory of a run changes. */
+const MEMORY_VERSION = 1;
+
 const runSchema = v.strictObject({
-  v: v.literal(1),
+  v: v.literal(MEMORY_VERSION),
   /**
    * The last round that was begun, by its open record; none is begun twice. `withdrawn`: why the
    * participant left it, if it did.
@@ -187,16 +185,21 @@ export type SpentMemory = Readonly<v.InferOutput<typeof spentSchema>>;
 /** One participant's memory of one run. Holds secrets: never log it. */
 export type RunMemory = Readonly<v.InferOutput<typeof runSchema>>;
 
-export const EMPTY_RUN: RunMemory = { v: 1 };
+export const EMPTY_RUN: RunMemory = { v: MEMORY_VERSION };
 
 const MAX_RUN_BYTES = 24 << 20;
+const MEMORY_FORMAT = {
+  field: 'v',
+  version: MEMORY_VERSION,
+  what: "the keystore's memory of this run",
+};
 
 /** Canonical bytes. Plain secrets: only ever encrypted or kept in memory. */
 export const encodeRunMemory = (memory: RunMemory): Uint8Array => encodeCbor(memory);
 
-/** @throws FloeError `data_malformed` */
+/** @throws FloeError `data_malformed`, `run_outdated` */
 export const decodeRunMemory = (bytes: Uint8Array): RunMemory =>
-  decodeCbor(runSchema, bytes, 'data_malformed', MAX_RUN_BYTES);
+  decodeVersioned(runSchema, MEMORY_FORMAT, bytes, 'data_malformed', MAX_RUN_BYTES);
 
 export interface Keystore {
   /** `memory`, `file`: named in the first lines of output. */

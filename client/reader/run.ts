@@ -3,6 +3,7 @@
  * Sui: recompute its rounds, pull a model, begin another run with one, list models and receipts.
  * The commands `floe verify`, `pull`, `fork` and `receipt` use it.
  */
+import { requireRecordVersion } from '../../protocol/records/record-version.ts';
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Beginning } from '../../protocol/model/run-start.ts';
@@ -262,13 +263,15 @@ const openAnywhere = async (
  * or of a model version on Sui, for which `options.network` (or `runFolder`) says where to look
  * @example await using run = await openRun('runs/latest'); const { ok, culprit } = await
  * run.verify();
- * @throws FloeError `file_not_found`, `usage`, `spec_invalid`, `spec_mismatch`, `network_mismatch`,
+ * @throws FloeError `file_not_found`, `run_unfinished`, `run_outdated`, `usage`, `spec_invalid`,
+ * `spec_mismatch`, `network_mismatch`,
  * `connection_lost`, `journal_corrupt`, `ledger_unavailable`, `verification_failed`
  */
 export const openRun = async (source: string, options: OpenRunOptions = {}): Promise<RunReader> => {
   await using opening = new AsyncDisposableStack();
   const opened = await openAnywhere(source, options, opening);
   const { spec, transcript, reader, ledger, network, version } = opened;
+  requireRecordVersion(transcript);
   const id = hashRunSpec(spec);
   const { expectRun } = options;
   if (expectRun !== undefined && !equalBytes(expectRun, id))

@@ -15,8 +15,8 @@ export const SERVICES = {
     'store',
     'operator',
     false,
-    'The folder holds a run of another version of Floe.',
-    'Continue or verify it with the version that the message names, or begin a new run in another folder.',
+    'A run, or what a keystore remembers of it, was written by another version of Floe.',
+    'Continue, verify or pull it with the Floe that wrote it, or begin a new run in another folder; to join a new run, an identity that is in use elsewhere is not needed: take another keystore.',
   ),
   round_removed: entry(
     'store',

@@ -67,7 +67,8 @@ const readSpec = (bytes: Uint8Array): RunSpec => {
   try {
     return decodeRunSpec(bytes);
   } catch (cause) {
-    const { message } = toFloeError(cause);
+    const { code, message } = toFloeError(cause);
+    if (code === 'run_outdated') throw cause;
     throw new FloeError('spec_invalid', `${RUN_FILES.spec}: ${message}`, {}, { cause });
   }
 };

@@ -64,7 +64,11 @@ const payloadSchema = v.strictObject({
 const PAYLOAD_BUDGET = widened(budgetOfAny(Object.values(bodySchemas)), 10, 1);
 
 /** Authenticated with every record: no other COSE message of the same key is one. */
-const RECORD_AAD = utf8('floe/record/v2');
+export const recordContext = (version: number): Uint8Array => utf8(`floe/record/v${version}`);
+
+/** Raised when the fields of a record change. */
+export const RECORD_VERSION = 2;
+const RECORD_AAD = recordContext(RECORD_VERSION);
 
 /** Names a record: of its signed bytes. */
 export const recordHash = (bytes: Uint8Array): Uint8Array =>

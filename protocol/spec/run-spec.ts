@@ -3,10 +3,11 @@
  * run in every signed record, so two sides that hold different specifications cannot take part in
  * the same round.
  */
+import { decodeVersioned } from '../wire/versioned.ts';
 import { createInterned, isInterned } from './decode-once.ts';
 import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
-import { decodeCbor, encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
+import { encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
 import {
   DEFAULT_METRICS,
@@ -303,13 +304,15 @@ const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
   return hash;
 };
 
+const SPEC_FORMAT = { field: 'version', version: 1, what: "the run's specification" };
+
 const specsOfProcess = createInterned((bytes) =>
-  decodeCbor(runSpecSchema, bytes, 'spec_invalid', MAX_SPEC_BYTES),
+  decodeVersioned(runSpecSchema, SPEC_FORMAT, bytes, 'spec_invalid', MAX_SPEC_BYTES),
 );
 
 export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);
 
-/** @throws FloeError `spec_invalid` */
+/** @throws FloeError `spec_invalid`, `run_outdated` */
 export const decodeRunSpec = (bytes: Uint8Array): RunSpec => specsOfProcess.decode(bytes);
 
 const hashes = new WeakMap<RunSpec, Uint8Array>();
