@@ -7,7 +7,7 @@ import { EMPTY_RUN, type Keystore, type RunMemory } from '../client/keystore/ind
 const filled = (value: number, length = 32): Uint8Array => new Uint8Array(length).fill(value);
 
 export const fullMemory: RunMemory = {
-  v: 1,
+  v: 2,
   last: { attempt: 7, open: filled(1), withdrawn: 'trainer_failed' },
   commit: filled(2, 900),
   commits: 4,

@@ -127,7 +127,7 @@ const spentSchema = v.strictObject({
 });
 
 /** Raised when the memory of a run changes. */
-const MEMORY_VERSION = 1;
+const MEMORY_VERSION = 2;
 
 const runSchema = v.strictObject({
   v: v.literal(MEMORY_VERSION),

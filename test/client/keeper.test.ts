@@ -13,17 +13,17 @@ import {
 import { createHost, type HostInit } from '../../client/participant/host/host.ts';
 import { faultsOfKeystore } from '../../client/participant/host/port-faults.ts';
 import { openKeeper } from '../../client/participant/host/secrets.ts';
-import type { Memory } from '../../client/participant/machine/memory.ts';
+import type { Memory } from '../../client/participant/machine/run-memory.ts';
 import type { Effect, Event, Machine, State } from '../../client/participant/machine/index.ts';
 
 const RUN = new Uint8Array(32).fill(7);
 const VECTOR = Uint8Array.of(1, 2, 3);
 const hash = new Uint8Array(32);
 
-const attemptOf = (round: number, more: Partial<RunMemory['round']> = {}): RunMemory => ({
+const attemptOf = (attempt: number, more: Partial<RunMemory['attempt']> = {}): RunMemory => ({
   ...EMPTY_RUN,
-  round: {
-    round,
+  attempt: {
+    attempt,
     open: Uint8Array.of(1),
     sigma: hash,
     seal: hash,
@@ -48,7 +48,7 @@ describe('a vector on disk', () => {
       eraseVector: () => Promise.reject(new Error('killed')),
     };
     const keeper = await openKeeper(crashing, RUN, EMPTY_RUN);
-    const { round: _over, ...ended } = keeper.loaded;
+    const { attempt: _over, ...ended } = keeper.loaded;
     await expect(keeper.save(ended)).rejects.toThrow('killed');
     expect(await keystore.loadVector(RUN)).toEqual(VECTOR);
     await openKeeper(keystore, RUN, EMPTY_RUN);
@@ -69,7 +69,7 @@ describe('a vector on disk', () => {
 });
 
 describe('a step with two saves', () => {
-  const memories = [1, 2].map((commits): Memory => ({ v: 1, commits }));
+  const memories = [1, 2].map((commits): Memory => ({ v: 2, commits }));
   const start = { phase: { type: 'idle' } } as State;
   const done = { ...start, breaches: 1 };
 

@@ -159,7 +159,7 @@ describe('the keystore in a folder', () => {
       random: systemRandom,
       disk: failing,
     });
-    await expect(second.save(run, { v: 1 })).rejects.toThrow('no space');
+    await expect(second.save(run, { v: 2 })).rejects.toThrow('no space');
     await second.close();
     const third = await open(path);
     expect(await third.load(run)).toEqual(fullMemory);

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
-import { PENDING_MS } from '../../protocol/ports/pending.ts';
+import { PENDING_MS } from '../../protocol/ports/hanging-calls.ts';
 import { decodeClientFrame } from '../../protocol/wire/messages.ts';
 import { lineOf } from '../../client/participant/events.ts';
 import { FloeError, type ErrorCode } from '../../protocol/errors.ts';

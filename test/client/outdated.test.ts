@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openKeystore, decodeRunMemory, EMPTY_RUN } from '../../client/keystore/index.ts';
 import { openRun } from '../../client/reader/index.ts';
-import { prepareRun, type NewRun } from '../../coordinator/state.ts';
+import { prepareRun, type NewRun } from '../../coordinator/state-folder.ts';
 import { encodeCbor } from '../../protocol/wire/cbor.ts';
 import { signCose } from '../../protocol/records/cose.ts';
 import { RECORD_VERSION, recordContext } from '../../protocol/records/records.ts';

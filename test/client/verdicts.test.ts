@@ -98,7 +98,7 @@ const failing = (
     ],
     keystore: [
       () => keystore.load(bytes),
-      () => keystore.save(bytes, { v: 1 }),
+      () => keystore.save(bytes, { v: 2 }),
       () => keystore.saveVector(bytes, bytes),
       () => keystore.loadVector(bytes),
       () => keystore.eraseVector(bytes),

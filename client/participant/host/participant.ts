@@ -35,7 +35,7 @@ import {
   faultsOfStore,
   faultsOfTrainer,
 } from './port-faults.ts';
-import { openPorts, portWatcher } from './hanging.ts';
+import { openPorts, portWatcher } from './hanging-ports.ts';
 import { lineOf, type ParticipantEvent } from '../events.ts';
 import { openKeeper } from './secrets.ts';
 import { EMPTY_RUN } from '../../keystore/keystore.ts';

@@ -9,7 +9,7 @@ import type { Keystore } from '../../keystore/keystore.ts';
 import type { Trainer } from '../../trainer.ts';
 import { PortFault, type PortName } from '../machine/verdict.ts';
 import type { LedgerReader } from '../options.ts';
-import { UNAVAILABLE } from './hanging.ts';
+import { UNAVAILABLE } from './hanging-ports.ts';
 
 /** The code of what is thrown at a port and is no FloeError. */
 const UNNAMED: Readonly<Record<PortName, ErrorCode>> = {

@@ -57,7 +57,7 @@ export const openKeeper = async (
 ): Promise<Keeper> => {
   const found = (await keystore.load(run)) ?? empty;
   // A crash came between the save that ended an attempt, or names its vector, and the other write.
-  if (found.round?.vector === undefined) await keystore.eraseVector(run);
+  if (found.attempt?.vector === undefined) await keystore.eraseVector(run);
   const secrets = new Map<number, Secrets>();
   let held = found.attempt?.attempt;
   if (found.attempt !== undefined) secrets.set(found.attempt.attempt, secretsIn(found.attempt));

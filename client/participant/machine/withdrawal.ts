@@ -54,9 +54,6 @@ export const withdraw = (state: State, error: FloeError, why: Verdict = 'decline
 /** The attempt that an error is about, as far as there is one. */
 export const nearest = ({ phase, memory }: State): number =>
   attemptNumber(phase) ?? memory.last?.attempt ?? 0;
-||||||| parent of 401363e (A participant names a store, gate or ledger that hangs, to its user and to the coordinator):client/participant/machine/leaving.ts
-export const nearest = ({ phase, memory }: State): number =>
-  attemptNumber(phase) ?? memory.last?.round ?? 0;
 
 const breach = (before: State, error: Breach): Step => {
   const count = before.breaches + 1;

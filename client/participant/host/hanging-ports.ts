@@ -4,9 +4,9 @@
  */
 import { FloeError, type ErrorCode } from '../../../protocol/errors.ts';
 import type { Clock } from '../../../protocol/ports/clock.ts';
-import { PENDING_MS, watchCalls } from '../../../protocol/ports/pending.ts';
+import { PENDING_MS, watchCalls } from '../../../protocol/ports/hanging-calls.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
-import { PortFault, type RemotePort } from '../machine/fault.ts';
+import { PortFault, type RemotePort } from '../machine/verdict.ts';
 import type { OnRun, ParticipantOptions } from '../options.ts';
 
 export const UNAVAILABLE: Readonly<Record<RemotePort, ErrorCode>> = {
