@@ -160,6 +160,8 @@ export interface Coordinator {
    * upload.
    */
   isMember(key: Hex): boolean;
+  /** Participants that are logged in, by the address that their connections are counted under. */
+  loggedInByAddress(): ReadonlyMap<string, number>;
   /** Blobs whose hash was checked when they came. */
   readonly received: Received;
 }

@@ -306,6 +306,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     transcript: transcriptOf(journal, loop),
     blobRef: (id) => journal.blobRef(id),
     received: tools.received,
+    loggedInByAddress: () => sessions.loggedInByAddress(),
     isMember: (key) => attemptOf(loop.state)?.members.includes(key) === true,
   };
 };

@@ -18,9 +18,10 @@ import { readSized } from '../protocol/wire/body.ts';
 import { blobPutPayload } from '../protocol/wire/messages.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import { countedAddress } from './addresses.ts';
+import { createBlobRates, overRate } from './blob-rates.ts';
 import { createAnswers, PIECE_BYTES, type Pieces, type Reader } from './streamed-answers.ts';
 import type { Coordinator } from './coordinator.ts';
-import { tokenBuckets } from './limits.ts';
+import { tokenBuckets, type TokenBuckets } from './limits.ts';
 import { errorFields, type Logger } from './log.ts';
 import type { OriginPolicy } from './origins.ts';
 
@@ -43,8 +44,8 @@ interface Env {
   Bindings: HttpBindings;
 }
 
-/** After which a bucket of requests per minute has a few tokens again. */
-const RETRY_AFTER_S = 10;
+/** For refusals that no rate gives. */
+const RETRY_AFTER_S = 1;
 
 const BLOB_ID = /^[0-9a-f]{64}$/;
 const AUTHORIZATION = /^Floe ([\w-]{43})\.([\w-]{86})$/;
@@ -204,7 +205,10 @@ const refusal =
       'x-floe-error': error.code,
       // Asking on costs a new connection, and those have a rate too.
       ...(error.code === 'rate_limited'
-        ? { connection: 'close', 'retry-after': String(RETRY_AFTER_S) }
+        ? {
+            connection: 'close',
+            'retry-after': String(error.details['retryAfterS'] ?? RETRY_AFTER_S),
+          }
         : {}),
     });
   };
@@ -227,18 +231,23 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
   const { store, uploads, log, network } = init;
   const { clock, limits, metrics } = coordinator;
   const requests = perMinute(limits.requestsPerMinute);
-  const blobRequests = perMinute(limits.blobRequestsPerMinute);
   const transcripts = perMinute(limits.transcriptsPerMinute);
-  const blobs = perMinute(limits.blobsPerMinute);
+  const blobs = createBlobRates({
+    clock,
+    limits,
+    attempt: () => coordinator.status().attempt,
+    cohortSize: coordinator.spec.cohort.size,
+    loggedIn: () => coordinator.status().loggedIn,
+    loggedInByAddress: () => coordinator.loggedInByAddress(),
+  });
   const oneOfFew = createOneOfFew(limits.blobsAtOnce);
   const openTranscripts = createAnswers(limits.openTranscripts, limits, clock);
   const openBlobs = createAnswers(limits.openBlobs, limits, clock);
   const app = new Hono<Env>();
 
   /** @throws FloeError `rate_limited` */
-  const checkRate = (rates: typeof requests, name: string, what: string): void => {
-    if (!rates.take(name, clock.monotonic()))
-      throw new FloeError('rate_limited', `too many ${what}`);
+  const checkRate = (rates: TokenBuckets, name: string, what: string, most: number): void => {
+    if (!rates.take(name, clock.monotonic())) throw overRate(what, most);
   };
 
   app.onError(refusal(log, metrics));
@@ -254,8 +263,9 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
   for (const path of ['/run', '/transcript', '/blobs/*']) app.use(path, pages);
 
   app.use('*', async (context, next) => {
-    const rates = context.req.path.startsWith('/blobs/') ? blobRequests : requests;
-    checkRate(rates, addressOf(context), 'requests of this address');
+    const address = addressOf(context);
+    if (context.req.path.startsWith('/blobs/')) blobs.request(address);
+    else checkRate(requests, address, 'requests of this address', limits.requestsPerMinute);
     await next();
   });
 
@@ -280,7 +290,8 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
   );
 
   app.get('/transcript', async (context) => {
-    checkRate(transcripts, addressOf(context), 'requests for the transcript');
+    const most = limits.transcriptsPerMinute;
+    checkRate(transcripts, addressOf(context), 'requests for the transcript', most);
     const attempt = queryNumber(context, 'attempt');
     const from = queryNumber(context, 'from') ?? 0;
     const { transcript } = coordinator;
@@ -317,7 +328,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     const hash = fromHex(id);
     const size = declaredSize(context, coordinator.uploadLimit);
     const key = uploader(coordinator, context.req.header('authorization'), hash, size);
-    checkRate(blobs, key, `uploads, expected at most ${limits.blobsPerMinute} a minute`);
+    blobs.upload(key);
     const bytes = await oneOfFew(key, () => readBody(context.req.raw, size));
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');

@@ -54,9 +54,8 @@ export interface Limits {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /**
-   * Requests of one address in a minute; such as ask for the transcript; such as read or send
-   * blobs: each member of a cohort reads a part of every other's upload, and many may share an
-   * address.
+   * Requests of one address in a minute; such as ask for the transcript; such as read or send blobs
+   * beyond the allowance that each attempt gives to participants, see blob-rates.ts.
    */
   readonly requestsPerMinute: number;
   readonly transcriptsPerMinute: number;
@@ -67,7 +66,7 @@ export interface Limits {
   readonly answerTimeoutMs: number;
   /** Bytes of one uploaded blob. */
   readonly blobBytes: number;
-  /** Blobs that one participant may upload in a minute, and at once. */
+  /** Blobs that one participant may upload in a minute beyond its allowance, and at once. */
   readonly blobsPerMinute: number;
   readonly blobsAtOnce: number;
   /**

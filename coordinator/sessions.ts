@@ -37,6 +37,8 @@ export interface Sessions {
   send(to: readonly Hex[] | 'everyone', frame: OutgoingFrame): void;
   readonly connections: number;
   readonly loggedIn: number;
+  /** The same, by the address that each is counted under, where that can be told. */
+  loggedInByAddress(): ReadonlyMap<string, number>;
   has(key: Hex): boolean;
   /** Closes all connections normally and refuses new ones. */
   stop(): void;
@@ -138,6 +140,13 @@ export const createSessions = (init: SessionsInit): Sessions => {
     },
     get loggedIn() {
       return byKey.size;
+    },
+    loggedInByAddress: () => {
+      const counts = new Map<string, number>();
+      for (const { connection } of byKey.values())
+        if (connection.address !== undefined)
+          counts.set(connection.address, (counts.get(connection.address) ?? 0) + 1);
+      return counts;
     },
     has: (key) => byKey.has(key),
     stop: () => {

@@ -6,7 +6,7 @@
 import { toHex, sha256 } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
 import { isOwnFault } from '../own-faults.ts';
-import { deadline, systemClock, type Clock } from './clock.ts';
+import { deadline, sleep, systemClock, type Clock } from './clock.ts';
 import type { Identity } from './identity.ts';
 import { base64url } from '../wire/base64url.ts';
 import { readSized } from '../wire/body.ts';
@@ -27,6 +27,10 @@ export interface HttpBlobStoreInit {
 }
 
 const PARTIAL_CONTENT = 206;
+const TOO_MANY_REQUESTS = 429;
+/** Seconds that a server may ask to wait, and how often it may ask before that is an outage. */
+const MOST_WAIT_S = 30;
+const MAX_TRIES = 4;
 
 /** The value of the `authorization` header of an upload. */
 export const blobAuthorization = (
@@ -41,11 +45,19 @@ export const blobAuthorization = (
 const readExactly = ({ body }: Response, size: number): Promise<Uint8Array> =>
   readSized(body, size, () => new FloeError('blob_corrupt', `expected ${size} bytes, got more`));
 
+/** Seconds that the answer to a request too many names (RFC 9110, section 10.2.3), as ms. */
+const waitOf = (header: string | null): number =>
+  1000 * (/^\d{1,4}$/u.test(header ?? '') ? Math.min(Number(header), MOST_WAIT_S) : 1);
+
 /** What an answer other than 2xx means. */
 const refusal = async (response: Response, path: string): Promise<FloeError> => {
   const code = response.headers.get('x-floe-error') ?? '';
   await response.body?.cancel();
   const message = `the coordinator answered ${response.status} to ${path}`;
+  if (response.status === TOO_MANY_REQUESTS) {
+    const retryAfterMs = waitOf(response.headers.get('retry-after'));
+    return new FloeError('rate_limited', message, { retryAfterMs });
+  }
   // A fault of the other side's program is an outage here, not a fault of this program.
   if (isErrorCode(code) && !isOwnFault(code)) return new FloeError(code, message);
   return new FloeError(response.status === 404 ? 'blob_not_found' : 'store_unavailable', message);
@@ -61,8 +73,26 @@ export const httpBlobStore = ({
   clock = systemClock,
   fetch = globalThis.fetch,
 }: HttpBlobStoreInit): BlobStore => {
-  /** One request and what is read of its answer, within the time. */
+  /** Waits as long as a server says that is over-asked, and asks again, at most so often. */
   const exchange = async <Result>(
+    path: string,
+    init: RequestInit,
+    signal: AbortSignal | undefined,
+    read: (response: Response) => Promise<Result>,
+  ): Promise<Result> => {
+    for (let tries = 1; ; tries += 1)
+      try {
+        return await exchangeOnce(path, init, signal, read);
+      } catch (thrown) {
+        if (tries === MAX_TRIES || !(thrown instanceof FloeError)) throw thrown;
+        const { retryAfterMs } = thrown.details;
+        if (typeof retryAfterMs !== 'number') throw thrown;
+        await sleep(clock, retryAfterMs, signal);
+      }
+  };
+
+  /** One request and what is read of its answer, within the time. */
+  const exchangeOnce = async <Result>(
     path: string,
     init: RequestInit,
     signal: AbortSignal | undefined,
