@@ -197,7 +197,6 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
   const startWith = init.startWith ?? spec.cohort.size;
   const config = configOf(init);
-  const { run } = config;
   const specBytes = encodeRunSpec(spec);
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -241,7 +240,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   });
   const onOutage = createOutageNotes((reason) => publish({ type: 'waiting', reason }));
   const upkeep = createKeeping(init, limits, () => loop.state);
-  const tools = createTools(init, run);
+  const tools = createTools(init, config.run);
   const loop = createLoop({
     machine,
     config,
@@ -269,7 +268,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     await retention.sweep(loop.state);
   }, log);
   const working = createWorking({
-    context: () => contextOf(init, tools, { run, upkeep, loop, onOutage, signal }),
+    context: () => contextOf(init, tools, { run: config.run, upkeep, loop, onOutage, signal }),
     dispatch: (body) => loop.dispatch(body),
     faults,
     fail,
@@ -282,7 +281,16 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     start: async () => {
       const { keeper } = tools;
       const startWork = working.start;
-      await startRun({ ...init, run, machine, startWith, loop, keeper, startWork, signal });
+      await startRun({
+        ...init,
+        run: config.run,
+        machine,
+        startWith,
+        loop,
+        keeper,
+        startWork,
+        signal,
+      });
       upkeep.start();
       settle();
     },
@@ -297,7 +305,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     status,
     spec,
     specBytes,
-    run,
+    run: config.run,
     limits,
     metrics,
     clock,

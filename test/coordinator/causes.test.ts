@@ -3,6 +3,8 @@
  * everybody makes the run pause longer each time, or ends it by name where no repeat can help.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openAttempt } from '../../coordinator/machine/between-attempts.ts';
+import { MAX_ATTEMPTS } from '../../coordinator/machine/config.ts';
 import type { Progress } from '../../coordinator/index.ts';
 import { progressFields } from '../../coordinator/log.ts';
 import { toHex } from '../../protocol/bytes.ts';
@@ -226,6 +228,22 @@ describe('the same cause at everybody, attempt after attempt', () => {
       effect.type === 'send' ? [effect.frame] : [],
     );
     expect(told).toEqual({ type: 'finished', rounds: 0, failure: 'update_not_finite' });
+  });
+
+  it('the last attempt that is allowed ends the run by name, and everybody is told', async () => {
+    const player = await playerIn('upload');
+    const { state, effects } = openAttempt(
+      player.config,
+      { ...player.state, attempt: MAX_ATTEMPTS },
+      player.time,
+    );
+    const failure = 'attempts_exhausted';
+    expect(state).toMatchObject({ phase: { type: 'finished' }, failure, committed: 0 });
+    expect(effects).toContainEqual({
+      type: 'send',
+      to: 'everyone',
+      frame: { type: 'finished', rounds: 0, failure },
+    });
   });
 
   it('NaN at all but one that is here: a pause, since another cohort may do without them', async () => {
