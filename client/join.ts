@@ -79,8 +79,8 @@ export interface JoinOptions extends Partial<
    */
   readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
   /**
-   * Milliseconds to try an address that has never answered. Default: two minutes. Later outages
-   * have no limit.
+   * Milliseconds to try an address that has never answered. Default: `giveUpMs`, else two minutes.
+   * Later outages have no limit.
    */
   readonly patienceMs?: number;
   /**
@@ -185,6 +185,8 @@ const reach = (
 export const join = async (url: string, options: JoinOptions): Promise<JoinedRun> => {
   const { log = consoleLog, answers, expect, onEvent, signal, clock = systemClock } = options;
   const { warn = (message) => log('warn', message) } = options;
+  // One bound for all that is waited for: a first contact has no shorter one of its own then.
+  const { giveUpMs, patienceMs = giveUpMs, firstLoginMs = giveUpMs } = options;
   if (options.network !== undefined && hasOwnPorts(options))
     throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
   const dial = webSocketConnect(url, options.tls);
@@ -194,9 +196,9 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   const reached = reach(httpAddress(url), dial, identity, options, warn);
   const late: { error?: FloeError } = {};
   const waiting =
-    options.giveUpMs === undefined
+    giveUpMs === undefined
       ? undefined
-      : giveUpAfter(options.giveUpMs, clock, (error) => {
+      : giveUpAfter(giveUpMs, clock, (error) => {
           late.error = error;
           void participant.stop();
         });
@@ -204,7 +206,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     connect: patientConnect(reached.connect, {
       address: url,
       clock,
-      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+      ...(patienceMs === undefined ? {} : { patienceMs }),
     }),
     keystore,
     trainer,
@@ -215,7 +217,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     ...(answers === undefined ? {} : { answers }),
     ...(expect === undefined ? {} : { expect }),
     ...(options.require === undefined ? {} : { require: options.require }),
-    ...(options.firstLoginMs === undefined ? {} : { firstLoginMs: options.firstLoginMs }),
+    ...(firstLoginMs === undefined ? {} : { firstLoginMs }),
     onEvent: (event) => {
       waiting?.note(event);
       onEvent?.(event);

@@ -136,6 +136,29 @@ describe('a bound on waiting', () => {
     );
   });
 
+  it('is the bound of a first contact, too: no shorter one ends it before', async () => {
+    const clock = manualClock(Date.now());
+    const began = clock.now();
+    const causes = new Set<string>();
+    const run = await join('ws://127.0.0.1:1', {
+      trainer,
+      clock,
+      giveUpMs: 15 * MINUTE,
+      log: () => undefined,
+      onEvent: (event) => {
+        if (event.type !== 'reconnecting') return;
+        causes.add(event.error.code);
+        setImmediate(() => clock.advance(event.delayMs));
+      },
+    });
+    await expect(run.finished).rejects.toMatchObject({
+      code: 'no_progress',
+      message: expect.stringMatching(/900 s; it waited for the coordinator: connection_lost/u),
+    });
+    expect([...causes]).toEqual(['connection_lost']);
+    expect(clock.now() - began).toBeGreaterThanOrEqual(15 * MINUTE);
+  });
+
   it('is given as a time', () => {
     const read = (text: string) => patience('--give-up', text);
     expect(['90', '90s', '10m', '2h'].map(read)).toEqual([90_000, 90_000, 600_000, 7_200_000]);
