@@ -42,7 +42,7 @@ export interface Output {
   /** The result, with `--json` only. */
   document(value: unknown): void;
   error(error: FloeError): void;
-  /** Ended by its user, which is no error: a plain line on stderr; with `--json` the error too. */
+  /** Ended by its user, which is no error: a plain line on stderr; with `--json` the error. */
   stopped(text: string, error: FloeError): void;
 }
 
@@ -131,14 +131,16 @@ export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit)
     document: jsonLine,
     error: (error) => {
       jsonLine({ error });
-      stderr.write(
-        `${styled(stderr, 'red', 'error')} ${error.code}: ${printable(error.message)}\nwhat to do: ${error.remedy}\n`,
-      );
+      // On a terminal both would be one error, printed twice.
+      if (!json)
+        stderr.write(
+          `${styled(stderr, 'red', 'error')} ${error.code}: ${printable(error.message)}\nwhat to do: ${error.remedy}\n`,
+        );
       if (debug) stderr.write(`${printable(causes(error))}\n`);
     },
     stopped: (text, error) => {
       jsonLine({ error });
-      stderr.write(`${printable(text)}\n`);
+      if (!json) stderr.write(`${printable(text)}\n`);
     },
   };
   return output;

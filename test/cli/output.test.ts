@@ -59,12 +59,13 @@ it("Floe's own words stand out on a terminal only", () => {
 
 it('with --json every line is an event, the result or an error', () => {
   let stdout = '';
+  let stderr = '';
   const output = createOutput({
     json: true,
     quiet: false,
     debug: false,
     stdout: { write: (text) => (stdout += text) },
-    stderr: { write: () => undefined },
+    stderr: { write: (text) => (stderr += text) },
   });
   output.line('for people');
   output.event({ type: 'round', hash: new Uint8Array([1, 255]), gas: 7n } as { type: string }, [
@@ -79,6 +80,8 @@ it('with --json every line is an event, the result or an error', () => {
   expect(warning).toBe('{"event":"warning","message":"take care"}');
   expect(result).toBe('{"ok":true}');
   expect(JSON.parse(error ?? '')).toMatchObject({ error: { code: 'usage', message: 'no' } });
+  // Not a second time for people.
+  expect(stderr).toBe('');
 });
 
 it('a command is printed as it was called', () => {
