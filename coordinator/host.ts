@@ -189,6 +189,15 @@ const watching = (given: CoordinatorInit, say: (reason: string) => void): Coordi
   };
 };
 
+const promiseOutcome = (log: Logger): PromiseWithResolvers<Outcome> => {
+  const finished = Promise.withResolvers<Outcome>();
+  // A caller that does not await the outcome must not be ended by an unhandled rejection.
+  finished.promise.catch((thrown: unknown) =>
+    log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
+  );
+  return finished;
+};
+
 export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const init = watching(given, (reason) =>
     publish({ type: 'waiting', reason: `attempt ${loop.state.attempt} waits: ${reason}` }),
@@ -197,14 +206,11 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const limits: Limits = { ...DEFAULT_LIMITS, ...init.limits };
   const startWith = init.startWith ?? spec.cohort.size;
   const config = configOf(init);
+  const { run } = config;
   const specBytes = encodeRunSpec(spec);
   const stopping = new AbortController();
   const { signal } = stopping;
-  const finished = Promise.withResolvers<Outcome>();
-  // A caller that does not await the outcome must not be ended by an unhandled rejection.
-  finished.promise.catch((thrown: unknown) =>
-    log.info({ reason: toFloeError(thrown).message }, 'the run ended without an outcome'),
-  );
+  const finished = promiseOutcome(log);
 
   const halt = (): void => {
     stopping.abort();
@@ -240,7 +246,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   });
   const onOutage = createOutageNotes((reason) => publish({ type: 'waiting', reason }));
   const upkeep = createKeeping(init, limits, () => loop.state);
-  const tools = createTools(init, config.run);
+  const tools = createTools(init, run);
   const loop = createLoop({
     machine,
     config,
@@ -268,7 +274,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     await retention.sweep(loop.state);
   }, log);
   const working = createWorking({
-    context: () => contextOf(init, tools, { run: config.run, upkeep, loop, onOutage, signal }),
+    context: () => contextOf(init, tools, { run, upkeep, loop, onOutage, signal }),
     dispatch: (body) => loop.dispatch(body),
     faults,
     fail,
@@ -281,16 +287,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     start: async () => {
       const { keeper } = tools;
       const startWork = working.start;
-      await startRun({
-        ...init,
-        run: config.run,
-        machine,
-        startWith,
-        loop,
-        keeper,
-        startWork,
-        signal,
-      });
+      await startRun({ ...init, run, machine, startWith, loop, keeper, startWork, signal });
       upkeep.start();
       settle();
     },
@@ -305,7 +302,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     status,
     spec,
     specBytes,
-    run: config.run,
+    run,
     limits,
     metrics,
     clock,
