@@ -2,6 +2,7 @@
  * @module `floe pull`: fetches a model of a run, opens it with a key that the run admits, and
  * writes it in clear.
  */
+import { describeLocal } from '../protocol/algorithm/local-tensors.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { command } from './command.ts';
 import { on, standard, text, whole } from './flags.ts';
@@ -55,6 +56,7 @@ written file is the model in clear.`,
         ...(attempt === undefined ? {} : { attempt }),
       });
       const { model, weights, file } = found;
+      const local = describeLocal(run.spec);
       output.document({
         run: run.id,
         attempt: model.version,
@@ -64,10 +66,12 @@ written file is the model in clear.`,
         reader: run.reader,
         file,
         tfjs: found.tfjs,
+        ...(local === undefined ? {} : { local }),
       });
       output.line(`opened as ${run.reader ?? ''}`);
       output.say(
         `${file}: the model of attempt ${model.version} in clear, ${weights.length} parameters, hash ${toHex(model.hash)}`,
       );
+      if (local !== undefined) output.say(local);
     },
   });

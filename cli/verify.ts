@@ -2,6 +2,7 @@
  * @module `floe verify`: recomputes the rounds of a run from its transcript and its blobs, and
  * names the invalid record.
  */
+import { describeLocal } from '../protocol/algorithm/local-tensors.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { command } from './command.ts';
 import { EXIT } from './exit-codes.ts';
@@ -43,6 +44,8 @@ others: floe help exit-codes.`,
       output.line(`ledger     ${ledger ?? 'not available: freezes are not compared'}`);
       if (version !== undefined)
         output.line(`version    ${version.id}, the model after attempt ${version.attempt}`);
+      const local = describeLocal(run.spec);
+      if (local !== undefined) output.line(local);
       const progress = showProgress(output, 'rounds');
       const found = await run
         .verify({ signal, onProgress: (done, total) => progress.update(done, total) })

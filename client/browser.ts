@@ -28,6 +28,7 @@ export {
   joinRun,
   lineOf,
   Participant,
+  personalModel,
   type Answers,
   type Backoff,
   type Expected,

@@ -81,6 +81,30 @@ export const rowOf = async (small: SmallModel, columns: readonly Column[]): Prom
   return cells;
 };
 
+/** What follows the table. */
+const PERSONAL = [
+  '## Layers that stay at a site',
+  '',
+  'Sites whose features differ in scale or in their devices fit one set of normalisation statistics',
+  'badly. With `--statistics local` (`training.statistics` in the specification) each layer that keeps',
+  'statistics stays at its site whole: moving mean, moving variance, scale and offset, as in FedBN (Li',
+  'et al. 2021, "FedBN: Federated Learning on Non-IID Features via Local Batch Normalization"). A layer',
+  "is the part of a tensor's name before its last slash. Layer norm keeps no statistics and is averaged.",
+  '',
+  '- Nothing of these layers travels, masked or not; uploads are shorter by them.',
+  '- A participant keeps its values in its keystore for each run, sealed in a folder. They survive a',
+  '  crash; a participant without a keystore folder begins with the first values after each start.',
+  '- An attempt that is repeated on a model trains from the same values again.',
+  '- The model of the run has the first values of these layers. `floe verify` checks that no commit moves',
+  '  them; `floe verify` and `floe pull` print their names. Scores of a simulation are of that model.',
+  '- `personalModel(keystore, spec, weights)` of `floe/client` gives a site its own model: the weights of',
+  '  the run with the values of the site.',
+  '',
+  'A site that joins later, or that only reads, has no values of its own: it trains at least one round, or',
+  'estimates the statistics on its own examples. To share scale and offset and to keep only the statistics',
+  'apart is another method (SiloBN, Andreux et al. 2020), which Floe does not have.',
+];
+
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
 if (import.meta.main) {
@@ -109,6 +133,8 @@ if (import.meta.main) {
     line(titles),
     line(titles.map(() => '---')),
     ...lines,
+    '',
+    ...PERSONAL,
     '',
   ].join('\n');
   await writeFile(new URL('../docs/layers.md', import.meta.url), text);

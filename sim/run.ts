@@ -12,6 +12,7 @@ import {
   type Journal,
   type Logger,
 } from '../coordinator/index.ts';
+import { describeLocal } from '../protocol/algorithm/local-tensors.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
@@ -182,6 +183,9 @@ export const runScenario = async (
     partition: formatPartition(scenario.partition),
     statistics: setup.statistics,
   });
+  const local = describeLocal(spec);
+  if (local !== undefined)
+    onEvent({ type: 'warning', message: `${local}, and the scores are of that model` });
   let closed = false;
   const cancelled = abortedBy(signal);
   cancelled.catch(() => undefined);

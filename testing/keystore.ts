@@ -123,6 +123,20 @@ export const keystoreSuite = (
       await again.close();
     });
 
+    it('keeps the local values of each run, the last ones, in a copy', async () => {
+      const { keystore, reopen } = await create();
+      const values = filled(6, 500);
+      expect(await keystore.loadLocal(filled(1))).toBeUndefined();
+      await keystore.saveLocal(filled(1), filled(5, 100));
+      await keystore.saveLocal(filled(1), values);
+      values.fill(0);
+      (await keystore.loadLocal(filled(1)))?.fill(0);
+      const again = await reopen(keystore);
+      expect(await again.loadLocal(filled(1))).toEqual(filled(6, 500));
+      expect(await again.loadLocal(filled(2))).toBeUndefined();
+      await again.close();
+    });
+
     it('does not hand out what a caller can change', async () => {
       const { keystore } = await create();
       await keystore.save(filled(1), fullMemory);

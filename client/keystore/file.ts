@@ -1,8 +1,8 @@
 /**
  * @module The keystore on disk, a folder. It holds `identity` (encrypted under the passphrase) and
- * `lock`; for each run its memory (encrypted) and the vector of the current attempt (masked or
- * encrypted before it arrives here); and for each model with an upload the run that uploaded
- * (encrypted).
+ * `lock`; for each run its memory (encrypted), the vector of the current attempt (masked or encrypted
+ * before it arrives here), and under local statistics the values of this site (encrypted); and for
+ * each model with an upload the run that uploaded (encrypted).
  */
 import { decodeVersioned } from '../../protocol/wire/versioned.ts';
 import sodium from 'libsodium-wrappers';
@@ -123,6 +123,8 @@ export const readIdentity = async (
 /** Binds a run's file to the run: it does not open as another's. */
 const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
 
+const localRoleOf = (run: Uint8Array): string => `local ${toHex(run)}`;
+
 /** As {@link roleOf}: a record for one model is not accepted for another. */
 const modelRoleOf = (model: Uint8Array): string => `model ${toHex(model)}`;
 
@@ -148,6 +150,7 @@ const unlocked = async (
 
   const memoryOf = (run: Uint8Array): string => `${path}/${toHex(run)}.run`;
   const vectorOf = (run: Uint8Array): string => `${path}/${toHex(run)}.vector`;
+  const localOf = (run: Uint8Array): string => `${path}/${toHex(run)}.local`;
   const ownerFile = (model: Uint8Array): string => `${path}/${toHex(model)}.model`;
   const readOwner = async (model: Uint8Array): Promise<Uint8Array | undefined> => {
     const sealed = await disk.read(ownerFile(model));
@@ -184,6 +187,15 @@ const unlocked = async (
     eraseVector: async (run) => {
       requireOpen();
       await disk.remove(vectorOf(run));
+    },
+    saveLocal: async (run, values) => {
+      requireOpen();
+      await disk.write(localOf(run), seal(key, localRoleOf(run), values, random));
+    },
+    loadLocal: async (run) => {
+      requireOpen();
+      const sealed = await disk.read(localOf(run));
+      return sealed && unseal(key, localRoleOf(run), sealed);
     },
     ownerOf: async (model) => {
       requireOpen();

@@ -230,6 +230,13 @@ export interface Keystore {
   /** Removes the vector; does nothing without one. */
   eraseVector(run: Uint8Array): Promise<void>;
   /**
+   * Keeps what this participant trains for itself in a run, under local statistics; durable once it
+   * resolves. It tells of the examples: secret.
+   */
+  saveLocal(run: Uint8Array, values: Uint8Array): Promise<void>;
+  /** What was saved last. @throws FloeError `decryption_failed` */
+  loadLocal(run: Uint8Array): Promise<Uint8Array | undefined>;
+  /**
    * The run (its hash) in which this identity first uploaded for a model, over all runs of the
    * keystore. @param model its hash
    */

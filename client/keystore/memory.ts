@@ -23,6 +23,7 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
   const identity = await identityFromSeed(seed);
   const runs = new Map<string, RunMemory>();
   const vectors = new Map<string, Uint8Array>();
+  const locals = new Map<string, Uint8Array>();
   const owners = new Map<string, Uint8Array>();
   return {
     kind: 'memory',
@@ -38,6 +39,8 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
     saveVector: async (run, vector) => void vectors.set(toHex(run), ownBytes(vector)),
     loadVector: async (run) => vectors.get(toHex(run)),
     eraseVector: async (run) => void vectors.delete(toHex(run)),
+    saveLocal: async (run, values) => void locals.set(toHex(run), ownBytes(values)),
+    loadLocal: async (run) => locals.get(toHex(run))?.slice(),
     ownerOf: async (model) => owners.get(toHex(model)),
     claimModel: async (model, run) => {
       const owner = owners.get(toHex(model)) ?? ownBytes(run);

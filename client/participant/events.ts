@@ -3,6 +3,7 @@
  * and lines for a log.
  */
 import { trainableOf } from '../../protocol/algorithm/segments.ts';
+import { describeLocal } from '../../protocol/algorithm/local-tensors.ts';
 import { describeError } from '../../protocol/encoding/index.ts';
 import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
@@ -184,6 +185,11 @@ const weightLines = (spec: RunSpec, examples: number | undefined): string => {
     : `; ${count(examples)} examples count as ${count(encoding.weightCap)} (weightCap); ${error}`;
 };
 
+const localLine = (spec: RunSpec): string => {
+  const local = describeLocal(spec);
+  return local === undefined ? '' : `; ${local}`;
+};
+
 /** The line of an event; `undefined` for those that only a progress bar wants. */
 export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   const line = rawLineOf(event);
@@ -213,7 +219,8 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         `${event.address} takes part in "${event.spec.name}" at ${event.remote} ` +
           `(${event.spec.secagg === 'masked' ? 'masked' : 'NOT masked'}; trains on ${event.backend}; ` +
           `store ${event.store}, gate ${event.gate}, ledger ${event.ledger ?? "the coordinator's"}, keystore ${event.keystore})` +
-          weightLines(event.spec, event.examples),
+          weightLines(event.spec, event.examples) +
+          localLine(event.spec),
       ];
     case 'reconnecting':
       return event.isFirst

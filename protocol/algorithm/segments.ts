@@ -24,7 +24,7 @@ const known = new WeakMap<RunSpec, ModelParts>();
 
 /** The parts of the run's model. */
 export const partsFor = (spec: RunSpec): ModelParts => {
-  const found = known.get(spec) ?? partsOf(spec.model.tensors);
+  const found = known.get(spec) ?? partsOf(spec.model.tensors, spec.training.statistics);
   known.set(spec, found);
   return found;
 };

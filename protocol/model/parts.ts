@@ -1,6 +1,8 @@
 /**
  * @module The parts of a flat model by the roles of its tensors: what travels as an update, what
- * travels as statistics, and what stays as it is.
+ * travels as statistics, and what stays as it is. Under local statistics (FedBN, Li et al. 2021,
+ * "Federated Learning on Non-IID Features via Local Batch Normalization") a layer that keeps
+ * statistics stays at each site whole, with its scale and offset: nothing of it travels.
  */
 import { elementCount, type TensorSpec } from './manifest.ts';
 
@@ -24,8 +26,39 @@ export interface StatisticRange extends Range {
 export interface ModelParts {
   readonly trainable: readonly Range[];
   readonly statistics: readonly StatisticRange[];
+  /** What no round changes: frozen tensors, and all of `local`. */
   readonly frozen: readonly Range[];
+  /** What each site trains for itself; empty unless statistics are local. */
+  readonly local: readonly Range[];
 }
+
+/** Where statistics are kept: `average` in the model, `local` at each site. */
+export const STATISTICS_PLACES = ['average', 'local'] as const;
+export type StatisticsPlace = (typeof STATISTICS_PLACES)[number];
+
+/** The layer of a tensor: its name up to the last slash. */
+const layerOf = (name: string): string | undefined =>
+  name.includes('/') ? name.slice(0, name.lastIndexOf('/')) : undefined;
+
+const isStatistic = ({ role }: TensorSpec): boolean => role === 'statistic' || role === 'variance';
+
+/**
+ * The tensors that stay at each site under local statistics: those of role `statistic` and
+ * `variance`, and the trainable ones of the same layer, such as `norm/gamma` beside
+ * `norm/moving_mean`.
+ */
+export const localTensors = (
+  tensors: readonly TensorSpec[],
+  place: StatisticsPlace = 'average',
+): readonly TensorSpec[] => {
+  if (place === 'average') return [];
+  const layers = new Set(tensors.filter(isStatistic).map(({ name }) => layerOf(name)));
+  layers.delete(undefined);
+  return tensors.filter(
+    (tensor) =>
+      isStatistic(tensor) || (tensor.role !== 'frozen' && layers.has(layerOf(tensor.name))),
+  );
+};
 
 const append = (list: Range[], range: Range): void => {
   const last = list.at(-1);
@@ -33,16 +66,24 @@ const append = (list: Range[], range: Range): void => {
   else list.push(range);
 };
 
-export const partsOf = (tensors: readonly TensorSpec[]): ModelParts => {
+export const partsOf = (
+  tensors: readonly TensorSpec[],
+  place: StatisticsPlace = 'average',
+): ModelParts => {
+  const staying = new Set(localTensors(tensors, place));
   const trainable: Range[] = [];
   const frozen: Range[] = [];
+  const local: Range[] = [];
   const statistics: StatisticRange[] = [];
   let start = 0;
   for (const [i, tensor] of tensors.entries()) {
     const { role = 'trainable', shape } = tensor;
     const end = start + elementCount(shape);
     const next = tensors[i + 1];
-    if (role === 'trainable') append(trainable, { start, end });
+    if (staying.has(tensor)) {
+      append(local, { start, end });
+      append(frozen, { start, end });
+    } else if (role === 'trainable') append(trainable, { start, end });
     else if (role === 'frozen') append(frozen, { start, end });
     else {
       const isPaired =
@@ -54,7 +95,7 @@ export const partsOf = (tensors: readonly TensorSpec[]): ModelParts => {
     }
     start = end;
   }
-  return { trainable, statistics, frozen };
+  return { trainable, statistics, frozen, local };
 };
 
 export const sizeOf = (ranges: readonly Range[]): number =>

@@ -170,7 +170,14 @@ export const runSpecSchema = v.pipe(
   ),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    const { cohort, encoding, members: whose, selection } = dataset.value;
+    const { cohort, encoding, members: whose, selection, model, training } = dataset.value;
+    const kept = partsOf(model.tensors, training.statistics);
+    if (training.statistics === 'local' && kept.local.length === 0)
+      addIssue({ message: `${fieldOf('statistics')}: local, and the model has no statistics` });
+    if (kept.trainable.length === 0)
+      addIssue({
+        message: `${fieldOf('statistics')}: local, and no trainable tensor would travel`,
+      });
     const violation = checkTogether({
       cohort: cohort.size,
       minimum: cohort.minimum,
@@ -298,7 +305,7 @@ const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
   if (chosen.strategy.state.length === 0) return undefined;
   const known = firstStates.get(spec);
   if (known !== undefined) return known;
-  const size = sizeOf(partsOf(spec.model.tensors).trainable);
+  const size = sizeOf(partsOf(spec.model.tensors, spec.training.statistics).trainable);
   const hash = stateHashOf(chosen, size, initialState(chosen, size));
   if (hash !== undefined) firstStates.set(spec, hash);
   return hash;

@@ -59,6 +59,7 @@ const mortal = (inner: Keystore, moment: Moment, at: number, onDeath: () => void
       save: guarded(inner.save),
       saveVector: guarded(inner.saveVector),
       eraseVector: guarded(inner.eraseVector),
+      saveLocal: guarded(inner.saveLocal),
     } satisfies Keystore,
     send: (send: (frame: Uint8Array) => void) => (frame: Uint8Array) => {
       if (dead) return;

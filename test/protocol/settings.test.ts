@@ -131,7 +131,8 @@ describe('the table', () => {
       })
       .map(([name]) => name);
     // Without them: as many bits as the ring holds; plain SGD; the task that labels and model mean.
-    const implied = ['bits', 'clipGradient', 'optimizer', 'schedule', 'task', 'weightDecay'];
+    const training = ['clipGradient', 'optimizer', 'schedule', 'statistics', 'task', 'weightDecay'];
+    const implied = ['bits', ...training];
     const rest = missing.filter((name) => !implied.includes(name));
     expect(rest.toSorted()).toEqual(['local', 'network', 'targetAccuracy', 'workers']);
     const known = new Set([...Object.keys(SETTINGS), 'substrate']);

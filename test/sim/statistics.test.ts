@@ -125,3 +125,37 @@ it('masked, over 26 rounds: variances, a frozen layer, accuracy of the float ave
   expect(meanOf(float)).toBeGreaterThan(0.85);
   expect(meanOf(masked)).toBeGreaterThan(meanOf(float) - 0.01);
 });
+
+it('local statistics: verified, the layers keep their first bits, and the simulation says so', async () => {
+  const warnings: string[] = [];
+  const result = await simulate({
+    ...TRAINING,
+    participants: SITES,
+    cohort: SITES,
+    rounds: 2,
+    substrate: 'local',
+    statistics: 'local',
+    backend: 'cpu',
+    baseline: false,
+    data: { train: points(SITES * 40, 1), test: points(60, 2) },
+    model,
+    outDir: join(folder, 'local'),
+    onEvent: (event) => void (event.type === 'warning' && warnings.push(event.message)),
+  });
+  await using opened = await openRun(result.folder, { journalLedger: readJournalLedger });
+  expect(await opened.verify()).toMatchObject({ ok: true, level: 'L1' });
+  const { spec } = opened;
+  expect(spec.training.statistics).toBe('local');
+  const first = unflatten(spec.model, initialModel(spec.model));
+  const last = unflatten(spec.model, (await opened.pull()).weights);
+  const moved = [...last].filter(([name, values]) =>
+    values.some((v, i) => v !== first.get(name)![i]),
+  );
+  expect(moved.map(([name]) => name).toSorted()).toEqual([
+    'hidden/bias',
+    'hidden/kernel',
+    'output/bias',
+    'output/kernel',
+  ]);
+  expect(warnings).toEqual([expect.stringMatching(/^local statistics: norm\/gamma, .* 4 more/u)]);
+});

@@ -26,6 +26,7 @@ import { optimizerOf, rateOfRound } from '../../optimizer.ts';
 import type { TrainResult } from '../../trainer.ts';
 import { PortFault } from '../machine/verdict.ts';
 import { readFreeze } from './freezes.ts';
+import { localParts } from './local-parts.ts';
 import type { Wait } from './wait-for-ports.ts';
 import type { WorkPorts } from './ports.ts';
 import { trainingSeed } from './crypto-steps.ts';
@@ -193,7 +194,9 @@ export type Train = (
   signal: AbortSignal,
 ) => Promise<Trained>;
 
-export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): Train => {
+export const createTraining = (ports: WorkPorts): Train => {
+  const { view, own, trainer, clock, sent } = ports;
+  const local = localParts(view.spec, ports.keystore);
   let earlier: Promise<unknown> = Promise.resolve();
   return async ({ round, model, content, onProgress }, signal) => {
     const { training, rounds } = view.spec;
@@ -206,8 +209,10 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
     await sent(signal);
     const turn = earlier.then(async () => {
       const started = clock.monotonic();
+      const weights = before.slice();
+      await local?.enter(model.version, weights);
       const result = await trainer.train({
-        weights: before.slice(),
+        weights,
         round,
         epochs,
         batchSize,
@@ -218,6 +223,7 @@ export const createTraining = ({ view, own, trainer, clock, sent }: WorkPorts): 
         signal,
         onProgress,
       });
+      await local?.keep(model.version, result.weights);
       return { before, result, milliseconds: clock.monotonic() - started };
     });
     // The next one only waits for the end; how it ended is this caller's to handle.

@@ -75,6 +75,8 @@ export const faultsOfKeystore = (keystore: Keystore): Keystore => {
     saveVector: (...args) => guarded(() => keystore.saveVector(...args)),
     loadVector: (...args) => guarded(() => keystore.loadVector(...args)),
     eraseVector: (...args) => guarded(() => keystore.eraseVector(...args)),
+    saveLocal: (...args) => guarded(() => keystore.saveLocal(...args)),
+    loadLocal: (...args) => guarded(() => keystore.loadLocal(...args)),
     ownerOf: (...args) => guarded(() => keystore.ownerOf(...args)),
     claimModel: (...args) => guarded(() => keystore.claimModel(...args)),
     close: () => keystore.close(),

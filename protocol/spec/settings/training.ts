@@ -1,6 +1,7 @@
 /**
  * @module Settings of local training, and of how an update is encoded and masked.
  */
+import { STATISTICS_PLACES } from '../../model/parts.ts';
 import { EVERY_RUN, type ParameterTable, type SettingsTable } from '../setting.ts';
 
 const ADAM = {
@@ -126,6 +127,16 @@ export const TRAINING_SETTINGS = {
     help: "largest L2 norm of a local step's gradient",
     spec: 'training.clipGradient',
     commands: EVERY_RUN,
+  },
+  statistics: {
+    area: 'training',
+    type: 'choice',
+    choices: STATISTICS_PLACES,
+    optional: true,
+    otherwise: 'average',
+    help: 'moving statistics of normalisation: averaged into the model, or local to each site with the scale and offset of their layers (FedBN)',
+    spec: 'training.statistics',
+    commands: [...EVERY_RUN, 'cost'],
   },
   schedule: {
     area: 'training',
