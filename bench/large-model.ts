@@ -1,98 +1,167 @@
 /**
- * @module Memory of a large model: `npx node bench/large-model.ts [million parameters]`, default
- * 26. The trainer starts and trains one step; its update is encoded, packed as an upload, unpacked
- * and folded, in sequence in this process. After each part it prints the peak resident set so far,
- * as a ratio to the float32 size of the model. The first line is Node with tfjs alone.
+ * @module Memory of a large model at one participant and at the coordinator: `npx node
+ * bench/large-model.ts [million parameters...] [--tfjs]`, default 26 and 100. A process for each
+ * size: a trainer takes one step (a plain function, or with `--tfjs` a dense network on wasm); its
+ * update is encoded and masked for a cohort of ten, packed, put into a folder, and folded from there.
+ * After each part it prints the peak resident set so far, as a ratio to the float32 size of the
+ * model, and how often the event loop had a turn. The first line is Node alone.
  */
-import { randomBytes } from 'node:crypto';
+import { fork } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { createDataset } from '../client/data/dataset.ts';
-import { selectBackend } from '../client/tfjs/backends.ts';
-import { chooseModel } from '../client/tfjs/choose-model.ts';
-import { tfjsTrainer } from '../client/tfjs/trainer.ts';
+import { functionTrainer, type Trainer } from '../client/trainer.ts';
 import {
   addInto,
   createLanes,
-  encodeUpdate,
-  pack,
+  encodeSteps,
+  LANES_PER_STEP,
+  packSteps,
   ringLayout,
   unpack,
-  type EncodingSpec,
 } from '../protocol/encoding/index.ts';
+import { chunkRootSteps } from '../protocol/encoding/leaves.ts';
 import { parameterCount } from '../protocol/model/manifest.ts';
+import { directoryStore } from '../protocol/ports/directory-store.ts';
+import { cipherStream } from '../protocol/ports/random.ts';
+import { maskUpdate, type Lanes } from '../protocol/secagg/index.ts';
+import { SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
+import { inTurns, type Steps } from '../protocol/steps.ts';
 import { report } from './table.ts';
 
-const millions = Number(process.argv[2] ?? 26);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    tfjs: { type: 'boolean', default: false },
+    /** Measures here, not in a process of its own. */
+    here: { type: 'boolean', default: false },
+  },
+});
+
 const INPUTS = 784;
 const CLASSES = 10;
 const PARTICIPANTS = 10;
+const spec = SPEC_DEFAULTS.encoding;
+const seedOf = (i: number): Uint8Array => new Uint8Array(32).fill(i);
 
-const spec: EncodingSpec = {
-  ring: 'ring16',
-  bits: 8,
-  clipNorm: 4,
-  rotation: true,
-  weightCap: 1000,
-};
-const data = createDataset({
-  features: Float32Array.from({ length: 2 * INPUTS }, (_, i) => Math.sin(i)),
-  labels: Int32Array.of(1, 2),
-  featureShape: [INPUTS],
-  classes: CLASSES,
-});
-
-const backend = await selectBackend({ prefer: 'wasm' });
-// Two hidden layers of the same width: width^2 + (inputs + classes + 2) width parameters.
-const sides = INPUTS + CLASSES + 2;
-const units = Math.round((Math.sqrt(sides ** 2 + 4e6 * millions) - sides) / 2);
-const bytes = (units ** 2 + sides * units + CLASSES) * 4;
-let began = performance.now();
-/** Says how far the peak has come. */
-const part = (what: string): void => {
-  const peak = process.resourceUsage().maxRSS * 1024;
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  report({
-    what: `${what} (${seconds} s)`,
-    value: peak / 1e6,
-    unit: 'MB peak',
-    ratio: { value: peak / bytes, to: 'the model' },
+/** A dense network of two hidden layers of equal width, about as large. */
+const dense = async (parameters: number): Promise<Trainer> => {
+  const { selectBackend } = await import('../client/tfjs/backends.ts');
+  const { chooseModel } = await import('../client/tfjs/choose-model.ts');
+  const { tfjsTrainer } = await import('../client/tfjs/trainer.ts');
+  const data = createDataset({
+    features: Float32Array.from({ length: 2 * INPUTS }, (_, i) => Math.sin(i)),
+    labels: Int32Array.of(1, 2),
+    featureShape: [INPUTS],
+    classes: CLASSES,
   });
-  began = performance.now();
+  const sides = INPUTS + CLASSES + 2;
+  const units = Math.round((Math.sqrt(sides ** 2 + 4 * parameters) - sides) / 2);
+  const { build } = chooseModel(`mlp:${units},${units}`, data);
+  const backend = await selectBackend({ prefer: 'wasm' });
+  return tfjsTrainer({ model: build, data, backend });
 };
 
-part('Node and tfjs');
-const trainer = await tfjsTrainer({
-  model: chooseModel(`mlp:${units},${units}`, data).build,
-  data,
-  backend,
-});
-const dimension = parameterCount(trainer.manifest);
-part(`start, ${(dimension / 1e6).toFixed(1)} M parameters`);
+/** A step in a direction that nobody computes. */
+const plain = (parameters: number): Trainer =>
+  functionTrainer({
+    manifest: { tensors: [{ name: 'w', shape: [parameters], dtype: 'float32' }] },
+    train: ({ weights }) => {
+      const after = new Float32Array(weights.length);
+      for (let i = 0; i < after.length; i += 1) after[i] = (weights[i] ?? 0) + ((i % 7) - 3) * 1e-5;
+      return { weights: after, examples: 600, lossSum: 1, correct: 1 };
+    },
+  });
 
-const weights = new Float32Array(dimension).fill(0.001);
-const { weights: delta } = await trainer.train({
-  weights,
-  round: 1,
-  epochs: 1,
-  batchSize: data.size,
-  learningRate: 0.1,
-  seed: new Uint8Array(32),
-});
-trainer.dispose();
-part('one step');
+const measure = async (millions: number): Promise<void> => {
+  const label = `${millions} M`;
+  let bytes = 4e6 * millions;
+  let turns = 0;
+  const count = (): void => void (turns += 1);
+  const part = (what: string): void => {
+    const peak = process.resourceUsage().maxRSS * 1024;
+    const said = turns === 0 ? '' : `, ${turns} turns`;
+    report({
+      what: `${label}: ${what}${said}`,
+      value: peak / 1e6,
+      unit: 'MB peak',
+      ratio: { value: peak / bytes, to: 'the model' },
+    });
+    turns = 0;
+  };
+  const run = <Result>(steps: Steps<Result>): Promise<Result> =>
+    inTurns(steps, { every: LANES_PER_STEP, onTurn: count });
 
-for (let i = 0; i < dimension; i++) delta[i] = (delta[i] ?? 0) - (weights[i] ?? 0);
-const { modulusBits, lanes: count } = ringLayout(spec, PARTICIPANTS, dimension);
-const { lanes } = encodeUpdate({
-  delta,
-  examples: data.size,
-  spec,
-  n: PARTICIPANTS,
-  rotationSeed: new Uint8Array(32),
-  random: randomBytes,
-});
-part('encode');
-const upload = pack(lanes, modulusBits);
-part(`pack, ${(upload.length / 1e6).toFixed(0)} MB`);
-const sum = createLanes(count, modulusBits);
-addInto(sum, unpack(upload, modulusBits, count), modulusBits);
-part('fold');
+  part('Node');
+  const trainer = values.tfjs ? await dense(1e6 * millions) : plain(1e6 * millions);
+  const dimension = parameterCount(trainer.manifest);
+  bytes = 4 * dimension;
+  part(`start, ${(dimension / 1e6).toFixed(1)} M parameters`);
+
+  const weights = new Float32Array(dimension).fill(0.001);
+  const { weights: delta } = await trainer.train({
+    weights,
+    round: 1,
+    epochs: 1,
+    batchSize: 2,
+    learningRate: 0.1,
+    seed: seedOf(0),
+  });
+  trainer.dispose();
+  part('one step');
+
+  for (let i = 0; i < dimension; i++) delta[i] = (delta[i] ?? 0) - (weights[i] ?? 0);
+  const layout = ringLayout(spec, PARTICIPANTS, dimension);
+  const { modulusBits } = layout;
+  const { lanes } = await run(
+    encodeSteps({
+      delta,
+      examples: 600,
+      spec,
+      n: PARTICIPANTS,
+      rotationSeed: seedOf(1),
+      random: cipherStream(seedOf(2)),
+    }),
+  );
+  part('encode');
+  await maskUpdate({
+    lanes: lanes as Lanes,
+    modulusBits,
+    selfSeed: seedOf(3),
+    pairs: Array.from({ length: PARTICIPANTS - 1 }, (_, i) => ({ seed: seedOf(4 + i), sign: 1 })),
+    onTurn: count,
+  });
+  part(`mask, ${PARTICIPANTS} masks`);
+  const packed = await run(packSteps(lanes, modulusBits));
+  await run(chunkRootSteps(layout, packed));
+  part(`pack and hash, ${(packed.length / 1e6).toFixed(0)} MB`);
+
+  const folder = await mkdtemp(join(tmpdir(), 'floe-large-'));
+  try {
+    const store = directoryStore(folder);
+    const blob = await store.put(packed);
+    part('upload');
+    const sum = createLanes(layout.lanes, modulusBits);
+    addInto(sum, unpack(await store.get(blob), modulusBits, layout.lanes), modulusBits);
+    part('fold');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+/** In a process of its own, as a peak only rises. */
+const apart = async (millions: number): Promise<void> => {
+  const more = values.tfjs ? ['--tfjs'] : [];
+  const child = fork(fileURLToPath(import.meta.url), [String(millions), '--here', ...more], {
+    stdio: 'inherit',
+  });
+  child.on('message', (row) => process.send?.(row));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`${millions} M parameters: ended with ${String(code)}`);
+};
+
+const sizes = positionals.length === 0 ? [26, 100] : positionals.map(Number);
+for (const millions of sizes) await (values.here ? measure(millions) : apart(millions));

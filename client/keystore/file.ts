@@ -1,8 +1,8 @@
 /**
  * @module The keystore on disk, a folder. It holds `identity` (encrypted under the passphrase) and
- * `lock`; for each run its memory (encrypted), the vector of the current attempt (masked or encrypted
- * before it arrives here), and under local statistics the values of this site (encrypted); and for
- * each model with an upload the run that uploaded (encrypted).
+ * `lock`; for each run its memory (encrypted), the vector of the current attempt (masked or
+ * encrypted before it arrives here), and under local statistics the values of this site
+ * (encrypted); and for each model with an upload the run that uploaded (encrypted).
  */
 import { decodeVersioned } from '../../protocol/wire/versioned.ts';
 import sodium from 'libsodium-wrappers';

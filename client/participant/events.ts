@@ -67,8 +67,16 @@ export type ParticipantEvent =
   | { readonly type: 'registered'; readonly attempt: number }
   /** In the frozen cohort of this many. */
   | { readonly type: 'joined'; readonly attempt: number; readonly cohort: number }
+  /** Examples done, of all over the epochs. */
   | {
       readonly type: 'training';
+      readonly attempt: number;
+      readonly done: number;
+      readonly total: number;
+    }
+  /** The vector of a large model is made: lanes encoded, masked and packed. About once a second. */
+  | {
+      readonly type: 'encoding';
       readonly attempt: number;
       readonly done: number;
       readonly total: number;
@@ -299,6 +307,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'registered':
     case 'checked':
     case 'training':
+    case 'encoding':
     case 'unmasked':
       break;
   }

@@ -17,6 +17,7 @@ import { createLanes, type Lanes } from './lanes.ts';
 import { pipelineOf, type SegmentPipeline } from './pipeline.ts';
 import type { ScaledVector } from './stages/stage.ts';
 import type { RandomSource } from '../ports/random.ts';
+import { atOnce, type Steps } from '../steps.ts';
 
 export interface UpdateInput {
   /** Local model minus global model, d values. Not changed. */
@@ -78,6 +79,50 @@ const finiteNorm = (delta: Float32Array): number => {
   return Math.sqrt(sum);
 };
 
+/** Lanes between two steps: some milliseconds of work. */
+export const LANES_PER_STEP = 2 ** 18;
+
+interface EncodedBlocks {
+  readonly norm: number;
+  readonly clipped: boolean;
+  readonly factor: number;
+}
+
+/** As {@link encodeBlocks}; yields lanes done. */
+const blockSteps = function* (
+  { segment, stages, deal, quantiser }: SegmentPipeline,
+  values: Float32Array,
+  share: number,
+  lanes: Lanes,
+): Steps<EncodedBlocks> {
+  const norm = finiteNorm(values);
+  // Passes over the vector; no lanes are done with them.
+  yield 0;
+  let vector: ScaledVector = { values, factor: 1, norm, clipped: false };
+  for (const { participant } of stages) {
+    vector = participant.update?.(vector) ?? vector;
+    yield 0;
+  }
+  const { clipped, factor } = vector;
+  const shared = { ...vector, factor: factor * share };
+  const { blockSize, blocks } = segment;
+  const x = new Float64Array(blockSize);
+  let since = 0;
+  for (let block = 0; block < blocks; block += 1) {
+    deal.take(shared, block, x);
+    for (const { participant } of stages) participant.values?.(x, block);
+    const own = lanes.subarray(block * blockSize, (block + 1) * blockSize);
+    quantiser.round(x, own);
+    for (const { participant } of stages) participant.lanes?.(own, block);
+    since += blockSize;
+    if (since < LANES_PER_STEP) continue;
+    yield since;
+    since = 0;
+  }
+  yield since;
+  return { norm, clipped, factor };
+};
+
 /**
  * The participant's side of the stages of one segment.
  *
@@ -85,40 +130,11 @@ const finiteNorm = (delta: Float32Array): number => {
  * @param lanes of the segment: they are filled
  * @throws FloeError `update_not_finite`
  */
-export const encodeBlocks = (
-  { segment, stages, deal, quantiser }: SegmentPipeline,
-  values: Float32Array,
-  share: number,
-  lanes: Lanes,
-): { readonly norm: number; readonly clipped: boolean; readonly factor: number } => {
-  const norm = finiteNorm(values);
-  let vector: ScaledVector = { values, factor: 1, norm, clipped: false };
-  for (const { participant } of stages) vector = participant.update?.(vector) ?? vector;
-  const { clipped, factor } = vector;
-  const shared = { ...vector, factor: factor * share };
-  const { blockSize, blocks } = segment;
-  const x = new Float64Array(blockSize);
-  for (let block = 0; block < blocks; block += 1) {
-    deal.take(shared, block, x);
-    for (const { participant } of stages) participant.values?.(x, block);
-    const own = lanes.subarray(block * blockSize, (block + 1) * blockSize);
-    quantiser.round(x, own);
-    for (const { participant } of stages) participant.lanes?.(own, block);
-  }
-  return { norm, clipped, factor };
-};
+export const encodeBlocks = (...given: Parameters<typeof blockSteps>): EncodedBlocks =>
+  atOnce(blockSteps(...given));
 
-/**
- * Encodes an update for masking. The expectation of the sum over a cohort is the weighted sum of
- * the clipped updates, apart from what the clamp at 4.5 deviations cuts off (see error.ts). Every
- * step but the rounding is deterministic.
- *
- * @example const { lanes, layout } = encodeUpdate({ delta, examples: 600, spec, n: 10,
- * rotationSeed, random: randomBytes });
- * @throws FloeError `update_not_finite`, `weight_out_of_range`, `metric_out_of_range`,
- * `encoding_overflow`, `spec_invalid`
- */
-export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
+/** As {@link encodeUpdate}, in steps: yields lanes done, all lanes of the segments in the end. */
+export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> {
   const { delta, examples, metrics = [], extras = [], spec, n, rotationSeed, random } = input;
   const { segments = delta.length, others = [] } = input;
   const layout = ringLayout(spec, n, segments, extras);
@@ -132,7 +148,8 @@ export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
   const counted = Math.min(examples, spec.weightCap);
   const lanes = createLanes(layout.lanes, layout.modulusBits);
   const vectors = [delta, ...others];
-  const encoded = pipelineOf(spec, layout, rotationSeed, random).segments.map((pipeline, i) => {
+  const encoded: EncodedBlocks[] = [];
+  for (const [i, pipeline] of pipelineOf(spec, layout, rotationSeed, random).segments.entries()) {
     const { name, dimension, firstLane, padded, weighted } = pipeline.segment;
     const values = vectors[i];
     if (values?.length !== dimension)
@@ -141,9 +158,21 @@ export const encodeUpdate = (input: UpdateInput): EncodedUpdate => {
         `${name}: expected ${dimension} values, got ${values?.length ?? 'none'}`,
       );
     const own = lanes.subarray(firstLane, firstLane + padded);
-    return encodeBlocks(pipeline, values, weighted ? weight / scale : 1, own);
-  });
+    encoded.push(yield* blockSteps(pipeline, values, weighted ? weight / scale : 1, own));
+  }
   const { norm, clipped } = encoded[0]!;
   writeExtras(lanes, layout, extras, { weight, examples: counted, clipped, metrics });
   return { lanes, layout, norm, clipped, factors: encoded.map(({ factor }) => factor), weight };
 };
+
+/**
+ * Encodes an update for masking. The expectation of the sum over a cohort is the weighted sum of
+ * the clipped updates, apart from what the clamp at 4.5 deviations cuts off (see error.ts). Every
+ * step but the rounding is deterministic.
+ *
+ * @example const { lanes, layout } = encodeUpdate({ delta, examples: 600, spec, n: 10,
+ * rotationSeed, random: randomBytes });
+ * @throws FloeError `update_not_finite`, `weight_out_of_range`, `metric_out_of_range`,
+ * `encoding_overflow`, `spec_invalid`
+ */
+export const encodeUpdate = (input: UpdateInput): EncodedUpdate => atOnce(encodeSteps(input));

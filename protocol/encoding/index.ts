@@ -3,7 +3,14 @@
  * side for the participant and one for the server (stages/stage.ts).
  */
 export { blockDecoder, decodeBlocks, decodeSum, type DecodedSum, type SumInput } from './decode.ts';
-export { encodeBlocks, encodeUpdate, type EncodedUpdate, type UpdateInput } from './encode.ts';
+export {
+  encodeBlocks,
+  encodeSteps,
+  encodeUpdate,
+  LANES_PER_STEP,
+  type EncodedUpdate,
+  type UpdateInput,
+} from './encode.ts';
 export { quantisationError, type QuantisationError } from './error.ts';
 export { readExtras, type ExtraTotals } from './extras.ts';
 export { walshHadamard } from './hadamard.ts';
@@ -33,5 +40,5 @@ export {
   FIRST_MEAN_EXAMPLES,
   weightScale,
 } from './weight-scale.ts';
-export { pack, packedLength, unpack } from './pack.ts';
+export { pack, packedLength, packSteps, unpack } from './pack.ts';
 export { ROTATION_SEED_BYTES } from './rotation.ts';

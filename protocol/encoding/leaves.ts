@@ -8,6 +8,7 @@
 import { concatBytes, equalBytes } from '../bytes.ts';
 import { segmentAt, type RingLayout } from './layout.ts';
 import { FloeError } from '../errors.ts';
+import { atOnce, type Steps } from '../steps.ts';
 import { leafHash, rootOfHashes } from '../records/merkle.ts';
 
 /**
@@ -68,12 +69,28 @@ export const blockLeaf = (layout: RingLayout, index: number): Leaf => {
 export const extrasLeaf = (layout: RingLayout, size = layout.byteLength): Leaf =>
   leafAt(layout, layout.blocks, size);
 
+/** As {@link leafHashes}, in steps: yields the lanes of each leaf. */
+const hashSteps = function* (layout: RingLayout, vector: Uint8Array): Steps<Uint8Array[]> {
+  const hashes: Uint8Array[] = [];
+  for (let index = 0; index < leafCount(layout); index += 1) {
+    const { start, end, lanes } = leafAt(layout, index, vector.length);
+    hashes.push(leafHash(vector.subarray(start, end)));
+    yield lanes;
+  }
+  return hashes;
+};
+
 /** The hash of each leaf of a vector, in order. */
 export const leafHashes = (layout: RingLayout, vector: Uint8Array): Uint8Array[] =>
-  Array.from({ length: leafCount(layout) }, (_, index) => {
-    const { start, end } = leafAt(layout, index, vector.length);
-    return leafHash(vector.subarray(start, end));
-  });
+  atOnce(hashSteps(layout, vector));
+
+/** As {@link chunkRoot}, in steps: yields lanes done. */
+export const chunkRootSteps = function* (
+  layout: RingLayout,
+  vector: Uint8Array,
+): Steps<Uint8Array> {
+  return rootOfHashes(yield* hashSteps(layout, vector));
+};
 
 /** Root of the chunk tree: what an upload and a commit record sign. */
 export const chunkRoot = (layout: RingLayout, vector: Uint8Array): Uint8Array =>

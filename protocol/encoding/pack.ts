@@ -4,6 +4,7 @@
  * form.
  */
 import { FloeError } from '../errors.ts';
+import type { Steps } from '../steps.ts';
 import { createLanes, laneMask, type Lanes } from './lanes.ts';
 
 /** Bytes that `count` lanes of b bits take. */
@@ -143,6 +144,24 @@ export const pack = (lanes: Lanes, modulusBits: number): Uint8Array<ArrayBuffer>
   if (modulusBits % 8 === 0) packBytes(lanes, modulusBits / 8, out);
   else if (modulusBits === 12) packTwelve(lanes, out);
   else packBits(lanes, modulusBits, out);
+  return out;
+};
+
+/** Lanes packed in one step: a multiple of 8, so that each part is whole bytes. */
+const LANES_PER_PART = 2 ** 19;
+
+/** As {@link pack}, in steps: yields lanes done. */
+export const packSteps = function* (
+  lanes: Lanes,
+  modulusBits: number,
+): Steps<Uint8Array<ArrayBuffer>> {
+  checkBits(modulusBits);
+  const out = new Uint8Array(packedLength(lanes.length, modulusBits));
+  for (let at = 0; at < lanes.length; at += LANES_PER_PART) {
+    const part = lanes.subarray(at, at + LANES_PER_PART);
+    out.set(pack(part, modulusBits), (at / 8) * modulusBits);
+    yield part.length;
+  }
   return out;
 };
 

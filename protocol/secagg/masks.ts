@@ -29,6 +29,8 @@ export interface MaskOptions {
   readonly laneOffset?: number;
   /** Default: the platform's fastest. */
   readonly keystream?: KeystreamPlatform;
+  /** Told in each turn of the event loop: lanes that all masks were applied to so far. */
+  readonly onTurn?: ((lanes: number) => void) | undefined;
 }
 
 /** After this much keystream the event loop gets a turn: 5 to 20 ms of work. */
@@ -131,7 +133,7 @@ export const applyMasks = async (
   lanes: Lanes,
   jobs: readonly MaskJob[],
   modulusBits: number,
-  { signal, laneOffset = 0, keystream = platformKeystream }: MaskOptions = {},
+  { signal, laneOffset = 0, keystream = platformKeystream, onTurn }: MaskOptions = {},
 ): Promise<void> => {
   const ring = laneMask(lanes, modulusBits);
   const width = lanes.BYTES_PER_ELEMENT;
@@ -152,6 +154,7 @@ export const applyMasks = async (
       sinceTurn += part.byteLength;
       if (sinceTurn >= YIELD_BYTES) {
         sinceTurn = 0;
+        onTurn?.(at);
         await eventLoopTurn();
       }
     }

@@ -4,10 +4,10 @@
  * sending is the caller's duty. Source: Bonawitz et al. 2017.
  */
 import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
-import { chunkRoot } from '../../../protocol/encoding/leaves.ts';
-import { blocksOf, rotationSeed } from '../../../protocol/algorithm/round.ts';
+import { chunkRootSteps } from '../../../protocol/encoding/leaves.ts';
+import { blocksOf, layoutOf, rotationSeed } from '../../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
-import { pack } from '../../../protocol/encoding/index.ts';
+import { LANES_PER_STEP, packSteps, type RingLayout } from '../../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../../protocol/model/envelope.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import type { Identity } from '../../../protocol/ports/identity.ts';
@@ -47,6 +47,7 @@ import {
   type RevealedShare,
 } from '../../../protocol/secagg/index.ts';
 import { eventLoopTurn } from '../../../protocol/secagg/event-loop-turn.ts';
+import { inTurns } from '../../../protocol/steps.ts';
 import type { StoredAttempt } from '../../keystore/keystore.ts';
 import type { TrainResult } from '../../trainer.ts';
 import type { CheckedCohort, CheckedSharers, RunView } from '../machine/record-checks.ts';
@@ -225,6 +226,8 @@ export interface VectorInput {
   /** Without masks: wraps the key of the vector. */
   readonly wrap: AccessGate['wrap'];
   readonly signal: AbortSignal;
+  /** Told in turns of the event loop: lanes encoded, masked and packed, of three times the lanes. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 export interface Vector {
@@ -236,7 +239,8 @@ export interface Vector {
 /**
  * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask
  * (or encrypt), pack. The rounding depends on keystore, specification and attempt only, so a masked
- * and an unmasked run give the same sums.
+ * and an unmasked run give the same sums. Large vectors give the event loop a turn every few
+ * milliseconds, where an abort is noticed.
  *
  * @throws FloeError `update_not_finite`, `tensor_mismatch`, `weight_out_of_range`,
  * `metric_out_of_range`, `aborted`...
@@ -246,7 +250,14 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const { checked, masks, before, trained, wrap, signal, open } = input;
   const { attempt } = open;
   const { members, root } = checked.record.body;
-  const { lanes, layout } = encodeTrained(spec, trained, before, {
+  const whole = layoutOf(spec, members.length).lanes;
+  let done = 0;
+  const tell = (more: number): void => {
+    done += more;
+    input.onProgress?.(done, 3 * whole);
+  };
+  const turns = { every: LANES_PER_STEP, signal, onTurn: tell };
+  const encoding = encodeTrained(spec, trained, before, {
     n: members.length,
     meanExamples: open.body.meanExamples,
     rotationSeed: rotationSeed({
@@ -257,6 +268,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     // The label keeps its old word: another one changes every model that a seed decides.
     random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, attempt)),
   });
+  const { lanes, layout } = await inTurns(encoding, turns);
   if (masks !== undefined) {
     await maskUpdate({
       // Made by encodeUpdate, so never over a shared buffer.
@@ -265,20 +277,26 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       selfSeed: selfMaskSeed(checked.context, view.self, masks.selfSecret),
       pairs: masks.opened.map(({ author, seed }) => ({ seed, sign: pairSign(view.self, author) })),
       signal,
+      onTurn: (masked) => input.onProgress?.(whole + masked, 3 * whole),
     });
-    const bytes = pack(lanes, layout.modulusBits);
-    return { bytes, chunkRoot: chunkRoot(layout, bytes), envelope: undefined };
   }
+  done = 2 * whole;
+  const packed = await inTurns(packSteps(lanes, layout.modulusBits), turns);
+  if (masks !== undefined)
+    return { bytes: packed, chunkRoot: await rootOf(layout, packed, signal), envelope: undefined };
   const purpose = { run, attempt, role: 'update' } as const;
   const key = own.random(32);
-  const bytes = await encryptBlob(key, purpose, pack(lanes, layout.modulusBits));
+  const bytes = await encryptBlob(key, purpose, packed);
   const readers = sortKeys([spec.coordinator, ...spec.auditors].filter(isFirst));
   return {
     bytes,
-    chunkRoot: chunkRoot(layout, bytes),
+    chunkRoot: await rootOf(layout, bytes, signal),
     envelope: await wrap(key, purpose, readers),
   };
 };
+
+const rootOf = (layout: RingLayout, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> =>
+  inTurns(chunkRootSteps(layout, bytes), { every: LANES_PER_STEP, signal });
 
 /** The coordinator may be an auditor too. */
 const isFirst = (key: Uint8Array, at: number, keys: readonly Uint8Array[]): boolean =>

@@ -1,6 +1,7 @@
 /**
  * @module From the trained weights to ring elements: what of the model travels, in its segments,
- * and the numbers beside it. A pure function of its inputs, randomness included.
+ * and the numbers beside it. A pure function of its inputs, randomness included, in steps, so that a
+ * large model does not hold the event loop.
  */
 import { weighMetrics } from '../../../protocol/algorithm/metrics.ts';
 import { strategyOf } from '../../../protocol/algorithm/registry.ts';
@@ -11,11 +12,12 @@ import {
   segmentsFor,
 } from '../../../protocol/algorithm/round.ts';
 import { statisticChanges } from '../../../protocol/algorithm/statistics.ts';
-import { encodeUpdate, scaleOf, type EncodedUpdate } from '../../../protocol/encoding/index.ts';
+import { encodeSteps, scaleOf, type EncodedUpdate } from '../../../protocol/encoding/index.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { take } from '../../../protocol/model/index.ts';
 import type { RandomSource } from '../../../protocol/ports/random.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
+import type { Steps } from '../../../protocol/steps.ts';
 import type { TrainResult } from '../../trainer.ts';
 
 /** What the attempt gives. */
@@ -54,18 +56,19 @@ const measured = ({
 });
 
 /**
- * The update of one participant. Frozen tensors are left out, whatever training did to them.
+ * The update of one participant. Frozen tensors are left out, whatever training did to them. Yields
+ * lanes done.
  *
  * @param before flat weights before training
  * @throws FloeError `update_not_finite`, `tensor_mismatch`, `weight_out_of_range`,
  * `metric_out_of_range`
  */
-export const encodeTrained = (
+export const encodeTrained = function* (
   spec: RunSpec,
   trained: TrainResult,
   before: Float32Array,
   { n, meanExamples, rotationSeed, random }: AttemptEncoding,
-): EncodedUpdate => {
+): Steps<EncodedUpdate> {
   const { weights, examples } = trained;
   if (weights.length !== before.length)
     throw new FloeError(
@@ -74,13 +77,14 @@ export const encodeTrained = (
     );
   const { trainable, statistics } = partsFor(spec);
   const delta = difference(take(weights, trainable), take(before, trainable));
+  yield 0;
   const { strategy, parameters } = strategyOf(spec);
   const steps = localSteps(spec, examples);
   const update = { parameters, delta, examples, steps };
   const scalars = strategy.member?.prepare(update) ?? {};
   const encoding = encodingFor(spec, n, meanExamples);
   const scale = scaleOf(encoding);
-  return encodeUpdate({
+  return yield* encodeSteps({
     delta,
     segments: segmentsFor(spec),
     others: [

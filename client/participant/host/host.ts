@@ -75,6 +75,9 @@ const createPerformer = (
     onTraining: (attempt, done, total) => {
       if (isCurrent(attempt)) emit({ type: 'training', attempt, done, total });
     },
+    onEncoding: (attempt, done, total) => {
+      if (isCurrent(attempt)) emit({ type: 'encoding', attempt, done, total });
+    },
   });
 
   const cancel = (): void => {

@@ -27,6 +27,8 @@ export interface WorksInit {
   readonly ports: WorkPorts;
   readonly keeper: Keeper;
   readonly onTraining: (attempt: number, done: number, total: number) => void;
+  /** Lanes of the vector that are done, of all, about once a second. */
+  readonly onEncoding: (attempt: number, done: number, total: number) => void;
 }
 
 interface Context extends WorksInit {
@@ -109,8 +111,10 @@ const trained = async (
   return { type: 'train', examples, lossSum, correct, milliseconds: made.milliseconds };
 };
 
+const ENCODING_EVERY_MS = 1000;
+
 const vector = async (
-  { keeper, ports: { view, own, gate } }: Context,
+  { keeper, onEncoding, ports: { view, own, gate, clock } }: Context,
   { attempt, open, cohort }: WorkOf<'vector'>,
   kept: KeptAttempt,
   { signal, wait }: Task,
@@ -118,6 +122,7 @@ const vector = async (
   const { before, result } = kept.trained ?? {};
   if (before === undefined || result === undefined) throw noPart('trained weights');
   const { sharing, opened } = keeper.secretsOf(attempt);
+  let told = clock.monotonic();
   const { bytes, chunkRoot, envelope } = await steps.makeVector(view, own, {
     open,
     checked: cohort,
@@ -126,6 +131,12 @@ const vector = async (
     trained: result,
     wrap: (...args) => wait(() => gate.wrap(...args)),
     signal,
+    onProgress: (done, total) => {
+      const now = clock.monotonic();
+      if (now - told < ENCODING_EVERY_MS) return;
+      told = now;
+      onEncoding(attempt, done, total);
+    },
   });
   kept.vector = bytes;
   delete kept.trained;
