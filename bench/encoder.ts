@@ -85,12 +85,12 @@ try {
     unit: '',
     ratio: { value: all / parameters, to: 'fewer than all' },
   });
-  const upload = layoutOf(run.spec, PARTICIPANTS).byteLength;
+  const upload = layoutOf(run.spec, PARTICIPANTS, each).byteLength;
   report({
     what: 'one masked upload',
     value: upload / KIB,
     unit: 'KiB',
-    ratio: { value: layoutOf(full, PARTICIPANTS).byteLength / upload, to: 'less than all' },
+    ratio: { value: layoutOf(full, PARTICIPANTS, each).byteLength / upload, to: 'less than all' },
   });
   const [own, theirs] = [run.spec, full].map((spec) => storedBy(spec, 1, 1).modelBytes);
   report({

@@ -13,7 +13,7 @@ import { webSocketConnect } from '../client/connect/web-socket.ts';
 import { layoutOf } from '../protocol/algorithm/round.ts';
 import { directoryStore } from '../protocol/ports/directory-store.ts';
 import { createLanes, packedLength } from '../protocol/encoding/index.ts';
-import { benchParticipant, benchSpec } from './run.ts';
+import { BENCH_EXAMPLES, benchParticipant, benchSpec } from './run.ts';
 import { report } from './table.ts';
 import type { FromCoordinator } from './memory-coordinator.ts';
 
@@ -75,7 +75,7 @@ const play = async (n: number, folder: string): Promise<Growth> => {
 for (const n of cohorts.length > 0 ? cohorts : [10, 100]) {
   // One after the other: they would disturb each other.
   const { folding, peak } = await inFolder((folder) => play(n, folder));
-  const layout = layoutOf(await benchSpec(n, dimension, 1), n);
+  const layout = layoutOf(await benchSpec(n, dimension, 1), n, BENCH_EXAMPLES);
   const upload = packedLength(layout.lanes, layout.modulusBits);
   const accumulator = createLanes(layout.lanes, layout.modulusBits).byteLength;
   const plain = 4 * dimension;

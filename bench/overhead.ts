@@ -22,7 +22,7 @@ import { memoryStore } from '../protocol/ports/memory-store.ts';
 import { systemClock } from '../protocol/ports/clock.ts';
 import { packedLength } from '../protocol/encoding/index.ts';
 import { tapped } from '../sim/network.ts';
-import { benchCoordinator, benchParticipant, benchSpec } from './run.ts';
+import { BENCH_EXAMPLES, benchCoordinator, benchParticipant, benchSpec } from './run.ts';
 import { report } from './table.ts';
 
 const DIMENSION = Number(process.argv[2] ?? 199_210);
@@ -167,7 +167,7 @@ for (const n of COHORTS) {
   console.log(`n = ${n}, d = ${DIMENSION}, masked, fastest of ${ROUNDS - 1} rounds`);
   const { fastest: costs, cpu } = await play(n);
   const total = totalOf(costs);
-  const layout = layoutOf(await benchSpec(n, DIMENSION, 1), n);
+  const layout = layoutOf(await benchSpec(n, DIMENSION, 1), n, BENCH_EXAMPLES);
   const plain = n * 2 * 4 * DIMENSION;
   const masks = n * (n + 1) * packedLength(layout.lanes, layout.modulusBits);
   const floor = masks * keystream + (total.up + total.down) * copy;

@@ -24,6 +24,8 @@ import { makeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 
 const SEED = new Uint8Array(32);
 const HOUR_MS = 3_600_000;
+/** Of each participant. */
+export const BENCH_EXAMPLES = 600;
 
 const tensorsOf = (dimension: number) => [
   { name: 'w', shape: [dimension], dtype: 'float32' as const },
@@ -88,7 +90,7 @@ export const benchParticipant = async (
     keystore,
     trainer: functionTrainer({
       manifest: { tensors: tensorsOf(dimension) },
-      train: ({ weights }) => ({ weights, examples: 600, lossSum: 0, correct: 0 }),
+      train: ({ weights }) => ({ weights, examples: BENCH_EXAMPLES, lossSum: 0, correct: 0 }),
     }),
     store,
     gate: sealedBoxGate(keystore.identity),

@@ -25,7 +25,12 @@ import { hashStrategy } from '../protocol/algorithm/registry.ts';
 import { checkBlob, type BlobRef, type BlobStore } from '../protocol/ports/blob-store.ts';
 import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
+import {
+  checkMeanNorm,
+  FIRST_MEAN_EXAMPLES,
+  readExtras,
+  unpack,
+} from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/model/envelope.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { OUTAGES } from '../protocol/outages.ts';
@@ -128,6 +133,9 @@ const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size })
 
 const cohortSize = (attempt: Attempt): number => attempt.members.length;
 
+/** Of the Open record. */
+const meanOf = ({ open }: Attempt): number => open?.body.meanExamples ?? FIRST_MEAN_EXAMPLES;
+
 /**
  * The sum of the attempt in progress: a cache, rebuilt for another attempt, and when it contains an
  * upload that the attempt excludes.
@@ -144,7 +152,7 @@ const createSums = (
 
   const emptySum = (attempt: Attempt): Sum => ({
     attempt: attempt.attempt,
-    fold: createFold(layoutOf(spec, cohortSize(attempt))),
+    fold: createFold(layoutOf(spec, cohortSize(attempt), meanOf(attempt))),
     folded: new Map(),
   });
 
@@ -264,7 +272,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const bytes = received.has(blob)
       ? await store.getRange(blob, 0, blob.size, { signal })
       : await store.get(blob, { signal });
-    const layout = layoutOf(spec, cohortSize(attempt));
+    const layout = layoutOf(spec, cohortSize(attempt), meanOf(attempt));
     const hashes = leafHashes(layout, bytes);
     if (!equalBytes(rootOfHashes(hashes), body.chunkRoot)) {
       // Where the disk has changed them since they came, that is what went wrong.
@@ -279,8 +287,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const { meanExamples = 1 } = attempt.open?.body ?? {};
-    const encoding = encodingFor(spec, cohortSize(attempt), meanExamples);
+    const encoding = encodingFor(spec, cohortSize(attempt), meanOf(attempt));
     const { weight } = readExtras(tail, encoding, layout, extrasFor(spec), 1);
     checkMeanNorm(lanes, encoding, layout, 1, weight);
     return { packed, leaves };

@@ -307,7 +307,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     metrics,
     clock,
     publicKey: identity.publicKey,
-    uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size)),
+    uploadLimit: Math.min(limits.blobBytes, uploadBytesOf({ spec }, spec.cohort.size, 1)),
     transcript: transcriptOf(journal, loop),
     blobRef: (id) => journal.blobRef(id),
     received: tools.received,

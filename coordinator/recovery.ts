@@ -5,6 +5,7 @@
  */
 import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
 import { layoutOf } from '../protocol/algorithm/round.ts';
+import { FIRST_MEAN_EXAMPLES } from '../protocol/encoding/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
 import { MAX_LIES, type ShownLie, type SignedRecord } from '../protocol/records/records.ts';
@@ -184,7 +185,9 @@ const openSum = async (
       'a wrong share was left out',
     );
   if (result.type === 'failed') throw await failureOf(attempt, view, result);
-  await unmask(lanes, result.jobs, layoutOf(spec, attempt.members.length).modulusBits, { signal });
+  const { meanExamples = FIRST_MEAN_EXAMPLES } = attempt.open?.body ?? {};
+  const { modulusBits } = layoutOf(spec, attempt.members.length, meanExamples);
+  await unmask(lanes, result.jobs, modulusBits, { signal });
   return result;
 };
 

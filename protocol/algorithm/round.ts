@@ -174,7 +174,7 @@ const stepRound = (input: StepInput): RoundStep => {
     extras: extrasFor(spec),
   });
   // Says that somebody has not clipped, not who.
-  checkMeanNorm(lanes, encoding, layoutOf(spec, n), survivors, decoded.weight);
+  checkMeanNorm(lanes, encoding, layoutOf(spec, n, input.meanExamples), survivors, decoded.weight);
   const { trainable, statistics } = partsFor(spec);
   const [mean, ...others] = decoded.means;
   const [statisticsMean, extra] =
@@ -238,7 +238,7 @@ const totalsOf = (
  */
 export const finishRound = (input: StepInput): RoundResult => {
   const { spec, n, lanes } = input;
-  const layout = layoutOf(spec, n);
+  const layout = layoutOf(spec, n, input.meanExamples);
   const step = stepRound(input);
   const sum = pack(lanes, layout.modulusBits);
   const sumLeaves = leafHashes(layout, sum);
@@ -265,7 +265,7 @@ const decodeCheck = (
   weight: number,
 ) => {
   const encoding = encodingFor(spec, n, meanExamples);
-  const layout = layoutOf(spec, n);
+  const layout = layoutOf(spec, n, meanExamples);
   const pipeline = pipelineOf(encoding, layout, seed);
   const parts = leavesOfCheck(layout, block).map((leaf, i) => {
     const segment = segmentAt(layout, leaf);
@@ -294,7 +294,7 @@ const movedOf = (spec: RunSpec, before: Float32Array, after: Float32Array): numb
  */
 export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs: number } => {
   const { spec, n, survivors, before, after, block } = input;
-  const layout = layoutOf(spec, n);
+  const layout = layoutOf(spec, n, input.meanExamples);
   const encoding = encodingFor(spec, n, input.meanExamples);
   const totals = readExtras(input.extras, encoding, layout, extrasFor(spec), survivors);
   const moved = movedOf(spec, before.weights, after.weights);

@@ -4,6 +4,7 @@
  */
 import {
   encodingOf,
+  FIRST_MEAN_EXAMPLES,
   ringLayout,
   type EncodingSpec,
   type ExtraSpec,
@@ -65,23 +66,27 @@ export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
 };
 
 /**
- * The layout of an upload for a cohort of `n`. @throws FloeError `encoding_overflow` when the ring
- * is too small for it
- */
-export const layoutOf = (spec: RunSpec, n: number): RingLayout =>
-  ringLayout(spec.encoding, n, segmentsFor(spec), extrasFor(spec));
-
-/**
- * The encoding of an attempt: the scale of the share follows what the last commit announced.
+ * The encoding of an attempt: the scale of the share and the bits of a lane follow what the last
+ * commit announced.
  *
  * @param meanExamples of the attempt's Open record
  */
 export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec =>
-  encodingOf(spec.encoding, n, meanExamples);
+  encodingOf(spec.encoding, n, meanExamples, trainableOf(spec));
+
+/**
+ * The layout of an upload for a cohort of `n`.
+ *
+ * @param meanExamples of the attempt's Open record
+ * @throws FloeError `encoding_overflow` when the ring is too small for it
+ */
+export const layoutOf = (spec: RunSpec, n: number, meanExamples: number): RingLayout =>
+  ringLayout(encodingFor(spec, n, meanExamples), n, segmentsFor(spec), extrasFor(spec));
 
 /** Blocks that a spot check draws from: those of the update, then those of the statistics. */
 export const blocksOf = (spec: RunSpec): number => {
-  const { segments } = layoutOf(spec, spec.cohort.minimum);
+  // Blocks do not depend on the bits of a lane.
+  const { segments } = layoutOf(spec, spec.cohort.minimum, FIRST_MEAN_EXAMPLES);
   return segments
     .filter(({ name }) => name === 'update' || name === 'statistics')
     .reduce((sum, { blocks }) => sum + blocks, 0);

@@ -192,9 +192,11 @@ const UPLOAD: readonly Rule[] = [
     name: 'size',
     says: 'The blob has the size that the encoding and the cohort give.',
     code: 'upload_mismatch',
-    needs: ['cohort'],
+    needs: ['open', 'cohort'],
     check: (view, { body }) => {
-      const expected = uploadBytesOf(view, view.cohort.body.members.length);
+      const { open, cohort } = view;
+      const { length } = cohort.body.members;
+      const expected = uploadBytesOf(view, length, open.body.meanExamples);
       return body.blob.size === expected
         ? undefined
         : `expected a blob of ${expected} bytes, got ${body.blob.size}`;

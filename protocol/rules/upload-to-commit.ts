@@ -226,9 +226,10 @@ const COMMIT: readonly Rule[] = [
     name: 'aggregate',
     says: 'The sum has the size of an upload without its envelope.',
     code: 'record_malformed',
-    needs: ['cohort'],
-    check: ({ spec, cohort }, { body }) => {
-      const expected = layoutOf(spec, cohort.body.members.length).byteLength;
+    needs: ['open', 'cohort'],
+    check: ({ spec, open, cohort }, { body }) => {
+      const { meanExamples } = open.body;
+      const expected = layoutOf(spec, cohort.body.members.length, meanExamples).byteLength;
       return body.aggregate.size === expected
         ? undefined
         : `expected a sum of ${expected} bytes, got ${body.aggregate.size}`;

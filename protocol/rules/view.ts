@@ -234,6 +234,14 @@ export const contextOf = (view: {
     beacon: view.cohort.body.beacon,
   });
 
-/** Bytes of an upload for a cohort of n. */
-export const uploadBytesOf = (view: Pick<AttemptView, 'spec'>, n: number): number =>
-  layoutOf(view.spec, n).byteLength + (view.spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0);
+/**
+ * Bytes of an upload for a cohort of n.
+ *
+ * @param meanExamples of the attempt's Open record; the smaller, the more bytes
+ */
+export const uploadBytesOf = (
+  { spec }: Pick<AttemptView, 'spec'>,
+  n: number,
+  meanExamples: number,
+): number =>
+  layoutOf(spec, n, meanExamples).byteLength + (spec.secagg === 'none' ? ENVELOPE_OVERHEAD : 0);

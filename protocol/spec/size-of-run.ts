@@ -4,6 +4,7 @@
  */
 import { strategyOf } from '../algorithm/registry.ts';
 import { layoutOf } from '../algorithm/round.ts';
+import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import type { GasRates, RunCostInput, WalrusPrices } from '../net/cost.ts';
 import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
 import { publicationSizes } from '../records/publication.ts';
@@ -58,7 +59,7 @@ export const storedBy = (spec: RunSpec, rounds: number, epochs: number): RunCost
     rounds,
     epochs,
     uploads: size,
-    uploadBytes: layoutOf(spec, size).byteLength + overhead,
+    uploadBytes: layoutOf(spec, size, FIRST_MEAN_EXAMPLES).byteLength + overhead,
     modelBytes: FLOAT_BYTES * vectors * parameterCount(spec.model) + MODEL_HEADER_BYTES,
     bundleBytes: SECRET_BYTES * size + ENVELOPE_OVERHEAD,
     publication: publicationSizes(encodeRunSpec(spec).length + transcript),

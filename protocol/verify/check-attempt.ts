@@ -186,7 +186,7 @@ export const checkAttempt = async (
   const [open, cohort] = [log.one('open'), log.one('cohort')];
   const [survivors, commit] = [log.one('survivors'), log.one('commit')];
   const uploads = byAuthors(survivors.body.members, view.uploads);
-  const layout = layoutOf(rules.spec, cohort.body.members.length);
+  const layout = layoutOf(rules.spec, cohort.body.members.length, open.body.meanExamples);
   for (const upload of uploads) {
     const ref = lastingRef(commit, survivors, upload);
     const bytes = await readBlob(rules, log, upload, ref, 'the upload');

@@ -37,7 +37,9 @@ const foldUploads = async (
   attempt: CheckedAttempt,
   gate: AccessGate,
 ): Promise<Lanes> => {
-  const fold = createFold(layoutOf(rules.spec, attempt.cohort.body.members.length));
+  const { open, cohort } = attempt;
+  const { meanExamples } = open.body;
+  const fold = createFold(layoutOf(rules.spec, cohort.body.members.length, meanExamples));
   for (const upload of attempt.uploads) {
     const ref = lastingRef(attempt.commit, attempt.survivors, upload);
     const bytes = await readBlob(rules, log, upload, ref, 'the upload');
@@ -67,7 +69,7 @@ const checkBundle = async (
   const fail = (reason: string): never => {
     throw new Culprit(commit, log.indexOf(commit), reason);
   };
-  const layout = layoutOf(rules.spec, cohort.body.members.length);
+  const layout = layoutOf(rules.spec, cohort.body.members.length, open.body.meanExamples);
   if (!areLeavesOf(layout, bundle.sum, commit.body.aggregate.chunkRoot))
     fail('the leaf hashes of the sum in the bundle are not those of the sum');
   const fits =
@@ -124,7 +126,7 @@ export const recomputeRound = async (
     const bundle = await blame('the unmasking bundle', async () =>
       decodeBundle(await decryptBlob(await gate.unwrap(envelope, purpose), purpose, cipher)),
     );
-    const layout = layoutOf(rules.spec, cohort.body.members.length);
+    const layout = layoutOf(rules.spec, cohort.body.members.length, open.body.meanExamples);
     const found = await blame('the unmasking bundle', () =>
       bundleJobs(attempt, bundle, rules.signal),
     );

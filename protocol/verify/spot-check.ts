@@ -233,7 +233,8 @@ const checkStep = async (
  */
 export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> => {
   const { spec, evidence, leaf, signal } = init;
-  const layout = layoutOf(spec, evidence.cohort.body.members.length);
+  const { open, cohort } = evidence;
+  const layout = layoutOf(spec, cohort.body.members.length, open.body.meanExamples);
   const most = blocksOf(spec) - 1;
   if (!(leaf <= most))
     throw new FloeError('record_malformed', `expected a block of 0 to ${most}, got ${leaf}`);

@@ -141,7 +141,7 @@ export const unmasked = async (
   const [open] = records('open');
   const [cohort] = records('cohort');
   const n = cohort!.body.members.length;
-  const layout = layoutOf(spec, n);
+  const layout = layoutOf(spec, n, open!.body.meanExamples);
   const packed = await stage.store.get(blob);
   const lanes = unpack(packed, layout.modulusBits, layout.lanes) as Lanes;
   await unmask(lanes, masks, layout.modulusBits);

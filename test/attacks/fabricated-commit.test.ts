@@ -56,7 +56,11 @@ const expectFound = async ({ coordinator, members }: Stage, part: string): Promi
 const otherSum =
   (coordinator: ScriptedCoordinator): NonNullable<Fabrication['lanes']> =>
   (lanes) => {
-    const [{ padded, blockSize }] = layoutOf(coordinator.spec, 4).segments;
+    const [{ padded, blockSize }] = layoutOf(
+      coordinator.spec,
+      4,
+      coordinator.meanExamples,
+    ).segments;
     for (let at = 0; at < padded; at += blockSize) lanes[at] = (lanes[at]! + 1) & 0xff;
     return lanes;
   };
@@ -399,7 +403,7 @@ describe('block by block', () => {
         store.getRange(ref!, from, to),
       whole: ([ref]: readonly BlobRef[]) => store.get(ref!),
     };
-    const { blocks } = layoutOf(spec, 4);
+    const { blocks } = layoutOf(spec, 4, 10);
     expect(blocks).toBe(5);
     const results = await Promise.all(
       Array.from({ length: blocks }, (_, leaf) =>
@@ -437,9 +441,9 @@ describe('block by block', () => {
       'leaf',
       {
         lanes: (lanes) => {
-          // The last but the metrics: how many were clipped.
-          const at = lanes.length - 9;
-          lanes[at] = (lanes[at]! + 1) & 0xfff;
+          // The last but the metrics, two of three limbs: how many were clipped.
+          const at = lanes.length - 7;
+          lanes[at] = (lanes[at]! + 1) & 0xffff;
           return lanes;
         },
       },

@@ -29,7 +29,11 @@ afterEach(async () => {
 const allButOne =
   (coordinator: ScriptedCoordinator): NonNullable<Fabrication['lanes']> =>
   (lanes) => {
-    const [{ blocks, blockSize }] = layoutOf(coordinator.spec, 4).segments;
+    const [{ blocks, blockSize }] = layoutOf(
+      coordinator.spec,
+      4,
+      coordinator.meanExamples,
+    ).segments;
     for (let block = 0; block < blocks; block += 1)
       if (block !== RIGHT) lanes[block * blockSize] = (lanes[block * blockSize]! + 1) & 0xff;
     return lanes;
@@ -37,10 +41,10 @@ const allButOne =
 
 /** The coordinator's store: `onWrong` is asked for each range of a block that is wrong. */
 const watching = (
-  { spec, store }: ScriptedCoordinator,
+  { spec, store, meanExamples }: ScriptedCoordinator,
   onWrong: () => Promise<never>,
 ): BlobStore => {
-  const { start: from } = leafAt(layoutOf(spec, 4), RIGHT);
+  const { start: from } = leafAt(layoutOf(spec, 4, meanExamples), RIGHT);
   return {
     ...store,
     getRange: async (ref, at, ...rest) =>
@@ -169,7 +173,7 @@ it('remains: a coordinator sets every parameter of one block as it likes, found 
   const coordinator = await ScriptedCoordinator.create({}, FIVE_BLOCKS);
   running = await startAll(coordinator, 4, { tensors: FIVE_BLOCKS });
   const members = coordinator.keys;
-  const [layout] = layoutOf(coordinator.spec, 4).segments;
+  const [layout] = layoutOf(coordinator.spec, 4, coordinator.meanExamples).segments;
   let set = 0;
   await coordinator.playRound([], {
     after: (after) => {

@@ -33,6 +33,9 @@ import { connect, createStage, DIMENSION, testIdentity, testSpec } from '../supp
 const CLIP = 4;
 const rotationSeed = new Uint8Array(32).fill(3);
 
+/** Examples that each site is announced with. */
+const MEAN = 600;
+
 const specOf = (dimension: number, encoding: Partial<RunSpec['encoding']> = {}): Promise<RunSpec> =>
   testSpec({
     model: {
@@ -77,7 +80,7 @@ const rotated = (x: Float64Array, { segments: [layout] }: RingLayout): Float64Ar
 
 /** What an honest member would send, but for an update that is neither clipped nor clamped. */
 const unclipped = (spec: RunSpec, n: number, delta: Float32Array): Lanes => {
-  const layout: RingLayout = layoutOf(spec, n);
+  const layout: RingLayout = layoutOf(spec, n, MEAN);
   const lanes = honest(spec, n, new Float32Array(delta.length), 0);
   const x = new Float64Array(layout.padded);
   x.set(delta);
@@ -89,7 +92,7 @@ const unclipped = (spec: RunSpec, n: number, delta: Float32Array): Lanes => {
 };
 
 const finish = (spec: RunSpec, dimension: number, uploads: readonly Lanes[]) => {
-  const layout = layoutOf(spec, uploads.length);
+  const layout = layoutOf(spec, uploads.length, MEAN);
   const fold = createFold(layout);
   for (const lanes of uploads) fold.add(pack(lanes, layout.modulusBits));
   return finishRound({
@@ -98,7 +101,7 @@ const finish = (spec: RunSpec, dimension: number, uploads: readonly Lanes[]) => 
     survivors: uploads.length,
     lanes: fold.lanes,
     before: { weights: new Float32Array(dimension), state: NO_STATE },
-    meanExamples: 600,
+    meanExamples: MEAN,
     rotationSeed,
   });
 };
@@ -135,7 +138,7 @@ describe('one liar of ten', () => {
 
   it('fills the padding, where no coordinate of the model is: refused', async () => {
     const spec = await specOf(2000);
-    const layout = layoutOf(spec, 10);
+    const layout = layoutOf(spec, 10, MEAN);
     const liar = honest(spec, 10, new Float32Array(2000), 0);
     const x = new Float64Array(layout.padded).fill(50, 2000);
     const [segment] = layout.segments;
@@ -198,7 +201,7 @@ describe('honest updates', () => {
       weight: number,
     ): Promise<number> => {
       const spec = await specOf(dimension, change);
-      return meanNormLimit(spec.encoding, layoutOf(spec, n).segments[0], n, weight) / CLIP;
+      return meanNormLimit(spec.encoding, layoutOf(spec, n, MEAN).segments[0], n, weight) / CLIP;
     };
     expect(await limitOf(200_000, 10, {}, 6000)).toBeLessThan(1.001);
     expect(await limitOf(200_000, 10, { bits: 4 }, 6000)).toBeLessThan(1.02);
@@ -212,7 +215,7 @@ describe('within the bound', () => {
   it('remains: one liar takes the example counts of the others away: their step grows, and the rounding beyond the clip norm', async () => {
     const dimension = 2000;
     const spec = await specOf(dimension);
-    const layout = layoutOf(spec, 10);
+    const layout = layoutOf(spec, 10, MEAN);
     const { padded } = layout;
     const update = vector(dimension, 0.015, 1);
     const others = Array.from({ length: 9 }, (_, i) => honest(spec, 10, update, i));
@@ -239,7 +242,7 @@ describe('within the bound', () => {
   it('remains: a coordinator in league with a liar signs a mean that is too long, each of its blocks within its own bound', async () => {
     const dimension = 20_000;
     const spec = await specOf(dimension);
-    const layout = layoutOf(spec, 10);
+    const layout = layoutOf(spec, 10, MEAN);
     const { blocks, modulusBits } = layout;
     expect(blocks).toBeGreaterThan(3);
     const sumOf = (norm: number): Lanes => {
@@ -267,11 +270,11 @@ describe('within the bound', () => {
           extras: lanes.subarray(layout.padded),
         };
         return codeOf(() =>
-          checkBlock({ ...input, meanExamples: 600, spec, before, after, block, ...own }),
+          checkBlock({ ...input, meanExamples: MEAN, spec, before, after, block, ...own }),
         );
       }).filter((code) => code !== undefined).length;
     const lanes = sumOf(1.5 * CLIP);
-    const input = { spec, n: 10, survivors: 10, before, meanExamples: 600, rotationSeed };
+    const input = { spec, n: 10, survivors: 10, before, meanExamples: MEAN, rotationSeed };
     expect(codeOf(() => finishRound({ ...input, lanes }))).toBe('mean_out_of_range');
     expect(found(lanes)).toBe(0);
     // The bound: the square root of three.

@@ -182,7 +182,11 @@ export const readUpload = async (
   const gate = sealedBoxGate(coordinator.identity);
   const key = await gate.unwrap(body.envelope ?? new Uint8Array(), purpose);
   const packed = await decryptBlob(key, purpose, await coordinator.store.get(body.blob));
-  const layout = layoutOf(spec, attempt!.cohort!.body.members.length);
+  const layout = layoutOf(
+    spec,
+    attempt!.cohort!.body.members.length,
+    attempt!.open.body.meanExamples,
+  );
   return decode(coordinator, unpack(packed, layout.modulusBits, layout.lanes) as Lanes, 1);
 };
 

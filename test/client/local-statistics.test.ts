@@ -116,7 +116,7 @@ describe('what stays', () => {
       frozen: [{ start: 200, end: 217 }],
       local: LOCAL,
     });
-    expect(layoutOf(spec, 4).segments.map(({ name, dimension }) => [name, dimension])).toEqual([
+    expect(layoutOf(spec, 4, 10).segments.map(({ name, dimension }) => [name, dimension])).toEqual([
       ['update', 220],
     ]);
     expect(describeLocal(average)).toBeUndefined();

@@ -52,5 +52,5 @@ it('masked rounds over sites of 5, 20 and 40: the float average, no frozen bit, 
   expect(Math.abs(result.masked - result.float)).toBeLessThan(0.03);
   // Before the first commit nobody knows the sizes.
   expect(result.errors).toHaveLength(3);
-  expect(Math.max(...result.errors.slice(1))).toBeLessThan(0.15);
+  expect(Math.max(...result.errors.slice(1))).toBeLessThan(0.02);
 });

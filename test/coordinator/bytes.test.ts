@@ -5,6 +5,7 @@
 import { beforeEach, expect, it, vi } from 'vitest';
 import { openKeystore } from '../../client/keystore/index.ts';
 import { serve } from '../../coordinator/index.ts';
+import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { leafHashes } from '../../protocol/encoding/leaves.ts';
 import { layoutOf } from '../../protocol/algorithm/round.ts';
 import type * as Bytes from '../../protocol/bytes.ts';
@@ -138,7 +139,7 @@ it('an upload is hashed, written and read no more often than it must be', async 
   const uploads = entries.flatMap(({ record }) => (record.type === 'upload' ? [record] : []));
   expect(uploads).toHaveLength(NAMES.length);
   const before = new Map(digests);
-  const layout = layoutOf(spec, NAMES.length);
+  const layout = layoutOf(spec, NAMES.length, FIRST_MEAN_EXAMPLES);
   const counts = uploads.map(({ body: { blob } }) => {
     const bytes = blobs.files.get(`/blobs/${blob.id.slice(0, 2)}/${blob.id}`) as Uint8Array;
     expect(toHex(sha256(bytes))).toBe(blob.id);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { uploadBytesOf } from '../../protocol/rules/index.ts';
 import { decodeTranscript, attemptRoot } from '../../protocol/records/transcript.ts';
@@ -111,7 +112,7 @@ describe('a run in a journal', () => {
     );
     expect(await second.blobRef('u0')).toMatchObject({
       id: 'u0',
-      size: uploadBytesOf(player.config, 4),
+      size: uploadBytesOf(player.config, 4, FIRST_MEAN_EXAMPLES),
     });
     expect(await committedIn(second)).toBe(1);
     await second.close();

@@ -17,7 +17,7 @@ it('above the weight cap, loss and accuracy are means over the participants as t
   });
   const dimension = 20;
   const seed = new Uint8Array(32);
-  const layout = layoutOf(spec, 3);
+  const layout = layoutOf(spec, 3, 100);
   const fold = createFold(layout);
   // Two participants far above the cap, one below it: weights 100, 100, 50.
   const people = [

@@ -48,6 +48,7 @@ const SIZE = 346;
 const seed = new Uint8Array(32).fill(4);
 const N = 3;
 const EXAMPLES = [10, 20, 30];
+const MEAN = 20;
 
 const specOf = (more: Partial<RunSpecInput> = {}): Promise<RunSpec> =>
   testSpec({
@@ -73,9 +74,9 @@ const trainedBy = (site: number): Float32Array => {
 };
 
 const inputOf = (spec: RunSpec): StepInput => {
-  const encoding = encodingFor(spec, N, 20);
+  const encoding = encodingFor(spec, N, MEAN);
   expect(scaleOf(encoding)).toBe(60);
-  const layout = layoutOf(spec, N);
+  const layout = layoutOf(spec, N, MEAN);
   const fold = createFold(layout);
   const { trainable, statistics } = partsFor(spec);
   for (const [site, examples] of EXAMPLES.entries()) {
@@ -112,14 +113,14 @@ const inputOf = (spec: RunSpec): StepInput => {
     lanes: fold.lanes,
     before,
     rotationSeed: seed,
-    meanExamples: 20,
+    meanExamples: MEAN,
   };
 };
 
 /** The first element that a check of each block finds, -1 where it finds none. */
 const checked = (input: StepInput, after: Float32Array, state: Float32Array): number[] => {
   const { spec, lanes } = input;
-  const layout = layoutOf(spec, N);
+  const layout = layoutOf(spec, N, MEAN);
   return Array.from({ length: blocksOf(spec) }, (_, block) => {
     const leaves = leavesOfCheck(layout, block).map((leaf): Lanes => blockOf(lanes, layout, leaf));
     const extras = lanes.subarray(layout.padded);
@@ -165,7 +166,7 @@ it('a check finds what was moved otherwise: frozen whole, statistics and state a
     return copy;
   };
   expect(checked(input, changed(210), after.state)).toEqual(Array(blocksOf(spec)).fill(210));
-  const [update] = layoutOf(spec, N).segments;
+  const [update] = layoutOf(spec, N, MEAN).segments;
   const found = (differs: readonly number[]): readonly number[] => differs.filter((i) => i !== -1);
   expect(found(checked(input, changed(344), after.state))).toEqual([344]);
   expect(checked(input, changed(344), after.state)[update.blocks]).toBe(344);
@@ -200,7 +201,7 @@ const squares: Strategy = {
 it("a strategy's own vector reaches its step, without weights, and is checked with its block", async () => {
   registerStrategy(squares, new Uint8Array(32).fill(1));
   const spec = await specOf({ strategy: { name: 'squares' } });
-  const layout = layoutOf(spec, N);
+  const layout = layoutOf(spec, N, MEAN);
   const names = layout.segments.map(({ name }) => name);
   expect(names).toEqual(['update', 'statistics', 'strategy/squares']);
   expect(leavesOfCheck(layout, 0)).toEqual([0, layout.segments[2]!.firstBlock]);
@@ -217,14 +218,16 @@ it("a strategy's own vector reaches its step, without weights, and is checked wi
   expect(checked(input, after.weights, after.state)).toEqual(Array(blocksOf(spec)).fill(-1));
   // A liar's lanes in the strategy's segment, each far beyond the clip norm.
   const { firstLane, padded } = layout.segments[2]!;
-  const lanes = input.lanes.slice().fill(1 << 11, firstLane, firstLane + padded);
+  const lanes = input.lanes
+    .slice()
+    .fill(1 << (layout.modulusBits - 1), firstLane, firstLane + padded);
   expect(() => finishRound({ ...input, lanes })).toThrow('a mean of strategy/squares');
 });
 
 it('a variance that a sum takes below 0 is 0', async () => {
   const spec = await specOf();
   const input = inputOf(spec);
-  const layout = layoutOf(spec, N);
+  const layout = layoutOf(spec, N, MEAN);
   const statistics = layout.segments[1]!;
   // A liar's lanes: every coordinate of the segment at -L after the rotation, or what decodes so.
   const { firstLane, padded, modulusBits, level } = statistics;

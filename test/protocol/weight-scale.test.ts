@@ -39,9 +39,9 @@ interface Outcome {
 }
 
 /** One round of the encoding. @param mean what the last commit announced */
-const attempt = (sizes: readonly number[], mean: number, label: string): Outcome => {
+const attempt = (sizes: readonly number[], mean: number, label: string, dimension = D): Outcome => {
   const n = sizes.length;
-  const spec = encodingOf(SPEC, n, mean);
+  const spec = encodingOf(SPEC, n, mean, dimension);
   const layout = ringLayout(spec, n, D);
   const sum = createLanes(layout.lanes, layout.modulusBits);
   const exact = new Float64Array(D);
@@ -80,6 +80,8 @@ describe('relative error of the mean at default settings', () => {
     ['ten of 1000', ten(1000)],
     ['ten of 5, 60 and 1000', ten(5, 60, 1000)],
     ['ten of 50, 500 and 20,000', ten(50, 500, 20_000)],
+    ['ten of 5 beside one of 1000', [...ten(5), 1000]],
+    ['thirty of 5 beside one of 1000', [...ten(5), ...ten(5), ...ten(5), 1000]],
   ])('%s: below 0.05 of an update once sizes were announced', (label, sizes) => {
     const first = attempt(sizes, FIRST_MEAN_EXAMPLES, label);
     const second = attempt(sizes, first.mean, `${label} again`);
@@ -93,6 +95,47 @@ describe('relative error of the mean at default settings', () => {
     expect(second.error * length).toBeLessThan(1.1 * expected);
     // Nobody is clipped: what counts is what is there, up to the cap.
     expect(second.weight).toBe(total);
+  });
+});
+
+describe('the bits of a lane', () => {
+  const bits = (n: number, mean: number, dimension = D, spec = SPEC): number =>
+    ringLayout(encodingOf(spec, n, mean, dimension), n, dimension).modulusBits;
+
+  it('are those that the cohort needs where no site can be far above the mean, else more', () => {
+    expect(bits(10, 600)).toBe(12);
+    expect(bits(10, 1000)).toBe(12);
+    expect(bits(11, 96)).toBe(14);
+    expect(bits(10, 60)).toBe(14);
+    expect(bits(3, 60)).toBe(12);
+    // As far as the ring has room.
+    expect(bits(100, 60)).toBe(16);
+    for (const n of [3, 10, 50, 100])
+      for (const mean of [1, 5, 60, 300, 1000])
+        expect(bits(n, mean)).toBeGreaterThanOrEqual(bits(n, mean + 1));
+  });
+
+  it('are all of the ring for a small model, and those of a given q stay', () => {
+    expect(bits(10, 600, 2 ** 14)).toBe(16);
+    expect(bits(10, 600, 2 ** 14 + 1)).toBe(12);
+    expect(bits(10, 60, 500, { ...SPEC, bits: 8 })).toBe(12);
+    expect(bits(10, 60, D, { ...SPEC, ring: 'ring24' })).toBe(24);
+  });
+
+  it('give a small model an error that does not show', () => {
+    const sizes = [5, 60, 1000];
+    const first = attempt(sizes, FIRST_MEAN_EXAMPLES, 'small', 500);
+    expect(attempt(sizes, first.mean, 'small again', 500).error).toBeLessThan(0.003);
+  });
+
+  it('are the fewest at which no site is cut: one bit less and the error is above 1 %', () => {
+    const sizes = [...ten(5), 1000];
+    const first = attempt(sizes, FIRST_MEAN_EXAMPLES, 'dominant');
+    const second = attempt(sizes, first.mean, 'dominant again');
+    expect(second.error).toBeLessThan(0.05);
+    // In the lanes that the cohort needs at least, the large site counted as 3.4 means.
+    const least = { ...SPEC, modulusBits: 12 };
+    expect(weightScale(least, 11, first.mean)).toBeLessThan(350);
   });
 });
 
@@ -120,10 +163,8 @@ describe('the scale', () => {
     const sizes = [...ten(5).slice(1), 1_000_000];
     const first = attempt(sizes, FIRST_MEAN_EXAMPLES, 'liar');
     const second = attempt(sizes, first.mean, 'liar again');
-    // (9 * 5 + 1000) / 10, however much more it claims.
+    // (9 * 5 + 1000) / 10, however much more it claims; it counts as the cap.
     expect(first.mean).toBe(105);
-    expect(second.weight).toBe(9 * 5 + weightScale(SPEC, 10, 105));
-    // It counts as the factor of the ring times the mean, and not as the cap.
-    expect(second.weight).toBeLessThan(45 + 4 * 105);
+    expect(second.weight).toBe(9 * 5 + SPEC.weightCap);
   });
 });

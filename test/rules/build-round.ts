@@ -206,7 +206,9 @@ export const buildRound = (
     return { spec, run, records, entries };
   }
   const among = masked ? course.sharers : course.members;
-  const size = layoutOf(spec, members.length).byteLength + (masked ? 0 : ENVELOPE_OVERHEAD);
+  const size =
+    layoutOf(spec, members.length, FIRST_MEAN_EXAMPLES).byteLength +
+    (masked ? 0 : ENVELOPE_OVERHEAD);
   const uploads = course.survivors.map((i) =>
     sign(person(i), 'upload', {
       context,
@@ -250,7 +252,10 @@ export const buildRound = (
   const readable = envelopeFor([owner, ...members]);
   sign(cast.coordinator, 'commit', {
     survivors: survivors.body.hash,
-    aggregate: { chunkRoot: h('c'), size: layoutOf(spec, members.length).byteLength },
+    aggregate: {
+      chunkRoot: h('c'),
+      size: layoutOf(spec, members.length, FIRST_MEAN_EXAMPLES).byteLength,
+    },
     bundle: { blob: blobOf('b'), envelope: readable },
     step: {
       strategy: spec.strategy.name,

@@ -545,7 +545,14 @@ it.each([
     const lie = signRecord(as(liar.author), 'upload', run, LAST, {
       ...liar.body,
       blob: { id, sha256, size },
-      chunkRoot: chunkRoot(layoutOf(spec, recordOf(LAST, 'cohort').body.members.length), bytes),
+      chunkRoot: chunkRoot(
+        layoutOf(
+          spec,
+          recordOf(LAST, 'cohort').body.members.length,
+          recordOf(LAST, 'open').body.meanExamples,
+        ),
+        bytes,
+      ),
     });
     const { body } = recordOf(LAST, 'survivors');
     const named = body.uploads.map((hash) => (equalBytes(hash, liar.hash) ? lie.hash : hash));

@@ -37,6 +37,7 @@ const uploadBytes = (player: Player): number =>
   uploadBytesOf(
     player.config,
     attemptOf(player.state)?.members.length || player.config.spec.cohort.size,
+    player.state.meanExamples,
   );
 
 export interface Player {

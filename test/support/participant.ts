@@ -7,7 +7,7 @@ import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { chunkRoot } from '../../protocol/encoding/leaves.ts';
-import { layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
+import { encodingFor, layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { concatBytes, equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
@@ -391,7 +391,7 @@ export class TestParticipant {
         examples: 10,
         metrics: [1.5, 7],
         extras: extrasOf(DEFAULT_METRICS),
-        spec: spec.encoding,
+        spec: encodingFor(spec, n, memory.open.body.meanExamples),
         n,
         rotationSeed: rotationSeed({
           attempt,
@@ -416,7 +416,7 @@ export class TestParticipant {
             sign: pairSign(this.identity.publicKey, author),
           })),
         });
-      const packed = pack(lanes, layoutOf(spec, n).modulusBits);
+      const packed = pack(lanes, layout.modulusBits);
       memory.upload = await this.#put(memory, context, packed, gate, random);
     }
     if (memory.upload === undefined || this.#drops('upload', attempt)) return;
@@ -441,7 +441,11 @@ export class TestParticipant {
       envelope = await gate.wrap(key, purpose, [spec.coordinator, ...spec.auditors]);
     }
     const ref = await store.put(bytes);
-    const layout = layoutOf(spec, memory.cohort?.cohort.members.length ?? 0);
+    const layout = layoutOf(
+      spec,
+      memory.cohort?.cohort.members.length ?? 0,
+      memory.open.body.meanExamples,
+    );
     return this.sign('upload', attempt, {
       context,
       blob: { id: ref.id, sha256: ref.sha256, size: ref.size },

@@ -564,7 +564,11 @@ export class ScriptedCoordinator {
       survivors: attempt.survivors!.body.hash,
       aggregate: {
         chunkRoot: nothing,
-        size: layoutOf(this.spec, attempt.cohort!.body.members.length).byteLength,
+        size: layoutOf(
+          this.spec,
+          attempt.cohort!.body.members.length,
+          attempt.open.body.meanExamples,
+        ).byteLength,
       },
       bundle: {
         blob: { ...blob },
@@ -602,7 +606,11 @@ export class ScriptedCoordinator {
   ): Promise<{ lanes: Lanes; bundle: Omit<UnmaskingBundle, 'sum' | 'keys'> }> {
     const attempt = this.attempt!;
     const { members } = attempt.survivors!.body;
-    const layout = layoutOf(this.spec, attempt.cohort!.body.members.length);
+    const layout = layoutOf(
+      this.spec,
+      attempt.cohort!.body.members.length,
+      attempt.open.body.meanExamples,
+    );
     const fold = createFold(layout);
     const uploads = await this.collect(members, 'upload');
     const leaves: UnmaskingBundle['uploads'] = [];

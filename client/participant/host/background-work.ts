@@ -145,7 +145,8 @@ export const checkCommit = async (
   await compareFreezes(ports, evidence, wait);
   const { commit, cohort } = evidence;
   const n = cohort.body.members.length;
-  const most = maxBundleBytes(layoutOf(spec, n), n);
+  const { meanExamples } = evidence.open.body;
+  const most = maxBundleBytes(layoutOf(spec, n, meanExamples), n);
   const { size } = commit.body.bundle.blob;
   if (size > most)
     throw new Breach('blob_too_large', `expected a bundle of at most ${most} bytes, got ${size}`, [

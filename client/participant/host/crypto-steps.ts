@@ -250,7 +250,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const { checked, masks, before, trained, wrap, signal, open } = input;
   const { attempt } = open;
   const { members, root } = checked.record.body;
-  const whole = layoutOf(spec, members.length).lanes;
+  const whole = layoutOf(spec, members.length, open.body.meanExamples).lanes;
   let done = 0;
   const tell = (more: number): void => {
     done += more;
