@@ -14,6 +14,7 @@ const BENCHES = [
   'journal',
   'round-bytes',
   'training',
+  'zoo',
   'substrate',
 ] as const;
 

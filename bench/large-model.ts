@@ -2,9 +2,9 @@
  * @module Memory of a large model at one participant and at the coordinator: `npx node
  * bench/large-model.ts [million parameters...] [--tfjs]`, default 26 and 100. A process for each
  * size: a trainer takes one step (a plain function, or with `--tfjs` a dense network on wasm); its
- * update is encoded and masked for a cohort of ten, packed, put into a folder, and folded from there.
- * After each part it prints the peak resident set so far, as a ratio to the float32 size of the
- * model, and how often the event loop had a turn. The first line is Node alone.
+ * update is encoded and masked for a cohort of ten, packed, put into a folder, and folded from
+ * there. After each part it prints the peak resident set so far, as a ratio to the float32 size of
+ * the model, and how often the event loop had a turn. The first line is Node alone.
  */
 import { fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

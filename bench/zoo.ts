@@ -2,8 +2,8 @@
  * @module Correctness of training over a zoo of models, as one table: `npx node bench/zoo.ts
  * [--rounds 30] [--only NAME] [--webgpu] [--no-federated]`. For each engine that runs here: the
  * largest difference between its gradients and central differences in float32, as a ratio to the
- * limit of 1e-3. For each model a masked run on local ports over sites of 5, 60 and 1000 examples at
- * default settings, beside FedAvg in floats: accuracies, error of the mean, frozen elements that
+ * limit of 1e-3. For each model a masked run on local ports over sites of 5, 60 and 1000 examples
+ * at default settings, beside FedAvg in floats: accuracies, error of the mean, frozen elements that
  * moved, the least variance. Ends with 1 where a limit does not hold.
  */
 import { mkdtemp } from 'node:fs/promises';

@@ -50,7 +50,14 @@ type SimulationSetting = {
 }[SettingName];
 /** Those that may be missing after the defaults. */
 type Undecided =
-  'targetAccuracy' | 'workers' | 'task' | 'optimizer' | 'weightDecay' | 'clipGradient' | 'statistics' | 'schedule';
+  | 'targetAccuracy'
+  | 'workers'
+  | 'task'
+  | 'optimizer'
+  | 'weightDecay'
+  | 'clipGradient'
+  | 'statistics'
+  | 'schedule';
 
 export type Scenario = Required<
   Omit<Pick<RunSettings, SimulationSetting>, Undecided | 'drops' | 'network' | 'local'>

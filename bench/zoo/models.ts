@@ -102,7 +102,7 @@ export const ZOO: readonly ZooModel[] = [
   named(/depthwise/u, 0.05),
   named(/^lstm/u, 0.2),
   named(/^gru/u, 0.2),
-  named(/^embedding/u, 0.5),
+  named(/^embedding/u, 0.2),
   named(/^layer norm/u, 0.05),
   named(/^transformer/u, 0.05),
 ];
