@@ -18,7 +18,10 @@ export const fullMemory: RunMemory = {
     answered: [[`0x${'ab'.repeat(32)}`, `0x${'cd'.repeat(32)}`]],
     uploaded: [{ attempt: 6, cohort: [`0x${'ab'.repeat(32)}`], threshold: 3 }],
   },
-  past: [filled(21), filled(22)],
+  past: [
+    { model: filled(21), named: [filled(23)] },
+    { model: filled(22), named: [], left: true },
+  ],
   culprits: [`0x${'ef'.repeat(32)}`],
   attempt: {
     attempt: 7,

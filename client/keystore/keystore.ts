@@ -107,12 +107,28 @@ export const MAX_UPLOADED = 64;
 /** Earlier models that are remembered, at most: the oldest is forgotten first. */
 export const MAX_PAST_MODELS = 1024;
 
+const names = v.pipe(v.array(hash), v.maxLength(MAX_ANSWERED));
+
+/**
+ * What remains of an earlier model, which can come again: small models reach a state that they
+ * leave and return to. The names of the sets are enough to answer for the very same ones.
+ */
+const pastSchema = v.strictObject({
+  model: hash,
+  /** Names of the sets answered for. */
+  named: names,
+  /** Uploaded in an attempt that it did not answer for: it takes no part on this model any more. */
+  left: v.optional(v.literal(true)),
+});
+
 /** The set that an update was spent on; see `protocol/rules/one-set.ts`. */
 const spentSchema = v.strictObject({
   /** Hash of the model that the update starts from. */
   model: hash,
   /** The survivor sets answered for, each once, in the order of the answers. */
   answered: v.pipe(v.array(addresses), v.maxLength(MAX_ANSWERED)),
+  /** Names of the sets answered for when this model was the newest before; see `pastSchema`. */
+  named: v.optional(names),
   /** Attempts into which it uploaded and for which it has not answered. */
   uploaded: v.pipe(
     v.array(
@@ -168,9 +184,9 @@ const runSchema = v.strictObject({
    */
   spent: v.optional(spentSchema),
   /**
-   * Hashes of earlier models that it uploaded for, oldest first: it takes no part on them any more.
+   * Earlier models that it uploaded for, oldest first.
    */
-  past: v.optional(v.pipe(v.array(hash), v.maxLength(MAX_PAST_MODELS))),
+  past: v.optional(v.pipe(v.array(pastSchema), v.maxLength(MAX_PAST_MODELS))),
   /** Addresses of members whose breach of the protocol it has verified itself. */
   culprits: v.optional(addresses),
   /**
@@ -182,6 +198,7 @@ const runSchema = v.strictObject({
 /** One participant's memory of one attempt. Holds secrets: never log it. */
 export type StoredAttempt = Readonly<v.InferOutput<typeof roundSchema>>;
 export type SpentMemory = Readonly<v.InferOutput<typeof spentSchema>>;
+export type PastModel = Readonly<v.InferOutput<typeof pastSchema>>;
 /** One participant's memory of one run. Holds secrets: never log it. */
 export type RunMemory = Readonly<v.InferOutput<typeof runSchema>>;
 

@@ -4,7 +4,7 @@
  * (see causes.ts).
  */
 import { reportMetrics } from '../../protocol/algorithm/metrics.ts';
-import { equalBytes, fromHex } from '../../protocol/bytes.ts';
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
 import type { Body } from '../../protocol/records/records.ts';
@@ -12,13 +12,16 @@ import { endRun, isHopeless, pauseAfter, reportedIn, streakAfter } from './abort
 import type { MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { triedBefore, withModel } from './earlier-models.ts';
 import { evidenceOf } from './evidence.ts';
 import { silentAfter } from './draw.ts';
 import { enter } from './phases.ts';
 import { mayBeKnown, triedNow } from './spending.ts';
 import {
   attemptOf,
+  isMasked,
   silentNow,
+  survivorsOf,
   type Committing,
   type Hex,
   type PhaseType,
@@ -172,13 +175,21 @@ export const applyRegistered = (
     .filter(([, { last }]) => last === attempt.attempt)
     .map(([key]) => key);
   const moved = !equalBytes(commit.body.model.hash, commit.body.step.before);
+  const earlier = isMasked(config)
+    ? withModel(state.earlier, toHex(commit.body.step.before), survivorsOf(attempt).toSorted())
+    : state.earlier;
   return {
     state: {
       ...state,
       ...(moved
-        ? { tried: [], sitting: new Set<Hex>(), proofs: [] }
+        ? {
+            tried: triedBefore(earlier, toHex(commit.body.model.hash), attempt.attempt),
+            sitting: new Set<Hex>(),
+            proofs: [],
+          }
         : { tried: triedNow(config, state, attempt) }),
       phase: done ? { type: 'finished', since: now } : { type: 'waiting', since: now, until: now },
+      earlier,
       committed,
       failures: 0,
       streak: undefined,

@@ -40,6 +40,7 @@ import {
   type Codec,
   type Found,
 } from './codec.ts';
+import type { EarlierModels } from './earlier-models.ts';
 import type { Tried } from './spending.ts';
 import type {
   BoundedPhase,
@@ -232,6 +233,7 @@ const state = struct<State>({
       answered: list(hex),
     }),
   ),
+  earlier: struct<EarlierModels>({ sets: list(list(hex)), models: mapOf(whole) }),
   sitting: identities,
   excluded: identities,
   proven: identities,

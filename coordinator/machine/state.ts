@@ -10,6 +10,7 @@ import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
 import { EMPTY_HISTORY, type RunHistory } from '../../protocol/rules/history.ts';
 import type { Draw } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
+import { NO_EARLIER_MODELS, type EarlierModels } from './earlier-models.ts';
 import type { Tried } from './spending.ts';
 
 /** Ed25519 public key, 64 lower-case hex digits. */
@@ -216,6 +217,8 @@ export interface State {
   readonly silent: ReadonlySet<Hex>;
   /** Attempts on the newest model in which members may have been summed. */
   readonly tried: readonly Tried[];
+  /** Models before the newest, which can come again. */
+  readonly earlier: EarlierModels;
   /** Participants that have stated an answer on the newest model and therefore do not take part. */
   readonly sitting: ReadonlySet<Hex>;
   /** Proven to have broken the protocol; not invited again. */
@@ -262,6 +265,7 @@ export const initialState: State = {
   history: EMPTY_HISTORY,
   silent: new Set(),
   tried: [],
+  earlier: NO_EARLIER_MODELS,
   sitting: new Set(),
   excluded: new Set(),
   proven: new Set(),

@@ -68,6 +68,11 @@ export interface OneSetView {
   readonly self: Member;
   /** The sets it has answered for, each once. */
   readonly answered: readonly MemberSet[];
+  /**
+   * Names of sets that it has answered for when this model was the newest before: a model can come
+   * again, and of an earlier one no more than the names is kept.
+   */
+  readonly named?: readonly string[];
   /** Earlier attempts into which it uploaded and for which it did not answer. */
   readonly uploaded: readonly Attempt[];
   /** Members whose breach of the protocol it has verified itself. */
@@ -153,6 +158,18 @@ const list = (members: MemberSet): string => {
   return members.length > 5 ? `${shown} and ${members.length - 5} more` : shown;
 };
 
+/** Whether the set differs from one that is known by its name only, proven culprits aside. */
+const isOther = ({ named = [], culprits }: OneSetView, set: MemberSet): boolean => {
+  if (named.length === 0) return false;
+  const names = namesOf(set, culprits);
+  return named.some((name) => !names.has(name));
+};
+
+const otherThanNamed = (): Refusal => ({
+  reason: 'this participant has answered for another set when this model was the newest before',
+  resume: `${NEW_MODEL}, or an attempt with the very same set`,
+});
+
 /**
  * Before an answering member registers: whether a set that it could answer can come of this attempt
  * at all.
@@ -160,6 +177,8 @@ const list = (members: MemberSet): string => {
  * @returns why it sits out, or undefined
  */
 export const mayRegister = (view: OneSetView, invited: MemberSet): Refusal | undefined => {
+  if (view.policy === 'ledger') return undefined;
+  if (isOther(view, invited)) return otherThanNamed();
   if (view.policy !== 'strict') return undefined;
   const present = new Set(invited);
   const [set] = view.answered;
@@ -212,6 +231,7 @@ const strict = (
 ): Refusal | undefined => {
   const honest = proposed.filter((member) => !view.culprits.has(member));
   if (honest.length < view.minimum) return tooSmall(honest, view.minimum);
+  if (isOther(view, proposed)) return otherThanNamed();
   const other = view.answered.find((set) => !equalBut(set, proposed, view.culprits));
   if (other !== undefined)
     return {
@@ -221,7 +241,11 @@ const strict = (
   const stated = cohort.filter(({ answered }) => answered.length > 0);
   if (stated.length === 0) return undefined;
   // The sets that this participant has answered itself are this one, culprits aside.
-  const names = new Set([...namesOf(proposed, view.culprits), ...view.answered.map(setName)]);
+  const names = new Set([
+    ...namesOf(proposed, view.culprits),
+    ...view.answered.map(setName),
+    ...(view.named ?? []),
+  ]);
   const spent = stated.filter(({ answered }) => !answered.every((name) => names.has(name)));
   return spent.length === 0
     ? undefined
@@ -263,6 +287,14 @@ const publicFamily = (
       reason: `the ledger does not show a set of ${hidden.length} that this participant has answered`,
       resume: `${NEW_MODEL}, or a ledger that shows every set`,
     };
+  const unseen = (view.named ?? []).some(
+    (name) => !family.some(({ survivors }) => setName(survivors) === name),
+  );
+  if (unseen)
+    return {
+      reason: 'the ledger does not show a set that this participant has answered',
+      resume: `${NEW_MODEL}, or a ledger that shows every set`,
+    };
   const alive = family.filter((attempt) => !isDead(attempt, present, view.minimum));
   const sets = [...alive.map(({ survivors }) => survivors), proposed];
   const small = atomsOf(sets, view.culprits).find((atom) => atom.length < view.minimum);
@@ -280,7 +312,8 @@ const consented = (
   proposed: MemberSet,
 ): Refusal | undefined => {
   const refusal = strict(view, cohort, proposed);
-  if (refusal === undefined) return undefined;
+  // Of a set known by its name only, nobody can say what consents would have to cover.
+  if (refusal === undefined || isOther(view, proposed)) return refusal;
   const own = new Set([setName(proposed), ...view.answered.map(setName)]);
   const unknown = cohort.find(({ answered }) => answered.some((name) => !own.has(name)));
   if (unknown !== undefined) return refusal;

@@ -3,7 +3,7 @@
  * what an abort may say. Source: specification of secure aggregation, section 2.0.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
 import { setName } from '../../protocol/rules/one-set.ts';
 import type { Keystore, RunMemory } from '../../client/keystore/index.ts';
@@ -251,7 +251,10 @@ describe('on disk', () => {
       } else {
         expect(next?.body.answered).toBeUndefined();
         expect(checks).toMatchObject([{ commit: 2 }]);
-        expect(after.past).toContainEqual(before.spent?.model);
+        expect(after.past).toContainEqual({
+          model: before.spent?.model,
+          named: [fromHex(setName(members.map(addressOf)))],
+        });
         // The commit that it missed is known now.
         expect(after.commit).toEqual(coordinator.last!.commit.bytes);
       }
@@ -292,7 +295,7 @@ describe('on disk', () => {
     expect(spent?.uploaded).toEqual([{ attempt: 1, cohort: members.map(addressOf), threshold: 4 }]);
   });
 
-  it('a model that was trained on before another one is refused when it comes again', async () => {
+  it('a model that comes again after another one is refused to any other set', async () => {
     const { coordinator, members } = await stage();
     const before = coordinator.weights;
     await coordinator.playRound();
@@ -303,8 +306,9 @@ describe('on disk', () => {
     // The coordinator claims a commit that leads back.
     coordinator.weights = before;
     coordinator.version = 3;
-    await coordinator.open((body) => body, 4);
-    for (const key of members) expect(await refusal(key)).toContain('before another model');
+    const others = members.slice(1);
+    await coordinator.open((body) => ({ ...body, invited: others }), 4);
+    for (const key of others) expect(await refusal(key)).toContain('answered for another set');
   });
 
   it('a proven culprit is remembered, and the set without it is answered', async () => {

@@ -3,13 +3,16 @@
  * run continues to its end.
  */
 import { afterEach, expect, it } from 'vitest';
-import { fastClock, realRun, type RealRun } from '../attacks/real-run.ts';
+import { fastClock, PATIENT, realRun, type RealRun } from '../attacks/real-run.ts';
 
 let run: RealRun;
 afterEach(() => run.stop());
 
 it('rounds whose updates are zero are committed one after the other', async () => {
-  run = await realRun({ rounds: 3, cohort: { size: 4, minimum: 3 } }, { clock: fastClock() });
+  run = await realRun(
+    { rounds: 3, cohort: { size: 4, minimum: 3 }, deadlines: PATIENT },
+    { clock: fastClock() },
+  );
   const update = new Float32Array(20);
   const people = await Promise.all([0, 1, 2, 3].map((i) => run.join(`still ${i}`, { update })));
   await run.committed(3);

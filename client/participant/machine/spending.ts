@@ -29,6 +29,7 @@ import { threshold } from '../../../protocol/secagg/index.ts';
 import {
   MAX_PAST_MODELS,
   MAX_UPLOADED,
+  type PastModel,
   type RunMemory,
   type SpentMemory,
 } from '../../keystore/keystore.ts';
@@ -51,9 +52,33 @@ const refused = ({ reason, resume }: Refusal): FloeError =>
 
 const nothingSpent = (model: Uint8Array): SpentMemory => ({ model, answered: [], uploaded: [] });
 
+/** The model as an earlier one, where it comes again after others. */
+const pastOf = ({ spent, past = [] }: Spendings, model: Uint8Array): PastModel | undefined =>
+  spent !== undefined && equalBytes(spent.model, model)
+    ? undefined
+    : past.find((earlier) => equalBytes(earlier.model, model));
+
 /** What is spent on this model. */
-const spentOn = ({ spent }: Spendings, model: Uint8Array): SpentMemory =>
-  spent !== undefined && equalBytes(spent.model, model) ? spent : nothingSpent(model);
+const spentOn = (memory: Spendings, model: Uint8Array): SpentMemory => {
+  const { spent } = memory;
+  if (spent !== undefined && equalBytes(spent.model, model)) return spent;
+  const earlier = pastOf(memory, model);
+  return earlier === undefined
+    ? nothingSpent(model)
+    : { ...nothingSpent(model), named: earlier.named };
+};
+
+/** Names of all sets that were answered for, each once. */
+const namesOfAnswered = ({ answered, named = [] }: SpentMemory): string[] => [
+  ...new Set([...named.map(toHex), ...answered.map(setName)]),
+];
+
+/** What is kept of a model when another one is the newest. */
+const asPast = (spent: SpentMemory): PastModel => ({
+  model: spent.model,
+  named: namesOfAnswered(spent).slice(-MAX_ANSWERED).map(fromHex),
+  ...(spent.uploaded.length === 0 ? {} : { left: true }),
+});
 
 const viewOf = (
   { spec, run, self }: RunView,
@@ -62,12 +87,13 @@ const viewOf = (
   model: Uint8Array,
   family?: readonly FrozenAttempt[],
 ): OneSetView => {
-  const { answered, uploaded } = spentOn(memory, model);
+  const { answered, uploaded, named = [] } = spentOn(memory, model);
   return {
     policy: answers.policy,
     minimum: spec.cohort.minimum,
     self: addressOf(self),
     answered,
+    named: named.map(toHex),
     uploaded,
     culprits: new Set(memory.culprits),
     ...(family === undefined ? {} : { family }),
@@ -95,7 +121,7 @@ export const checkOwner = (
 
 /** What the Register record states. */
 export const statedNames = (memory: Spendings, model: Uint8Array): Uint8Array[] =>
-  spentOn(memory, model).answered.map((set) => fromHex(setName(set)));
+  namesOfAnswered(spentOn(memory, model)).map(fromHex);
 
 /** Before it registers. @throws FloeError `update_already_spent` */
 export const checkRegister = (
@@ -104,16 +130,14 @@ export const checkRegister = (
   memory: Spendings,
   { model, invited }: SignedRecord<'open'>['body'],
 ): void => {
-  const { past = [], spent } = memory;
-  const isPast =
-    past.some((earlier) => equalBytes(earlier, model.hash)) &&
-    !(spent !== undefined && equalBytes(spent.model, model.hash));
-  if (isPast)
+  if (pastOf(memory, model.hash)?.left === true)
     throw refused({
-      reason: `model ${toHex(model.hash).slice(0, 16)} was trained on before another model`,
+      reason: `model ${toHex(model.hash).slice(0, 16)} was trained on before another model, in an attempt that this participant did not answer for`,
       resume: 'a model that is new to this participant',
     });
-  const { answered, uploaded } = spentOn(memory, model.hash);
+  const spent = spentOn(memory, model.hash);
+  const { uploaded } = spent;
+  const answered = namesOfAnswered(spent);
   if (answered.length >= MAX_ANSWERED || uploaded.length >= MAX_UPLOADED)
     throw refused({
       reason: `this participant took part ${answered.length + uploaded.length} times on this model`,
@@ -133,9 +157,11 @@ export const checkAgain = (
   { model, invited, draw }: SignedRecord<'open'>['body'],
 ): void => {
   if (draw?.again === undefined) return;
-  const { answered, uploaded } = spentOn(memory, model.hash);
+  const spent = spentOn(memory, model.hash);
+  const { answered, uploaded } = spent;
   const known = [...answered, ...uploaded.map(({ cohort }) => cohort)].map((set) => new Set(set));
   const members = invited.map(addressOf);
+  if (namesOfAnswered(spent).includes(setName(members))) return;
   if (known.some((set) => members.every((member) => set.has(member)))) return;
   throw new FloeError(
     'not_drawn',
@@ -215,9 +241,11 @@ export const uploadedIn = (
   ];
   const { spent, past = [] } = memory;
   const isNew = spent !== undefined && !equalBytes(spent.model, model);
+  if (!isNew) return { spent: { ...before, uploaded } };
+  const others = past.filter((earlier) => !equalBytes(earlier.model, model));
   return {
     spent: { ...before, uploaded },
-    ...(isNew ? { past: [...past, spent.model].slice(-MAX_PAST_MODELS) } : {}),
+    past: [...others, asPast(spent)].slice(-MAX_PAST_MODELS),
   };
 };
 
