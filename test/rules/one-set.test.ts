@@ -107,6 +107,47 @@ describe('strict', () => {
   });
 });
 
+describe('a set that is known by its name only, of a model that comes again', () => {
+  const named = [setName(members('abcde'))];
+
+  it('is answered for again, and no other set', () => {
+    for (const policy of ['strict', 'consent'] as const) {
+      const after = view({ policy, named });
+      expect(mayRegister(after, members('abcde'))).toBeUndefined();
+      expect(mayAnswer(after, at('abcde', 'bc', 'abcde'), members('abcde'))).toBeUndefined();
+      expect(mayRegister(after, members('abcd'))?.reason).toContain('answered for another set');
+      expect(mayAnswer(after, at('abcde'), members('abcd'))?.reason).toContain('another set');
+      expect(mayAnswer(after, at('abcdef'), members('abcdef'))?.reason).toContain('another set');
+    }
+  });
+
+  it('is answered for without proven culprits', () => {
+    const after = view({ named, culprits: new Set(['e']) });
+    expect(mayRegister(after, members('abcd'))).toBeUndefined();
+    expect(mayAnswer(after, at('abcd'), members('abcd'))).toBeUndefined();
+    expect(mayAnswer(after, at('abc'), members('abc'))).toBeDefined();
+  });
+
+  it('gets no answer by consent for parts of it: who is in it is not known any more', () => {
+    const consents = members('abcd').map((author) => ({ author, members: members('abcd') }));
+    const after = view({ policy: 'consent', named, consents });
+    expect(mayAnswer(after, at('abcd'), members('abcd'))).toBeDefined();
+  });
+
+  it('is shown by a public ledger, or nothing is answered', () => {
+    const after = view({ policy: 'ledger', named });
+    const family = (survivors: string) => [
+      { attempt: 1, cohort: members(survivors), threshold: 4, survivors: members(survivors) },
+    ];
+    expect(
+      mayAnswer({ ...after, family: family('abcde') }, at('abcde'), members('abcde')),
+    ).toBeUndefined();
+    expect(
+      mayAnswer({ ...after, family: family('abcd') }, at('abcde'), members('abcde'))?.reason,
+    ).toContain('the ledger does not show');
+  });
+});
+
 describe('an upload of an earlier attempt', () => {
   const uploaded = [{ attempt: 1, cohort: members('abcdefghij'), threshold: 7 }];
 
