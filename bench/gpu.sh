@@ -1,6 +1,8 @@
 #!/bin/sh
-# Training on this machine's GPU: the recorded step through WebGPU, compared with PyTorch on the same card. Takes at most ten
-# minutes. Usage: bench/gpu.sh [--quick] [--software]; Node 24 and python3 on the PATH, or named by NODE and PYTHON.
+# Training on this machine's GPU: the recorded step through WebGPU, compared with PyTorch on the
+# same card. Takes at most ten minutes.
+# Usage: bench/gpu.sh [--quick] [--software]
+# NODE, PYTHON: Node 24 and python3, if the PATH does not have them.
 # VULKAN_DEBS: a folder of .deb files with Vulkan's loader, if the system has none.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -23,7 +25,8 @@ done
 passed 'adapters'
 nvidia-smi -L 2>/dev/null
 "$node" --version
-# Where the driver's manifest names a library that does not load without a display, its EGL library does.
+# Where the driver's manifest names a library that does not load without a display, its EGL library
+# does.
 manifest() {
   echo "{\"file_format_version\":\"1.0.0\",\"ICD\":{\"library_path\":\"$1\",\"api_version\":\"1.3.0\"}}" >"$2"
 }

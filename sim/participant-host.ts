@@ -131,8 +131,8 @@ const report = (
 };
 
 /**
- * Logins under way in one thread. Each is sent the specification, which lists every member: those of
- * all participants at once would fill the memory.
+ * Logins under way in one thread. Each is sent the specification, which lists every member: those
+ * of all participants at once would fill the memory.
  */
 const LOGINS = 16;
 

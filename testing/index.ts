@@ -6,7 +6,8 @@
  *
  *     import { describe, expect, it } from 'vitest';
  *     import { blobStoreSuite } from 'floe/testing';
- *     blobStoreSuite({ describe, expect, it }, 'my store', async () => ({ store, corrupt, close }));
+ *     const open = async () => ({ store, corrupt, close });
+ *     blobStoreSuite({ describe, expect, it }, 'my store', open);
  */
 export type { Checks, Expect, RejectionChecks, TestApi } from './api.ts';
 export { accessGateSuite, type AccessGateFixture } from './access-gate.ts';

@@ -36,7 +36,8 @@ const lengthOf = (column: Column): number =>
   column.type === 'number' ? column.values.length : column.codes.length;
 
 /**
- * @throws FloeError `data_malformed` where columns differ in length, a name occurs twice or is empty
+ * @throws FloeError `data_malformed` where columns differ in length, a name occurs twice or is
+ * empty
  */
 export const createTable = (
   columns: readonly Column[],

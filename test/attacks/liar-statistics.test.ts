@@ -1,6 +1,6 @@
 /**
- * @module A liar puts the whole norm of the statistics segment, 4 sqrt(d) units, into one statistic.
- * An honest mean of changes that are cut to 4 units is no longer than 4 in any of them.
+ * @module A liar puts the whole norm of the statistics segment, 4 sqrt(d) units, into one
+ * statistic. An honest mean of changes that are cut to 4 units is no longer than 4 in any of them.
  */
 import { expect, it } from 'vitest';
 import {

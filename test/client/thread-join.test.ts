@@ -1,5 +1,6 @@
 /**
- * `join` with examples trains in a thread of its own; examples that do not fit are named through it.
+ * `join` with examples trains in a thread of its own; examples that do not fit are named through
+ * it.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -20,5 +20,6 @@ const { weights } = await trainer.train({
   learningRate: 0.1,
   seed,
 });
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
+// A worker's port has no origin.
+// oxlint-disable-next-line unicorn/require-post-message-target-origin
 parentPort?.postMessage(weights);

@@ -1,6 +1,7 @@
 /**
- * @module A key server whose answers are no keys: the error has a name of its own, and nothing waits
- * for it. The texts are the SDK's own, asked from its file, since it exports neither class nor name.
+ * @module A key server whose answers are no keys: the error has a name of its own, and nothing
+ * waits for it. The texts are the SDK's own, asked from its file, since it exports neither class
+ * nor name.
  */
 import { describe, expect, it } from 'vitest';
 import { unavailable } from '../../protocol/net/seal/errors.ts';

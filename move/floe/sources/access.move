@@ -32,8 +32,8 @@ public struct Offer has key {
     revoked: Table<ID, bool>,
 }
 
-/// Of whoever owns it; may be given on. Nothing else can be done with it: frozen or shared it would be everybody's, and one
-/// would open all models of its offer to all.
+/// Of whoever owns it; may be given on. Nothing else can be done with it: frozen or shared it would
+/// be everybody's, and one would open all models of its offer to all.
 public struct Pass has key { id: UID, offer: ID }
 
 /// Bound to its owner; ends.

@@ -1,6 +1,7 @@
-/// The names under which Seal keeps keys: [object 32][attempt 8, little endian][role 1][nonce 16], 57 bytes, no more, no less.
-/// The object is the run, so that a model is sealed before anything that opens it is offered. The role says which policy
-/// decides; one key for two audiences is sealed under two names.
+/// The names under which Seal keeps keys: [object 32][attempt 8, little endian][role 1][nonce 16],
+/// 57 bytes, no more, no less. The object is the run, so that a model is sealed before anything
+/// that opens it is offered. The role says which policy decides; one key for two audiences is
+/// sealed under two names.
 module floe::identity;
 
 use sui::bcs;

@@ -1,4 +1,5 @@
-/// Versions of the model, each an immutable object that names its parent, and receipts of those who contributed.
+/// Versions of the model, each an immutable object that names its parent, and receipts of those who
+/// contributed.
 module floe::model;
 
 use floe::run::{Run, RunCap};
@@ -27,7 +28,8 @@ public struct ModelVersion has key {
     model_hash: vector<u8>,
     /// Of what the strategy of the run carries from round to round; empty where it carries nothing.
     state_hash: vector<u8>,
-    /// As it was frozen with the survivors: Merkle root over the records of the uploads that this model is made of.
+    /// As it was frozen with the survivors: Merkle root over the records of the uploads that this
+    /// model is made of.
     data_commitment: vector<u8>,
     metrics: Metrics,
     privacy: Privacy,
@@ -51,8 +53,8 @@ public enum Privacy has copy, drop, store {
 /// Where the encrypted weights are: id on Walrus, hash and length of the ciphertext.
 public struct Blob has copy, drop, store { blob_id: u256, sha256: vector<u8>, size: u64 }
 
-/// Cannot be given away: its owner's update is one of those that the data commitment of the attempt stands for. How much it
-/// weighed nobody knows where updates are masked.
+/// Cannot be given away: its owner's update is one of those that the data commitment of the attempt
+/// stands for. How much it weighed nobody knows where updates are masked.
 public struct Receipt has key {
     id: UID,
     run: ID,
@@ -97,7 +99,8 @@ public fun blob(blob_id: u256, sha256: vector<u8>, size: u64): Blob {
     Blob { blob_id, sha256, size }
 }
 
-/// Publishes the model of an attempt whose survivors are frozen, once. Attempt 0 is the initial model, which nobody trained.
+/// Publishes the model of an attempt whose survivors are frozen, once. Attempt 0 is the initial
+/// model, which nobody trained.
 public fun publish(
     cap: &RunCap,
     run: &mut Run,
@@ -144,7 +147,8 @@ public fun publish(
     id
 }
 
-/// Publishes with plain arguments, for a transaction of one command. `epsilon` none: no differential privacy.
+/// Publishes with plain arguments, for a transaction of one command. `epsilon` none: no
+/// differential privacy.
 entry fun publish_version(
     cap: &RunCap,
     run: &mut Run,
@@ -181,7 +185,8 @@ entry fun publish_version(
     );
 }
 
-/// Gives a survivor of an attempt its receipt, once. What it says is on chain already, so anybody may pay for it.
+/// Gives a survivor of an attempt its receipt, once. What it says is on chain already, so anybody
+/// may pay for it.
 public fun issue_receipt(run: &mut Run, attempt: u64, member: address, ctx: &mut TxContext) {
     floe::run::check_version(run);
     assert!(run.is_survivor(attempt, member), ENotSurvivor);

@@ -1,5 +1,6 @@
-/// Access policies of keys. Seal's servers evaluate these functions on the latest state and hand out a key if none aborts: they
-/// change nothing, cannot be called by other code, and check the name of the key to its last byte.
+/// Access policies of keys. Seal's servers evaluate these functions on the latest state and hand
+/// out a key if none aborts: they change nothing, cannot be called by other code, and check the
+/// name of the key to its last byte.
 module floe::policy;
 
 use floe::access::{Offer, Pass, Subscription};
@@ -27,8 +28,9 @@ entry fun seal_approve_compute(id: vector<u8>, run: &Run, clock: &Clock, ctx: &T
     assert!(run.is_granted(attempt, ctx.sender(), clock.timestamp_ms()), ENoAccess)
 }
 
-/// The bundle of unmasking shares, once the survivors are frozen: the parties that recompute the attempt are the aggregator, the
-/// auditors, the attempt's cohort, and the cohorts that train on the model that the attempt made and check it before.
+/// The bundle of unmasking shares, once the survivors are frozen: the parties that recompute the
+/// attempt are the aggregator, the auditors, the attempt's cohort, and the cohorts that train on
+/// the model that the attempt made and check it before.
 entry fun seal_approve_unmask(id: vector<u8>, run: &Run, ctx: &TxContext) {
     let attempt = named(id, run, identity::unmask());
     let sender = ctx.sender();

@@ -1,5 +1,5 @@
-/// Where a run can be read: after an attempt, its specification and its signed records up to there are one blob, named here once.
-/// A reader with the run's id can verify it without any other party.
+/// Where a run can be read: after an attempt, its specification and its signed records up to there
+/// are one blob, named here once. A reader with the run's id can verify it without any other party.
 module floe::publication;
 
 use floe::model::{Self, Blob};

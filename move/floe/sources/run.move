@@ -1,6 +1,7 @@
-/// The registry of a run: who owns it, who took part in which attempt at a round, who survived it, on which model. A cohort and
-/// its survivors are frozen once; nothing here changes them afterwards or takes them away, so that the attempts on one model are
-/// a list without gaps: an update may be part of one sum only.
+/// The registry of a run: who owns it, who took part in which attempt at a round, who survived it,
+/// on which model. A cohort and its survivors are frozen once; nothing here changes them afterwards
+/// or takes them away, so that the attempts on one model are a list without gaps: an update may be
+/// part of one sum only.
 module floe::run;
 
 use std::string::String;
@@ -18,7 +19,8 @@ const VERSION: u64 = 1;
 const MAX_COHORT: u64 = 255;
 const MAX_LIST: u64 = 256;
 const HASH: u64 = 32;
-/// Bytes of an Ed25519 public key, and the flag of the scheme that Sui puts before it in an address.
+/// Bytes of an Ed25519 public key, and the flag of the scheme that Sui puts before it in an
+/// address.
 const KEY: u64 = 32;
 const ED25519: u8 = 0;
 const BEACON_TAG: vector<u8> = b"floe/chain-beacon/v1";
@@ -65,8 +67,9 @@ public struct Run has key {
     joined: Table<address, u64>,
 }
 
-/// The right to write to a run. It stays with whoever made the run: nobody can hand its coordinator a run that others have
-/// prepared, and a coordinator cannot put away a run, with what is frozen in it, and show another.
+/// The right to write to a run. It stays with whoever made the run: nobody can hand its coordinator
+/// a run that others have prepared, and a coordinator cannot put away a run, with what is frozen in
+/// it, and show another.
 public struct RunCap has key { id: UID, run: ID }
 
 public struct Attempt has store {
@@ -79,7 +82,8 @@ public struct Attempt has store {
     entropy: vector<u8>,
     /// From the chain's randomness, drawn with the freeze, and the entropy.
     beacon: vector<u8>,
-    /// Hash of the newest model at the freeze, which is the one that is trained on; empty where none was published.
+    /// Hash of the newest model at the freeze, which is the one that is trained on; empty where
+    /// none was published.
     model_hash: vector<u8>,
     /// The attempt before this one on a model of this hash.
     previous: Option<u64>,
@@ -95,7 +99,8 @@ public struct Attempt has store {
 /// A compute node may read the models of attempts `first` to `last` until `expires_ms`.
 public struct Grant has copy, drop, store { first: u64, last: u64, expires_ms: u64 }
 
-/// Everybody may read the models of attempts `first` to `last` from `opens_ms` on; there is no way back.
+/// Everybody may read the models of attempts `first` to `last` from `opens_ms` on; there is no way
+/// back.
 public struct TimeLock has copy, drop, store { first: u64, last: u64, opens_ms: u64 }
 
 public struct RunCreated has copy, drop { run: ID, owner: address, spec_hash: vector<u8> }
@@ -172,8 +177,9 @@ entry fun create_and_keep(
     transfer::transfer(cap, ctx.sender())
 }
 
-/// Freezes who takes part in an attempt, by Ed25519 keys, and draws the beacon that its masks are bound to. The cohort stands when
-/// the randomness of the transaction becomes known, and no other code can call this to undo a draw that it does not like.
+/// Freezes who takes part in an attempt, by Ed25519 keys, and draws the beacon that its masks are
+/// bound to. The cohort stands when the randomness of the transaction becomes known, and no other
+/// code can call this to undo a draw that it does not like.
 entry fun freeze_cohort(
     cap: &RunCap,
     run: &mut Run,
@@ -381,7 +387,8 @@ public fun has_joined(run: &Run, attempt: u64, member: address): bool {
     !run.revoked.contains(member) && run.joined.contains(member) && run.joined[member] <= attempt
 }
 
-/// Whether it was in a cohort that trains on the model that this attempt made, and so has to check it before.
+/// Whether it was in a cohort that trains on the model that this attempt made, and so has to check
+/// it before.
 public fun is_successor(run: &Run, attempt: u64, member: address): bool {
     if (run.revoked.contains(member) || !run.models.contains(attempt)) return false;
     let model_hash = run.models[attempt];

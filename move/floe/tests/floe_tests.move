@@ -592,7 +592,8 @@ fun agreed_auditor_is_admitted_after_any_number_of_changes() {
     finish(scenario, clock);
 }
 
-/// Three hundred passes of an offer are revoked, one after the other; the last of them is shown, or one that was not.
+/// Three hundred passes of an offer are revoked, one after the other; the last of them is shown, or
+/// one that was not.
 fun revoke_many(show_revoked: bool) {
     let (mut scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, true);
@@ -661,8 +662,9 @@ fun publish(cap: &RunCap, run: &mut Run, attempt: u64, model_hash: vector<u8>, c
     );
 }
 
-/// Attempts 1, 2 and 4 are on the first model: the first was aborted after its survivors were frozen, the second before. Attempt
-/// 4 commits; 5 is on its result. What an abort leaves stays in the list, and nothing is left out of it.
+/// Attempts 1, 2 and 4 are on the first model: the first was aborted after its survivors were
+/// frozen, the second before. Attempt 4 commits; 5 is on its result. What an abort leaves stays in
+/// the list, and nothing is left out of it.
 #[test]
 fun attempts_on_a_model_are_a_list_without_gaps() {
     let (mut scenario, clock) = start();
@@ -701,7 +703,8 @@ fun attempts_on_an_unmoved_model_are_one_list() {
     finish(scenario, clock);
 }
 
-/// The bundle of attempt 3, which `survivors` of Alice and Bob made, and the cohort of an attempt on its model.
+/// The bundle of attempt 3, which `survivors` of Alice and Bob made, and the cohort of an attempt
+/// on its model.
 fun show_bundle(reader: address, on_its_model: bool, revoked: bool) {
     let (mut scenario, clock) = start();
     let (cap, mut run) = frozen(&scenario, &clock, true);

@@ -6,7 +6,7 @@ import { FloeError, toFloeError } from '../../errors.ts';
 export const malformed = (message: string, cause?: unknown): FloeError =>
   new FloeError('envelope_malformed', message, {}, { cause });
 
-/** What the SDK says of bytes that are no point of the curve: a plain `Error`, known by its text. */
+/** The SDK's text for bytes that are no point of the curve, in a plain `Error`. */
 const NO_POINT = /^Invalid G[12] point$/u;
 
 /**

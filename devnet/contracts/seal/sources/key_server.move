@@ -1,4 +1,5 @@
-/// Registered key servers: where a server answers and under which public key identities are encrypted for it.
+/// Registered key servers: where a server answers and under which public key identities are
+/// encrypted for it.
 module seal::key_server;
 
 use std::string::String;

@@ -1,4 +1,5 @@
-/// Which node holds which shards. Stake on the devnet is kept safe but moves no shards: the devnet decides on those.
+/// Which node holds which shards. Stake on the devnet is kept safe but moves no shards: the devnet
+/// decides on those.
 module walrus::staking;
 
 use sui::balance::Balance;

@@ -1,4 +1,5 @@
-/// One storage node as the chain knows it. The object's id is the node's id; the devnet writes these objects.
+/// One storage node as the chain knows it. The object's id is the node's id; the devnet writes
+/// these objects.
 module walrus::staking_pool;
 
 use std::string::String;

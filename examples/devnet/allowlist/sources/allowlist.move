@@ -1,4 +1,5 @@
-/// A list of readers. Whoever is on it may have the keys of everything encrypted under the list's id.
+/// A list of readers. Whoever is on it may have the keys of everything encrypted under the list's
+/// id.
 module allowlist::allowlist;
 
 use sui::event;

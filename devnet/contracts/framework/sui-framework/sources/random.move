@@ -24,7 +24,8 @@ module sui::versioned {
     }
 }
 
-/// The chain's randomness, at 0x8. The chain itself renews it before every transaction that reads it.
+/// The chain's randomness, at 0x8. The chain itself renews it before every transaction that reads
+/// it.
 module sui::random {
     use std::bcs;
     use sui::hmac::hmac_sha3_256;
@@ -61,7 +62,8 @@ module sui::random {
         RandomGenerator { seed, counter: 0, buffer: vector[] }
     }
 
-    /// Whole blocks come straight from the stream; what is left over is taken from the end of the buffer.
+    /// Whole blocks come straight from the stream; what is left over is taken from the end of the
+    /// buffer.
     public fun generate_bytes(g: &mut RandomGenerator, num_of_bytes: u16): vector<u8> {
         let mut bytes = vector[];
         (num_of_bytes / BLOCK).do!(|_| bytes.append(next_block(g)));
