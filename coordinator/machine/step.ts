@@ -5,10 +5,10 @@
  * no round stalls. After Bonawitz et al. 2017, protocol of figure 4.
  *
  * waiting -> opening -> register -> freezing-cohort -> [share ->] upload -> freezing-survivors
- *     -> [consistency -> unmask ->] finishing -> registering -> waiting | finished      (any ->
- * abort -> waiting)
+ *     -> [consistency -> unmask ->] finishing -> registering -> waiting | finished
  *
- * The bracketed phases are those of a masked run.
+ * Any phase may lead to abort, and abort leads to waiting. Only masked runs have the phases in
+ * brackets.
  */
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';

@@ -1,9 +1,8 @@
 /**
  * @module A complaint: a receiver whose entry does not open or does not match proves it to
  * everybody, before any upload counts. It reveals half of the keys that the entry was made for;
- * everybody compares it with Register, opens the entry that the accused signed, and sees which member
- * lied.
- * The attempt then ends.
+ * everybody compares it with Register, opens the entry that the accused signed, and sees which
+ * member lied. The attempt then ends.
  *
  * `sealed`: the shares do not open; the ML-KEM seed of the sealing keys is revealed, and what their
  * X25519 half and that of the accused agree on, with a proof (shown-point.ts). `pair`: the wrapped

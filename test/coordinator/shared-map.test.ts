@@ -1,6 +1,6 @@
 /**
- * @module Many logins: what one costs does not grow with those that came before, and the versions of
- * the map of participants stay what they were.
+ * @module Many logins: what one costs does not grow with those that came before, and the versions
+ * of the map of participants stay what they were.
  */
 import { describe, expect, it, vi } from 'vitest';
 import { withoutShared, withShared } from '../../coordinator/machine/shared-map.ts';

@@ -1,8 +1,8 @@
 /**
- * @module FedProx (Li et al. 2020, "Federated Optimization in Heterogeneous Networks", algorithm 2):
- * FedAvg whose participants minimise their own loss plus mu/2 ||w - w_t||^2, where w_t is the model
- * that the round starts from. The term keeps the updates of unlike sites nearer to each other. The
- * server's step is FedAvg's; mu 0 is FedAvg to the bit.
+ * @module FedProx (Li et al. 2020, "Federated Optimization in Heterogeneous Networks", algorithm
+ * 2): FedAvg whose participants minimise their own loss plus mu/2 ||w - w_t||^2, where w_t is the
+ * model that the round starts from. The term keeps the updates of unlike sites nearer to each
+ * other. The server's step is FedAvg's; mu 0 is FedAvg to the bit.
  */
 import { fedAvg } from '../fedavg/index.ts';
 import type { Strategy } from '../strategy.ts';
