@@ -12,7 +12,7 @@ import {
 export interface Limits {
   /** Bytes of one frame of a participant that has logged in. */
   readonly frameBytes: number;
-  /** Bytes that a connection may send until it has logged in, all together. */
+  /** Bytes in total that a connection may send until it has logged in. */
   readonly loginBytes: number;
   /** Frames a session may send each second on average, and at once. */
   readonly framesPerSecond: number;
@@ -23,27 +23,27 @@ export interface Limits {
   /** Pings of a peer that are answered each second on average, and at once. */
   readonly pingsPerSecond: number;
   readonly pingBurst: number;
-  /** Parts that one WebSocket message may come in. */
+  /** Fragments of one WebSocket message. */
   readonly fragments: number;
-  /** Bytes of messages whose end has not come, of all connections together. */
+  /** Bytes of incomplete messages, of all connections together. */
   readonly unfinishedBytes: number;
-  /** Milliseconds after which the end of a message must have come. */
+  /** Milliseconds within which a message must be complete. */
   readonly messageTimeoutMs: number;
-  /** Open sessions, and how many of them may not have logged in yet. */
+  /** Open sessions, and the number of them without a login. */
   readonly connections: number;
   readonly pendingLogins: number;
   /** Milliseconds a connection has to log in. */
   readonly loginTimeoutMs: number;
   /**
-   * Milliseconds that a connection stays open after it was refused, so that the peer can read why.
+   * Milliseconds that a refused connection stays open, so that the peer can read the reason.
    */
   readonly lingerMs: number;
   /** New connections of one address, of HTTP and WebSocket: each second on average, and at once. */
   readonly acceptsPerSecond: number;
   readonly acceptBurst: number;
   /**
-   * Open connections of one address, and of all addresses, HTTP included; beyond these the oldest
-   * without a login gives way.
+   * Open connections of one address, and of all addresses, HTTP included. Beyond these limits the
+   * coordinator closes the oldest connection without a login.
    */
   readonly socketsPerAddress: number;
   readonly sockets: number;
@@ -60,7 +60,7 @@ export interface Limits {
   readonly requestsPerMinute: number;
   readonly transcriptsPerMinute: number;
   readonly blobRequestsPerMinute: number;
-  /** Answers that are sent at once, and milliseconds that a reader may leave one unread. */
+  /** Answers sent at the same time, and milliseconds that a reader may leave one unread. */
   readonly openTranscripts: number;
   readonly openBlobs: number;
   readonly answerTimeoutMs: number;
@@ -70,16 +70,14 @@ export interface Limits {
   readonly blobsPerMinute: number;
   readonly blobsAtOnce: number;
   /**
-   * Lines that the log has of connections that have not logged in, each second on average, and at
-   * once.
+   * Log lines about connections without a login, each second on average, and at once.
    */
   readonly logLinesPerSecond: number;
   readonly logLineBurst: number;
-  /** Milliseconds between WebSocket pings; who misses one is dead at the next. */
+  /** Milliseconds between WebSocket pings; a peer that misses one is closed at the next. */
   readonly heartbeatMs: number;
   /**
-   * Milliseconds between two looks at what blobs are paid for and what coins are left, on a
-   * network.
+   * Milliseconds between two checks of paid storage and remaining coins, on a network.
    */
   readonly upkeepMs: number;
 }

@@ -23,7 +23,7 @@ export const WIRE = {
     'either',
     false,
     'The peer uses another version of the protocol. This side has read nothing except the version.',
-    'Upgrade the side in the message to the version of the other one.',
+    'Upgrade the side named in the message, so that both run the same version of Floe.',
   ),
   login_refused: entry(
     'wire',

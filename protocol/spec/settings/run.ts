@@ -39,7 +39,7 @@ export const RUN_SETTINGS = {
     max: 100,
     simulated: '1',
     otherwise: { coordinator: 'random', fork: 'random' },
-    help: 'text that all random choices of a simulation derive from; a real run derives its id from it, for tests only',
+    help: 'text that determines all random choices of a simulation; in a real run it determines the id only, for tests',
     commands: EVERY_RUN,
   },
   model: {
@@ -56,7 +56,7 @@ export const RUN_SETTINGS = {
     type: 'integer',
     min: 1,
     max: 1_000_000,
-    help: 'features of an example; the models mlp-2nn and cnn are those of MNIST without it',
+    help: 'features of an example; without it the models mlp-2nn and cnn take MNIST images',
     commands: ['coordinator', 'cost'],
   },
   shape: {
@@ -64,7 +64,7 @@ export const RUN_SETTINGS = {
     type: 'text',
     max: 40,
     placeholder: '<sizes>',
-    help: 'instead of inputs: the shape of an example, such as 32x32x3 for the model cnn',
+    help: 'shape of an example, instead of inputs, such as 32x32x3 for the model cnn',
     commands: ['coordinator', 'cost'],
   },
   classes: {
@@ -72,14 +72,14 @@ export const RUN_SETTINGS = {
     type: 'integer',
     min: 1,
     max: 100_000,
-    help: 'classes or labels; of regression the values to predict (otherwise 1)',
+    help: 'number of classes or labels; for regression, of values to predict (1 if omitted)',
     commands: ['coordinator', 'cost'],
   },
   from: {
     area: 'run',
     type: 'file',
     otherwise: 'drawn from a public seed',
-    help: 'begin with the weights of this safetensors file, such as floe pull writes',
+    help: 'start with the weights in this safetensors file, such as one that floe pull wrote',
     commands: ['coordinator'],
   },
 } as const satisfies SettingsTable;

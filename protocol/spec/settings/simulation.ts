@@ -31,7 +31,7 @@ export const SIMULATION_SETTINGS = {
           min: 1,
           max: 1000,
           default: 2,
-          help: 'shards of sorted labels that a participant holds',
+          help: 'shards of sorted labels for each participant',
         },
       },
       dirichlet: {
@@ -39,7 +39,7 @@ export const SIMULATION_SETTINGS = {
           type: 'number',
           above: 0,
           max: 1e6,
-          help: 'concentration of the label fractions: small is skewed, large is even',
+          help: 'concentration of the label fractions: small values are skewed, large ones even',
         },
       },
     },
@@ -62,7 +62,7 @@ export const SIMULATION_SETTINGS = {
     area: 'simulation',
     type: 'boolean',
     default: false,
-    help: 'train the same model on all the data in one place too, to compare with',
+    help: 'also train the same model on all the data in one place, for comparison',
     commands: ['sim'],
   },
   targetAccuracy: {
@@ -78,7 +78,7 @@ export const SIMULATION_SETTINGS = {
     type: 'choice',
     choices: BACKENDS,
     default: 'auto',
-    help: 'where training runs: auto rounds alike on every machine and after a restart, fastest times the engines that run here',
+    help: 'training engine: auto rounds identically on every machine and after a restart, fastest measures the engines of this machine and takes the fastest',
     commands: ['sim', 'join'],
   },
   workers: {

@@ -33,7 +33,7 @@ export const TIMEOUT_SETTINGS = {
   uploadDeadline: {
     ...phase,
     default: 1800,
-    help: 'most time for training and upload',
+    help: 'longest time for training and upload',
     spec: 'deadlines.upload',
   },
   uploadFactor: {
@@ -42,14 +42,14 @@ export const TIMEOUT_SETTINGS = {
     min: 1,
     max: 1000,
     default: 4,
-    help: 'times the median upload time, for the other participants once a quorum has uploaded',
+    help: 'multiple of the median upload time that the other participants have once a quorum has uploaded',
     spec: 'deadlines.uploadFactor',
     commands: EVERY_RUN,
   },
   uploadFloor: {
     ...phase,
     default: 30,
-    help: 'least time for training and upload, however fast the quorum was',
+    help: 'shortest time for training and upload, even if the quorum was faster',
     spec: 'deadlines.uploadFloor',
   },
   consistencyDeadline: {
@@ -71,7 +71,7 @@ export const TIMEOUT_SETTINGS = {
     default: 30,
     // The clock of a simulation leaps over it.
     simulated: 1,
-    help: 'time that a participant has to reconnect after its connection is lost, in every phase',
+    help: 'time for a participant to reconnect after its connection is lost, in every phase',
     spec: 'deadlines.grace',
   },
 } as const satisfies SettingsTable;
