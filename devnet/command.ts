@@ -1,7 +1,7 @@
 /**
- * @module The command that runs a devnet until it is interrupted: its flags, and its body.
- * `floe-devnet` is this and nothing else; another program can mount it as its own command,
- * with its own packages.
+ * @module The command that runs a devnet until it is interrupted: its flags and its body.
+ * `floe-devnet` consists of this command; another program can mount it as its own command, with its
+ * own packages.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, type Command } from 'commander';
@@ -55,15 +55,21 @@ export const withDevnetOptions = (command: Command): Command => {
     command.option(flags, description, wholeNumber(min, max), fallback);
   command
     .option('--config-out <file>', 'write the network configuration here once it is ready')
-    .option('--seed <text>', 'keys and ids follow from it', '1');
+    .option('--seed <text>', 'seed of all keys and ids', '1');
   option('--nodes <n>', 'storage nodes', MIN_NODES, MAX_SHARDS, 13);
-  option('--shards-per-node <n>', 'more shards hold larger blobs', 1, MAX_SHARDS, 4);
+  option(
+    '--shards-per-node <n>',
+    'shards of each storage node; more shards hold larger blobs',
+    1,
+    MAX_SHARDS,
+    4,
+  );
   option('--key-servers <n>', 'Seal key servers', 1, MAX_KEY_SERVERS, 3);
-  option('--threshold <n>', 'key servers that suffice', 1, MAX_KEY_SERVERS, 2);
+  option('--threshold <n>', 'key servers needed to open a key', 1, MAX_KEY_SERVERS, 2);
   return command
     .option(
       '--port <first>',
-      'ports in a row from here (default: any free ones)',
+      'first of consecutive ports (default: any free ports)',
       wholeNumber(1, 65_535),
     )
     .option('--full-checks', 'check every sliver against its metadata before confirming')
@@ -76,7 +82,7 @@ export const withDevnetOptions = (command: Command): Command => {
     )
     .option(
       '--fault <json>',
-      'switch a fault on, e.g. {"type":"nodeDown","node":3}; repeatable',
+      'enable a fault, such as {"type":"nodeDown","node":3}; repeatable',
       collect,
       [],
     );

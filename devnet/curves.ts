@@ -1,8 +1,8 @@
 /**
- * @module BLS12-381 where the library's general formulas cost most: points that are known to lie in
- * the group are encoded without proving it again, a random multiple in G1 is taken with the curve's
- * endomorphism (Gallant, Lambert, Vanstone, CRYPTO 2001), many multiples of one point share a
- * table. Nothing here is constant-time: keys of a devnet guard nothing.
+ * @module Faster BLS12-381 for the cases in which the library's general formulas are slow. Points
+ * known to be in the group are encoded without a second proof, a random multiple in G1 uses the
+ * curve's endomorphism (Gallant, Lambert, Vanstone, CRYPTO 2001), and many multiples of one point
+ * share a table. Nothing here is constant-time, because keys of a devnet protect no assets.
  */
 import { randomBytes } from 'node:crypto';
 import { bls12_381 } from '@noble/curves/bls12-381.js';

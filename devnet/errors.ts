@@ -4,21 +4,21 @@
  */
 
 const CODES = {
-  option_invalid: 'Correct the option that the message names.',
+  option_invalid: 'Correct the option in the message.',
   fault_invalid: 'Correct the fault command; the README of floe-devnet lists all of them.',
-  snapshot_invalid: 'Give another folder, or delete this one and start anew.',
-  argument_invalid: 'Correct the argument that the message names.',
+  snapshot_invalid: 'Choose another folder, or delete this one and start again.',
+  argument_invalid: 'Correct the argument in the message.',
   module_malformed: 'Compile the Move package again.',
-  compile_failed: 'Correct the Move sources as the compiler says.',
-  package_missing: 'Give the folder that holds Move.toml; dependencies must be on this machine.',
+  compile_failed: 'Correct the Move sources; the message contains the compiler output.',
+  package_missing: 'Give the folder with Move.toml. Its dependencies must be on this machine.',
   compiler_missing: 'Install the compiler: npm install @zktx.io/sui-move-builder',
-  internal: 'This is a fault of the devnet: please report it with the message.',
+  internal: 'This is a fault of the devnet. Report it with the message.',
 } as const;
 
 export type DevnetErrorCode = keyof typeof CODES;
 
 /**
- * What every function of this package throws, besides errors of sockets and files.
+ * The error of every function of this package, apart from errors of sockets and files.
  *
  * @example throw new DevnetError('option_invalid', `expected at least 4 nodes, got ${nodes}`);
  */
@@ -31,7 +31,7 @@ export class DevnetError extends Error {
     this.code = code;
   }
 
-  /** What the user can do about it. */
+  /** The action for the user. */
   get remedy(): string {
     return CODES[this.code];
   }

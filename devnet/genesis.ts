@@ -1,7 +1,6 @@
 /**
- * @module What is on the chain before anyone comes: the framework and the contracts of Walrus and
- * Seal at fixed ids, all SUI and all WAL in the faucet's hands, and the packages that the options
- * name.
+ * @module The initial contents of the chain: the framework and the contracts of Walrus and Seal at
+ * fixed ids, all SUI and all WAL in the faucet's account, and the packages of the options.
  */
 import { normalizeStructTag } from '@mysten/sui/utils';
 import type { Transaction } from '@mysten/sui/transactions';

@@ -1,8 +1,8 @@
 /**
- * @module The devnet's HTTP servers: loopback only, bounded bodies, CORS for browsers, a gate
- * through which faults are switched on, and a stop that leaves no socket behind. Keep-alive is
- * longer than any client's idle time, because a busy process that closes a pooled connection shows
- * up in the SDKs as "fetch failed".
+ * @module The devnet's HTTP servers: loopback only, bounded bodies, CORS for browsers, a gate that
+ * applies faults, and a stop that closes every socket. The keep-alive time is longer than any
+ * client's idle time, because the SDKs report "fetch failed" if a busy process closes a pooled
+ * connection.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';

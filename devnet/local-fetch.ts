@@ -1,7 +1,7 @@
 /**
- * @module `fetch` for the devnet's own clients (relay, publisher, aggregator): what goes to a
- * server of the same process goes straight to its handler, behind the same gate, so that faults are
- * met as over a socket, without the cost of one.
+ * @module `fetch` for the devnet's own clients (relay, publisher, aggregator). A request to a
+ * server of the same process goes directly to its handler, behind the same gate: the same faults
+ * apply as over a socket, without its cost.
  */
 import type { RunningServer } from './http.ts';
 

@@ -1,6 +1,6 @@
 /**
- * @module A bounded memory: what was used longest ago goes first. The newest stays even if it alone
- * weighs more than the limit.
+ * @module A bounded cache that removes the least recently used entries first. The newest entry
+ * stays even if it alone exceeds the limit.
  */
 export class Lru<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly weight: number }>();

@@ -1,6 +1,6 @@
 /**
- * @module One thing at a time: transactions of one signer conflict on its gas coin, so each signer
- * of the devnet has a queue.
+ * @module Runs one task at a time: transactions of one signer conflict on its gas coin, so each
+ * signer of the devnet has a queue.
  */
 
 /** Runs tasks in the order they are given, each after the one before has ended, whichever way. */
@@ -9,7 +9,7 @@ export class TaskQueue {
 
   run<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task, task);
-    // The failure belongs to whoever asked; the next task starts all the same.
+    // The caller of the failed task gets the error; the next task starts anyway.
     this.#last = result.then(
       () => undefined,
       () => undefined,

@@ -1,6 +1,6 @@
 /**
- * @module Everything that is random in a devnet, derived from its seed, so that two devnets with
- * one seed are alike. Keys of a devnet guard nothing: anyone with the seed can derive them.
+ * @module All randomness of a devnet, derived from its seed, so two devnets with one seed are
+ * identical. Keys of a devnet protect no assets: anyone with the seed can derive them.
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';

@@ -1,7 +1,7 @@
 /**
- * @module Wallet and session signatures. Ed25519 goes through the system's library, which accepts
- * less than the chain does (RFC 8032 without cofactor, against ZIP 215): what it accepts stands,
- * what it refuses is decided by the slow, exact check.
+ * @module Wallet and session signatures. Ed25519 uses the system's library, which accepts less than
+ * the chain does (RFC 8032 without cofactor, against ZIP 215). A signature that it accepts is
+ * valid; a signature that it refuses goes to the slow, exact check.
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { bcs } from '@mysten/sui/bcs';

@@ -1,6 +1,6 @@
 /**
- * @module Puts a devnet together: the chain from its seed or from a snapshot, then the servers,
- * then what is published at the start.
+ * @module Starts a devnet: the chain from its seed or from a snapshot, then the servers, then the
+ * packages to publish.
  */
 import { Chain } from './chain/chain.ts';
 import { grpcWebHandler } from './chain/grpc-web.ts';

@@ -1,6 +1,6 @@
 /**
- * @module What is compared with a transaction before it runs: signatures, validity, gas. A refusal
- * leaves no trace.
+ * @module The checks of a transaction before it runs: signatures, validity, gas. A refused
+ * transaction changes nothing.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';

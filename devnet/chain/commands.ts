@@ -1,6 +1,6 @@
 /**
- * @module The commands of a programmable transaction, run one after the other on the places of one
- * Move session; results without `drop` must be used up in the end.
+ * @module The commands of a programmable transaction, executed in order on the places of one Move
+ * session. Results without `drop` must be used up at the end.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';

@@ -1,6 +1,6 @@
 /**
- * @module Transactions that are tried and not kept: what `simulateTransaction` answers, with
- * missing inputs and gas filled in, and how key servers ask a policy.
+ * @module Executes transactions without keeping their effects: for `simulateTransaction`, which
+ * fills in missing inputs and gas, and for key servers that evaluate a policy.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';

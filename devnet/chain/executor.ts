@@ -1,8 +1,8 @@
 /**
- * @module One transaction against one state: gas coins are smashed into the first, the commands run
- * in a Move session, and what the session did becomes new object versions. The state itself is not
- * touched; the caller applies the change or, for a simulation, forgets it. A failure discards
- * everything except gas and the version bump of the inputs.
+ * @module Executes one transaction against one state: gas coins are smashed into the first, the
+ * commands run in a Move session, and the effects of the session become new object versions. The
+ * state itself does not change: the caller applies the result or, for a simulation, drops it. A
+ * failure discards everything except gas and the version bump of the inputs.
  */
 import { toBase58 } from '@mysten/bcs';
 import type { GrpcTypes } from '@mysten/sui/grpc';

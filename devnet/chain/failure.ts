@@ -1,7 +1,7 @@
 /**
- * @module Why a transaction was executed and failed (it still pays gas), as gRPC's
- * `ExecutionError`. A transaction that is refused before execution is a `GrpcError` instead and
- * leaves no trace.
+ * @module The reason of a transaction that was executed and failed (it still pays gas), as gRPC's
+ * `ExecutionError`. A transaction that is refused before execution gives a `GrpcError` instead and
+ * changes nothing.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import type { MoveFailure } from '../move/types.ts';

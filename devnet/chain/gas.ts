@@ -1,8 +1,8 @@
 /**
- * @module What a transaction costs, in MIST: computation in buckets of 1000 units at the gas price,
- * storage by bytes, and a rebate of 99 % of what the replaced versions had paid. The shape is Sui's
- * (so budgets, rebates and gas smashing behave as there); the unit is the interpreter's step, so
- * amounts are close to a real network's but not equal.
+ * @module The cost of a transaction, in MIST: computation in buckets of 1000 units at the gas
+ * price, storage by bytes, and a rebate of 99 % of the storage paid for the replaced versions. The
+ * scheme is Sui's, so budgets, rebates and gas smashing behave in the same way. The unit is the
+ * interpreter's step, so amounts are close to a real network's and not equal to them.
  */
 
 /** MIST for a byte of storage: 76 MIST a unit, 100 units a byte. */

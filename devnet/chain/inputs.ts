@@ -1,7 +1,7 @@
 /**
- * @module The inputs of a transaction. What an input is (owned, shared, immutable, to be received)
- * is read from the stored object and never from the request; a request that claims otherwise, or
- * names another version, digest or owner, is refused before anything runs.
+ * @module The inputs of a transaction. The stored object determines the kind of an input (owned,
+ * shared, immutable, to be received), never the request. A request that claims another kind,
+ * version, digest or owner is refused before anything runs.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';

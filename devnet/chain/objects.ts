@@ -1,7 +1,7 @@
 /**
- * @module What the chain stores: versioned objects with an owner, their digests and ids, and a view
- * of all of them with an index by owner. Ids and dynamic field ids follow Sui's derivations; object
- * digests only have to be unique, since no SDK recomputes them.
+ * @module The store of the chain: versioned objects with an owner, their digests and ids, and a
+ * view of all of them with an index by owner. Ids and dynamic field ids follow Sui's derivations.
+ * Object digests only have to be unique, because no SDK recomputes them.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
 import { concatBytes, hexToBytes, bytesToHex } from '@noble/hashes/utils.js';

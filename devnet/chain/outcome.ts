@@ -1,6 +1,6 @@
 /**
- * @module What a transaction writes, before versions, digests and storage prices are known: of its
- * commands when they succeed, or of its inputs alone when they fail.
+ * @module The writes of a transaction, before versions, digests and storage prices are known: those
+ * of its commands after a success, those of its inputs alone after a failure.
  */
 import {
   ABILITY,

@@ -1,7 +1,7 @@
 /**
- * @module Where the arguments of commands stand: pure bytes, objects, results of earlier commands,
- * the gas coin; and what may be done with each. Pure bytes only stand for primitive types, a value
- * is taken once, what is only read is never written.
+ * @module The locations of command arguments: pure bytes, objects, results of earlier commands, the
+ * gas coin; and the allowed uses of each. Pure bytes are for primitive types only, a value is taken
+ * once, and a read-only place is never written.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';

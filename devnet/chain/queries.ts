@@ -1,6 +1,6 @@
 /**
  * @module Lists of transactions and events: filters in disjunctive normal form, cursors, both
- * orders; the answer is the frames of a stream that ends with the reason why it ends.
+ * orders. The answer is the frames of a stream; the last frame states the reason of its end.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { normalizeSuiAddress } from '@mysten/sui/utils';

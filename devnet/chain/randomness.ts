@@ -1,8 +1,8 @@
 /**
  * @module The chain's randomness, the shared object 0x8 (`sui::random`). It is renewed before every
- * transaction that reads it, so that a simulation, which sees the value before, foretells nothing.
- * Its value is a field of a child object, as on Sui, and follows from the seed and the
- * transaction's place in the order.
+ * transaction that reads it, so a simulation, which sees the earlier value, predicts nothing. Its
+ * value is a field of a child object, as on Sui, and follows from the seed and the transaction's
+ * place in the order.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { deriveDynamicFieldID, normalizeSuiAddress } from '@mysten/sui/utils';

@@ -1,7 +1,6 @@
 /**
- * @module A signed transaction's BCS bytes turned into the gRPC form, which is the one form that
- * the rest of the chain reads: an executed transaction arrives as BCS, a simulated one as gRPC with
- * inputs still to be resolved.
+ * @module Converts a signed transaction's BCS bytes to the gRPC form, which the rest of the chain
+ * reads: an executed transaction arrives as BCS, a simulated one as gRPC with unresolved inputs.
  */
 import { bcs } from '@mysten/sui/bcs';
 import { GrpcTypes } from '@mysten/sui/grpc';

@@ -1,7 +1,7 @@
 /**
- * @module Integers of Move: nothing wraps. Overflow, underflow, division by zero, a shift by the
- * width or more and a cast that does not fit stop the call. Up to 32 bits they are numbers, above
- * bigints.
+ * @module Integers of Move, which never wrap. Overflow, underflow, division by zero, a shift by the
+ * width or more and a cast out of range stop the call. Integers up to 32 bits are numbers, wider
+ * ones bigints.
  */
 import type { Slot } from './code.ts';
 import { type Fault, fault } from './fault.ts';

@@ -1,7 +1,7 @@
 /**
- * @module BCS <-> values of the machine, by type. Decoding is strict (canonical lengths, 0/1
- * booleans, UTF-8 for strings, nothing left over); both directions refuse what is larger or deeper
- * than the limits.
+ * @module Converts values of the machine to and from BCS, by type. Decoding is strict (canonical
+ * lengths, 0/1 booleans, UTF-8 for strings, no trailing bytes). Both directions refuse values
+ * beyond the limits of size and depth.
  */
 import { fault } from './fault.ts';
 import { type MoveType, type TypeTable, tagOf } from './typing.ts';

@@ -1,6 +1,6 @@
 /**
- * @module One function body while it is checked: its operand stack in types, and what the rules of
- * the instructions ask of it.
+ * @module One function body during its check: the types on its operand stack, and the requirements
+ * of the instructions.
  */
 import type { FunctionRef, LoadedFunction, Step } from './code.ts';
 import { fault } from './fault.ts';

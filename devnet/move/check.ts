@@ -1,9 +1,9 @@
 /**
- * @module Type checker of function bodies. As in Move's own verifier the operand stack is empty
- * between basic blocks and locals have declared types, so one pass in code order decides the type
- * of every operand: it refuses ill-typed code, checks abilities, and writes the integer widths into
- * the instructions that the machine runs. Not here: the analysis of borrows and of moved locals
- * (the machine checks the latter while it runs).
+ * @module The type checker of function bodies. As in Move's own verifier, the operand stack is
+ * empty between basic blocks and locals have declared types, so one pass in code order determines
+ * the type of every operand. It refuses ill-typed code, checks abilities, and writes the integer
+ * widths into the instructions that the machine runs. It does not analyse borrows and moved locals;
+ * the machine checks moved locals at run time.
  */
 import { Body, VECTOR_LITERAL, type Rules, type Signature, type StepDraft } from './check-body.ts';
 import { STRUCTURE_RULES } from './check-structures.ts';

@@ -1,6 +1,6 @@
 /**
- * @module What the machine runs: functions after linking, their instructions with types resolved
- * and integer widths filled in (the binary's `Add` does not say of what; the type checker knows).
+ * @module The code that the machine runs: functions after linking, their instructions with resolved
+ * types and integer widths. The binary's `Add` does not state its type; the type checker adds it.
  */
 import type { CompiledModule } from './module.ts';
 import type { Ref } from './values.ts';

@@ -1,8 +1,8 @@
 /**
  * @module Compiles Move packages offline with `@zktx.io/sui-move-builder` (an optional peer: the
  * compiler of Sui 1.71.1 as wasm) against the framework text in `contracts/framework`, and runs
- * their unit tests in its Move VM. Packages that name Sui's own repository as a dependency, or none
- * at all, get this framework.
+ * their unit tests in its Move VM. Packages that depend on Sui's own repository, or on nothing, get
+ * this framework.
  */
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -102,8 +102,7 @@ export const compilePackage = async (files: PackageFiles): Promise<CompiledPacka
   const { MovePackageFetcher, dumpMovePackage } = await builder();
   const fetcher = await offlineFetcher(MovePackageFetcher);
   const result = await dumpMovePackage({ files: { ...files }, fetcher, silenceWarnings: true });
-  if ('error' in result)
-    throw new DevnetError('compile_failed', `the Move compiler says: ${result.error}`);
+  if ('error' in result) throw new DevnetError('compile_failed', `Move compiler: ${result.error}`);
   return {
     modules: result.modules,
     dependencies: result.dependencies,
@@ -117,7 +116,7 @@ export const testPackage = async (files: PackageFiles): Promise<MoveTestReport> 
   const fetcher = await offlineFetcher(MovePackageFetcher);
   const result = await testMovePackage({ files: { ...files }, fetcher, silenceWarnings: true });
   if ('error' in result)
-    throw new DevnetError('compile_failed', `the Move test runner says: ${result.error}`);
+    throw new DevnetError('compile_failed', `Move test runner: ${result.error}`);
   return result;
 };
 
@@ -144,8 +143,7 @@ export const buildFramework = async (): Promise<CompiledFramework> => {
     for (const [path, text] of Object.entries(sources))
       if (path.endsWith('.move')) files[path.replace('sources/', `sources/${part}_`)] = text;
   const result = await dumpMovePackage({ files, fetcher, silenceWarnings: true });
-  if ('error' in result)
-    throw new DevnetError('compile_failed', `the Move compiler says: ${result.error}`);
+  if ('error' in result) throw new DevnetError('compile_failed', `Move compiler: ${result.error}`);
   const { readModule } = await import('./binary.ts');
   const at = (id: string): string[] =>
     result.modules.filter((base64) => {

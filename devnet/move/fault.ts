@@ -1,5 +1,5 @@
 /**
- * @module How execution stops early inside the interpreter: a `Fault` carries the public
+ * @module An early stop of execution inside the interpreter. A `Fault` carries the public
  * `MoveFailure` up to the session, which turns it into a result. It never leaves this folder.
  */
 import type { MoveFailure } from './types.ts';

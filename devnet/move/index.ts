@@ -1,6 +1,6 @@
 /**
- * @module The devnet's Move interpreter: what the chain builds on. Compiling is apart, in
- * `compile.ts`, for it needs a development dependency.
+ * @module The devnet's Move interpreter, as the chain uses it. The compiler is separate, in
+ * `compile.ts`, because it needs a development dependency.
  */
 export * from './types.ts';
 export {

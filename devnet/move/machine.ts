@@ -1,5 +1,5 @@
 /**
- * @module The stack machine: runs checked code within a gas and depth limit. Integers wrap nowhere:
+ * @module The stack machine: runs checked code within limits of gas and depth. Integers never wrap:
  * overflow, division by zero, a shift or cast out of range stop the call, as in the Move VM.
  */
 import type { LoadedFunction, Slot, Step } from './code.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The objects of one transaction as the code sees them: ids made and deleted, owners given,
- * children loaded and written, events. Everything is kept here until the session is asked for its
+ * @module The objects of one transaction as its code sees them: ids made and deleted, owners
+ * assigned, children loaded and written, events. All of it stays here until the session reads its
  * effects.
  */
 import { blake2b } from '@noble/hashes/blake2.js';

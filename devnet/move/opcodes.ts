@@ -1,6 +1,7 @@
 /**
- * @module Instruction numbers of the Move binary format and the operand each one carries. Global
- * storage (`move_to`, `borrow_global`, ...) is left out: Sui forbids it, so the reader refuses it.
+ * @module Instruction numbers of the Move binary format and the operand of each. Global storage
+ * (`move_to`, `borrow_global`, ...) is missing because Sui forbids it; the reader refuses these
+ * instructions.
  */
 
 export const OP = {

@@ -1,6 +1,6 @@
 /**
  * @module Operands on the machine's stack, each of the kind that an instruction expects. Checked
- * code never misses one.
+ * code always finds them.
  */
 import type { Slot } from './code.ts';
 import { VECTOR, fault } from './fault.ts';

@@ -1,7 +1,7 @@
 /**
- * @module The packages of one machine: published from bytes, checked, linked, found by storage id;
- * upgrades keep the original id in their bytecode and their types. A package that fails a check
- * leaves nothing behind.
+ * @module The packages of one machine: published from bytes, checked, linked, found by storage id.
+ * Upgrades keep the original id in their bytecode and their types. A package that fails a check is
+ * not kept.
  */
 import { DevnetError } from '../errors.ts';
 import { readModule, selfAddressOffset } from './binary.ts';

@@ -1,7 +1,7 @@
 /**
- * @module What Sui asks of a module beyond Move: objects start with their `UID`, storage functions
- * and events only for a module's own types, witnesses never made by hand, the shape of `init`.
- * Sources: the rules that Sui documents for publishing.
+ * @module Sui's requirements on a module beyond Move: objects start with their `UID`, storage
+ * functions and events take only a module's own types, code never makes witnesses, `init` has a
+ * fixed shape. Source: Sui's documentation of publishing.
  */
 import type { LoadedFunction, LoadedModule } from './code.ts';
 import { type Linker, isDatatype, pointee } from './linker.ts';
@@ -53,8 +53,8 @@ const checkCalls = (linker: Linker, module: LoadedModule, fn: LoadedFunction): v
       type.datatype.module === module.name;
     if (!own)
       throw linker.fail(
-        `${fn.name} calls ${callee.module}::${callee.name} for ${type === undefined ? 'nothing' : tagOf(type)}, ` +
-          'which only the module of that type may',
+        `${fn.name} calls ${callee.module}::${callee.name} for ${type === undefined ? 'nothing' : tagOf(type)}; ` +
+          'only the module of that type may call it',
       );
   }
 };

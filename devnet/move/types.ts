@@ -1,9 +1,8 @@
 /**
- * @module The public interface of the Move interpreter: what a chain passes in (packages, objects,
- * transaction context, limits) and what comes back (cells, effects, events, failures). The
- * interpreter itself keeps no chain state: a `MoveSession` is one transaction, reads objects
- * through `ObjectReader` and collects its writes, so that throwing the session away is the
- * rollback.
+ * @module The public interface of the Move interpreter: the inputs from a chain (packages, objects,
+ * transaction context, limits) and the results (cells, effects, events, failures). The interpreter
+ * keeps no chain state. A `MoveSession` is one transaction, reads objects through `ObjectReader`
+ * and collects its writes; dropping the session is the rollback.
  */
 
 /** `0x` and 64 lower-case hex digits. */

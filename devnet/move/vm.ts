@@ -1,6 +1,6 @@
 /**
- * @module The Move virtual machine as the devnet uses it: packages, types, and sessions to run
- * transactions in. See `types.ts` for the contract.
+ * @module The Move virtual machine as the devnet uses it: packages, types, and sessions that run
+ * transactions. `types.ts` has the contract.
  */
 import { DevnetError } from '../errors.ts';
 import { decode, encode } from './bcs.ts';

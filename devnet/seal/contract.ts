@@ -1,6 +1,6 @@
 /**
- * @module The key servers as the chain knows them: a shared KeyServer object each, with its address
- * and public key in a dynamic field named by the version (layouts of `move/devnet/seal`).
+ * @module The key servers on the chain: a shared KeyServer object each, with its address and public
+ * key in a dynamic field named by the version (layouts of `contracts/seal`).
  */
 import { bcs } from '@mysten/sui/bcs';
 import { deriveDynamicFieldID } from '@mysten/sui/utils';

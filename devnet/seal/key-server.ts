@@ -1,7 +1,7 @@
 /**
- * @module A Seal key server in open mode: one master key, any package. It hands out the key of an
- * identity when the package's own `seal_approve*` runs through for the caller on the latest state
- * of the chain.
+ * @module A Seal key server in open mode: one master key, any package. It returns the key of an
+ * identity if the package's own `seal_approve*` succeeds for the caller on the latest state of the
+ * chain.
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { toBase64 } from '@mysten/sui/utils';
@@ -47,7 +47,7 @@ export interface KeyServerOptions {
 
 /** User secret keys that a server keeps: each follows from its master key and the identity. */
 const MAX_USER_KEYS = 1_024;
-/** The client hung up before the answer; nobody reads this. */
+/** The client hung up before the answer, so this is never read. */
 const GONE: HttpReply = { status: 499 };
 
 const headers = { [VERSION_HEADER]: SERVER_VERSION };

@@ -1,5 +1,5 @@
 /**
- * @module What a key server checks before it asks the policy: the shape of the request and of its
+ * @module A key server's checks before it evaluates the policy: the shape of the request and of its
  * programmable transaction, the session's certificate (time, wallet signature) and the session's
  * signature over the request.
  */

@@ -1,8 +1,8 @@
 /**
- * @module What the key servers of one process need to know only once of a request that goes to all
- * of them: the client's one-time key as a point, checked, and how many of them have answered it.
- * Once as many have as the threshold asks for, a client usually hangs up; the others wait for that
- * a moment before they do work that nobody reads.
+ * @module Data that the key servers of one process share about a request sent to all of them: the
+ * client's one-time key as a checked point, and the number of servers that have answered it. A
+ * client usually hangs up once the threshold has answered, so the other servers wait for a moment
+ * before they compute.
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { toBase64 } from '@mysten/sui/utils';

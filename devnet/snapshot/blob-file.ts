@@ -1,7 +1,7 @@
 /**
- * @module One blob of the storage nodes as a file: the blob itself once, which node holds which
- * slivers, and the bytes of those slivers that do not follow from it. Length of the header (u32,
- * little-endian), header (JSON), then the bytes that it names.
+ * @module One blob of the storage nodes as a file: the blob itself once, the slivers of each node,
+ * and the bytes of those slivers that do not follow from the blob. Layout: length of the header
+ * (u32, little-endian), header (JSON), then the bytes that it names.
  */
 import * as v from 'valibot';
 import { DevnetError } from '../errors.ts';

@@ -173,7 +173,7 @@ export class SnapshotFolder {
     if (chainId !== chain.chainId)
       throw new DevnetError(
         'snapshot_invalid',
-        `${this.path} is of another seed than the one it names: chain ${chainId}, not ${chain.chainId}`,
+        `${this.path} does not match the seed in its manifest: expected chain ${chain.chainId}, got ${chainId}`,
       );
     const history = await this.#read(TRANSACTIONS, transactions);
     const executed = decodeTransactions(history);
@@ -311,7 +311,10 @@ export class SnapshotFolder {
       throw new DevnetError('snapshot_invalid', `${path} is missing`, { cause: error });
     }
     if (contentOf(content).sha256 !== sha256)
-      throw new DevnetError('snapshot_invalid', `${path} is damaged: its SHA-256 is another`);
+      throw new DevnetError(
+        'snapshot_invalid',
+        `${path} is damaged: its SHA-256 differs from the manifest`,
+      );
     return content;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * @module A chain as bytes: its objects, packages and clock as they stand, and its history,
- * transaction after transaction.
+ * @module A chain as bytes: its objects, packages and clock, and its history, transaction by
+ * transaction.
  */
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { GrpcTypes } from '@mysten/sui/grpc';

@@ -1,7 +1,7 @@
 /**
- * @module The aggregator: reads blobs, and files of quilts, for whoever speaks plain HTTP. A blob
- * id is its content, so what was read once is kept in a bounded cache, and readers of one blob at
- * one time share one read: as behind the caches that public aggregators stand behind.
+ * @module The aggregator: reads blobs, and files of quilts, for clients of plain HTTP. The id of a
+ * blob follows from its content, so a bounded cache keeps the blobs read, and concurrent readers of
+ * one blob share one read, like behind the caches of public aggregators.
  */
 import type { WalrusClient, WalrusFile } from '@mysten/walrus';
 import type { HttpHandler, HttpReply, RunningServer } from '../http.ts';

@@ -1,6 +1,6 @@
 /**
- * @module A certificate from the confirmations of storage nodes, checked as one: the aggregate of
- * all signatures over one message costs one verification instead of one for each node.
+ * @module A certificate from the confirmations of storage nodes. The aggregate of all signatures
+ * over one message needs one verification instead of one for each node.
  */
 import { bls12381_min_pk_aggregate, bls12381_min_pk_verify_aggregate } from '@mysten/walrus-wasm';
 import { fromBase64, toBase64 } from '@mysten/sui/utils';

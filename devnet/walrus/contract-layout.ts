@@ -1,7 +1,7 @@
 /**
  * @module BCS layouts of the Walrus objects that clients read, as in the Move sources in
- * `move/devnet/walrus`: the system, the staking state, a pool. Names and order of the fields are
- * the contract's.
+ * `contracts/walrus`: the system, the staking state, a pool. Names and order of the fields are the
+ * contract's.
  */
 import { bcs, type BcsType } from '@mysten/sui/bcs';
 

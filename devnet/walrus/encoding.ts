@@ -1,5 +1,5 @@
 /**
- * @module RedStuff encoding of whole blobs by Walrus's own library, and the way back that needs no
+ * @module RedStuff encoding of whole blobs by Walrus's own library, and a decoding without a
  * decoder: the code is systematic, so the first K1 primary slivers are the rows of the blob.
  */
 import { BlobEncoder } from '@mysten/walrus-wasm';

@@ -1,7 +1,7 @@
 /**
- * @module Walrus by the numbers and bytes: how many symbols, which shard holds what, how sliver and
- * metadata bytes are laid out, and how the blob id follows from the metadata (RedStuff with
- * Reed-Solomon codes, encoding type 1).
+ * @module The numbers and byte layouts of Walrus: the number of symbols, the shard of each sliver,
+ * the layout of slivers and metadata, and the blob id, which follows from the metadata (RedStuff
+ * with Reed-Solomon codes, encoding type 1).
  */
 import { bcs } from '@mysten/sui/bcs';
 import { fromBase64, toBase64 } from '@mysten/sui/utils';

@@ -1,9 +1,9 @@
 /**
- * @module Quilts: many small files in one Walrus blob. The Walrus SDK encodes them; this reads one
- * file out of the bytes of a whole quilt, which the aggregator has in its cache. Layout (QuiltV1):
- * the bytes are a matrix of symbols, K1 rows by K2 columns; a patch fills columns from top to
- * bottom with version u8, length u32, mask u8, an identifier with its u16 length, tags with their
- * u16 length where the mask says so, and the contents.
+ * @module Quilts: many small files in one Walrus blob. The Walrus SDK encodes them; this file reads
+ * one file from the bytes of a whole quilt, which the aggregator has in its cache. Layout
+ * (QuiltV1): the bytes are a matrix of symbols, K1 rows by K2 columns. A patch fills columns from
+ * top to bottom with version u8, length u32, mask u8, an identifier with its u16 length, tags with
+ * their u16 length if the mask has them, and the contents.
  */
 import { formatBlobId, parseBlobId, sourceSymbols } from './layout.ts';
 

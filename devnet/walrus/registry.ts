@@ -1,6 +1,6 @@
 /**
- * @module What the storage nodes know of the chain: which blobs are registered and certified, until
- * which epoch, by which transaction. It follows the events of the Walrus package, as real nodes do.
+ * @module The storage nodes' view of the chain: the registered and certified blobs, their end
+ * epochs and their transactions. It follows the events of the Walrus package, like real nodes.
  */
 import { bcs } from '@mysten/sui/bcs';
 import type { Chain, TransactionRecord } from '../chain/chain.ts';

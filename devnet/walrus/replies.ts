@@ -1,6 +1,6 @@
 /**
- * @module What the HTTP services in front of the Walrus client share: how its errors become
- * replies, and one retry after an epoch has changed.
+ * @module Common code of the HTTP services in front of the Walrus client: converts its errors to
+ * replies, and retries once after a change of epoch.
  */
 import {
   BlobNotCertifiedError,

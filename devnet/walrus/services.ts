@@ -1,6 +1,6 @@
 /**
- * @module The upload relay and the publisher: HTTP in front of the real `WalrusClient`, as their
- * public counterparts are in front of the Rust client.
+ * @module The upload relay and the publisher: HTTP in front of the real `WalrusClient`. Their
+ * public counterparts use the Rust client.
  */
 import type { Signer } from '@mysten/sui/cryptography';
 import type { SuiGrpcClient } from '@mysten/sui/grpc';
@@ -164,7 +164,7 @@ export const publisherHandler = (options: {
     transaction.transferObjects([transaction.object(objectId)], recipient);
     const result = await signer.signAndExecuteTransaction({ transaction, client: suiClient });
     if (result.$kind !== 'Transaction')
-      throw new DevnetError('internal', `the blob object ${objectId} could not be given away`);
+      throw new DevnetError('internal', `the blob object ${objectId} could not be transferred`);
   };
   const store = async (
     blob: Uint8Array,

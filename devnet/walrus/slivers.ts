@@ -1,8 +1,8 @@
 /**
- * @module Full verification of slivers without a Reed-Solomon decoder of our own: RedStuff works
- * row by row and column by column, so slivers of one axis are packed as rows (columns) of a blob of
- * their own, that blob is encoded, and the hashes of the packed slivers must come out as the
- * metadata says. One encoding checks up to K1 primary or K2 secondary slivers.
+ * @module Full verification of slivers without a Reed-Solomon decoder. RedStuff works row by row
+ * and column by column, so the slivers of one axis become the rows (columns) of a new blob. After
+ * its encoding, the hashes of the packed slivers must equal those in the metadata. One encoding
+ * checks up to K1 primary or K2 secondary slivers.
  */
 import { encodeBlob, type EncodedHashes } from './encoding.ts';
 import { sourceSymbols, type Metadata, type SliverAxis } from './layout.ts';

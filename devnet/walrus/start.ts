@@ -1,6 +1,6 @@
 /**
- * @module Starts the servers of Walrus: the storage nodes, and before them upload relay, publisher
- * and aggregator, which use the Walrus SDK as any client does, without sockets.
+ * @module Starts the servers of Walrus: the storage nodes, and in front of them upload relay,
+ * publisher and aggregator, which use the Walrus SDK like any client, without sockets.
  */
 import type { Ed25519Keypair } from '@mysten/sui/keypairs/ed25519';
 import { SuiGrpcClient } from '@mysten/sui/grpc';

@@ -1,8 +1,8 @@
 /**
- * @module A storage node's HTTP interface: metadata, slivers, confirmations, status. What can be
- * checked without decoding is always checked (the metadata gives the blob id; length, index, symbol
- * size and shard of a sliver fit); with `sliverChecks: 'full'` every sliver is compared with the
- * metadata before the node signs that it stores them.
+ * @module A storage node's HTTP interface: metadata, slivers, confirmations, status. Checks that
+ * need no decoding always run (the metadata gives the blob id; length, index, symbol size and shard
+ * of a sliver match). With `sliverChecks: 'full'` every sliver is also compared with the metadata
+ * before the node signs that it stores them.
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { toBase64 } from '@mysten/sui/utils';

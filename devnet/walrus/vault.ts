@@ -1,8 +1,8 @@
 /**
- * @module What the storage nodes of one process keep together. Encoded, a blob is 4.4 times its
- * size; but slivers that are as the code makes them follow from the blob, so the blob is kept once,
- * and the slivers of recent blobs in a bounded cache. That a sliver is such a one is established by
- * comparing it with what the encoder gives; any other is kept as it came.
+ * @module The common store of the storage nodes of one process. An encoded blob is 4.4 times its
+ * size, but slivers made by the code follow from the blob: the store keeps the blob once, and the
+ * slivers of recent blobs in a bounded cache. A comparison with the encoder's output establishes
+ * that a sliver follows from the blob; any other sliver is kept as received.
  */
 import { DevnetError } from '../errors.ts';
 import { Lru } from '../lru.ts';
@@ -267,7 +267,10 @@ export class BlobVault {
   #encode(blobId: string, source: Uint8Array): EncodedBlob {
     const { blobId: found, encoded } = encodeBlob(source, this.shards);
     if (found !== blobId)
-      throw new DevnetError('snapshot_invalid', `expected blob ${blobId}, its bytes are ${found}`);
+      throw new DevnetError(
+        'snapshot_invalid',
+        `expected blob ${blobId}, got the bytes of ${found}`,
+      );
     this.offer(blobId, encoded);
     return encoded;
   }

@@ -1,6 +1,6 @@
 /**
  * @module The table of native functions, by `0x<short id>::module::function`. A package that
- * declares a native function which is not here cannot be published.
+ * declares a native function missing from this table cannot be published.
  */
 import { fault } from '../fault.ts';
 import type { Native } from '../machine.ts';

@@ -1,5 +1,6 @@
 /**
- * @module What a native function is: the transaction it may use and typed access to its arguments.
+ * @module The interface of a native function: the transaction it may use and typed access to its
+ * arguments.
  */
 import type { Slot } from '../code.ts';
 import { fault } from '../fault.ts';
