@@ -2,6 +2,7 @@
  * @module The compliance suite of the BlobStore port: every implementation runs it.
  */
 import type { TestApi } from './api.ts';
+import { withFixtures } from './fixture.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import { sha256 } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -21,14 +22,7 @@ export const blobStoreSuite = (
 ): void => {
   describe(`BlobStore: ${name}`, () => {
     const bytes = seededRandom(new Uint8Array(32))(300_000);
-    const withFixture = (run: (fixture: BlobStoreFixture) => Promise<void>) => async () => {
-      const fixture = await open();
-      try {
-        await run(fixture);
-      } finally {
-        await fixture.close?.();
-      }
-    };
+    const withFixture = withFixtures(open);
 
     it(
       'gives back what was put, under its hash and size',

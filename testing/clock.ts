@@ -4,6 +4,7 @@
 import { FloeError } from '../protocol/errors.ts';
 import { sleep, type Clock } from '../protocol/ports/clock.ts';
 import type { TestApi } from './api.ts';
+import { withFixtures } from './fixture.ts';
 
 export interface ClockFixture {
   readonly clock: Clock;
@@ -18,14 +19,7 @@ export const clockSuite = (
   open: () => Promise<ClockFixture>,
 ): void => {
   describe(`Clock: ${name}`, () => {
-    const withFixture = (run: (fixture: ClockFixture) => Promise<void>) => async () => {
-      const fixture = await open();
-      try {
-        await run(fixture);
-      } finally {
-        await fixture.close?.();
-      }
-    };
+    const withFixture = withFixtures(open);
 
     it(
       'calls once after a duration, and not before',

@@ -3,6 +3,7 @@
  */
 import type { Connection } from '../protocol/wire/connection.ts';
 import type { TestApi } from './api.ts';
+import { withFixtures } from './fixture.ts';
 
 export interface ConnectionFixture {
   readonly near: Connection;
@@ -51,15 +52,14 @@ export const connectionSuite = (
   open: () => Promise<ConnectionFixture>,
 ): void => {
   describe(`Connection: ${name}`, () => {
-    const withFixture = (run: (fixture: ConnectionFixture) => Promise<void>) => async () => {
+    const withFixture = withFixtures(async () => {
       const fixture = await open();
-      try {
-        await run(fixture);
-      } finally {
+      const close = async (): Promise<void> => {
         fixture.near.close(NORMAL, 'the test is over');
         await fixture.close?.();
-      }
-    };
+      };
+      return { ...fixture, close };
+    });
 
     it(
       'carries frames both ways, whole and in order',

@@ -3,6 +3,7 @@
  */
 import type { Disk } from '../protocol/ports/disk.ts';
 import type { TestApi } from './api.ts';
+import { withFixtures } from './fixture.ts';
 
 export interface DiskFixture {
   readonly disk: Disk;
@@ -17,14 +18,9 @@ export const diskSuite = (
   open: () => Promise<DiskFixture>,
 ): void => {
   describe(`Disk: ${name}`, () => {
-    const withFixture = (run: (disk: Disk, folder: string) => Promise<void>) => async () => {
-      const { disk, folder, close } = await open();
-      try {
-        await run(disk, folder);
-      } finally {
-        await close?.();
-      }
-    };
+    const withDisk = withFixtures(open);
+    const withFixture = (run: (disk: Disk, folder: string) => Promise<void>) =>
+      withDisk(({ disk, folder }) => run(disk, folder));
     const bytes = (value: number, length = 5): Uint8Array => new Uint8Array(length).fill(value);
 
     it(

@@ -3,6 +3,7 @@
  * the events in it, the transcript is served as it is stored, what is erased is gone.
  */
 import type { TestApi } from './api.ts';
+import { withFixtures } from './fixture.ts';
 import { concatBytes, equalBytes, sha256, utf8 } from '../protocol/bytes.ts';
 import { recordHash } from '../protocol/records/records.ts';
 import { encodeStored, ENTRY_PREFIX } from '../protocol/records/transcript.ts';
@@ -70,14 +71,7 @@ export const journalSuite = (
   name: string,
   open: () => Promise<JournalFixture>,
 ): void => {
-  const withFixture = (body: (fixture: JournalFixture) => Promise<void>) => async () => {
-    const fixture = await open();
-    try {
-      await body(fixture);
-    } finally {
-      await fixture.close();
-    }
-  };
+  const withFixture = withFixtures(open);
 
   describe(`Journal: ${name}`, () => {
     it(

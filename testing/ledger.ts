@@ -3,6 +3,7 @@
  */
 import { base64url } from '../protocol/wire/base64url.ts';
 import type { TestApi } from './api.ts';
+import { withFixtures } from './fixture.ts';
 import { sha256, utf8 } from '../protocol/bytes.ts';
 import type { Ledger } from '../protocol/ports/ledger.ts';
 
@@ -35,14 +36,7 @@ export const ledgerSuite = (
     const model = { run, attempt: 1, modelHash: h('model'), blob, transcriptRoot: h('t') };
     const other = { ...blob, id: base64url(h('b2')) };
     const frozen = expect.objectContaining({ code: 'already_frozen' });
-    const withFixture = (body: (fixture: LedgerFixture) => Promise<void>) => async () => {
-      const fixture = await open();
-      try {
-        await body(fixture);
-      } finally {
-        await fixture.close();
-      }
-    };
+    const withFixture = withFixtures(open);
 
     it(
       'holds nothing at first',

@@ -9,83 +9,32 @@ import { featureLength } from '../data/dataset.ts';
 import { type LocalRule, PLAIN_SGD } from '../optimizer.ts';
 import type { RandomStream } from '../random.ts';
 import { compileOnnx } from '../recorded/onnx/compile.ts';
-import {
-  type OnnxReplay,
-  type OnnxRuntime,
-  type OnnxSession,
-  createOnnxSession,
-} from '../recorded/onnx/session.ts';
-import { type Plan, planOf } from '../recorded/plan.ts';
-import { record } from '../recorded/record.ts';
-import { type Backend, switchBackend } from './backends.ts';
+import { type OnnxReplay, type OnnxRuntime, createOnnxSession } from '../recorded/onnx/session.ts';
+import type { Plan } from '../recorded/plan.ts';
+import type { Backend } from './backends.ts';
 import { drawsOf } from './draws.ts';
 import { type Batch, type Engine, type EpochsRequest, gather } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
 import { NO_SCORE, type Score, addScores, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
+import { isSameRule, planRecorder } from './record-plan.ts';
+import { type Prepare, cacheReplays } from './replay-cache.ts';
 import { sizeOf, wholeWeights } from './whole-weights.ts';
 
 /** Milliseconds for which one call may hold the event loop, where more than one step fits. */
 const STRETCH_MS = 100;
 /** Features of the steps of one call: 16 MB. */
 const MOST_FLOATS = 1 << 22;
-/** Sizes of batches whose graphs stay loaded. */
-const MOST_REPLAYS = 8;
-
-interface Planned {
-  readonly plan: Plan;
-  readonly compiled: ReturnType<typeof compileOnnx>;
-}
-
 interface Prepared {
   readonly plan: Plan;
   readonly replay: OnnxReplay;
 }
 
-/** Gives the graph for batches of this size, to train or to evaluate. */
-type Prepare = (size: number, training: boolean) => Promise<Prepared>;
-
-interface Replays {
-  readonly prepare: Prepare;
-  dispose(): void;
-}
-
-/** Graphs by size of batch, loaded when they are first needed. */
-const createReplays = (
-  session: OnnxSession,
-  planned: (size: number, training: boolean) => Planned,
-): Replays => {
-  const prepared = new Map<string, Promise<Prepared>>();
-  const make: Prepare = async (size, training) => {
-    const { plan, compiled } = planned(size, training);
-    return { plan, replay: await session.prepare(plan, compiled) };
-  };
-  return {
-    prepare: async (size, training) => {
-      const key = `${size} ${String(training)}`;
-      const made = prepared.get(key) ?? make(size, training);
-      // The most recently used are at the end; the oldest ones free their memory.
-      prepared.delete(key);
-      prepared.set(key, made);
-      const [[oldest = '', replaced] = []] = prepared;
-      if (prepared.size > MOST_REPLAYS && replaced !== undefined) {
-        prepared.delete(oldest);
-        await (await replaced).replay.dispose();
-      }
-      return made;
-    },
-    dispose: () => {
-      // Freed by the runtime when the last run has ended.
-      for (const each of prepared.values()) void each.then(async ({ replay }) => replay.dispose());
-    },
-  };
-};
-
 interface Context {
   readonly tf: Backend['tf'];
   readonly objective: Objective;
   readonly dropouts: number;
-  readonly prepare: Prepare;
+  readonly prepare: Prepare<Prepared>;
   readonly now: () => number;
 }
 
@@ -174,7 +123,7 @@ const createEvaluate =
  * @throws Unrecordable when a step cannot be recorded, or has a part without an operator of ONNX
  */
 export const onnxEngine = (
-  { tf, name, eager }: Backend,
+  backend: Backend,
   runtime: OnnxRuntime,
   model: Tfjs.LayersModel,
   manifest: Manifest,
@@ -185,35 +134,37 @@ export const onnxEngine = (
   const sizes = model.weights.map(({ shape }) => sizeOf(shape));
   // With a frozen base behind the manifest's weights.
   const whole = model.weights.length > manifest.tensors.length ? wholeWeights(model) : undefined;
-  const planned = (size: number, optimizer: LocalRule | undefined): Planned => {
-    switchBackend(tf, eager ?? name);
-    const plan = planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
+  const recorded = planRecorder(backend, model, objective);
+  const planned = (size: number, optimizer?: LocalRule) => {
+    const plan = recorded(size, optimizer);
     return { plan, compiled: compileOnnx(plan) };
   };
   const open = (optimizer: LocalRule) => {
     const session = createOnnxSession(runtime, sizes);
-    const graphs = createReplays(session, (size, training) =>
-      planned(size, training ? optimizer : undefined),
-    );
+    const graphs = cacheReplays<Prepared>(async (size, training) => {
+      const { plan, compiled } = training ? planned(size, optimizer) : planned(size);
+      return { plan, replay: await session.prepare(plan, compiled) };
+    });
     return { session, graphs };
   };
   const dropouts = dropoutLayers(model).length;
   // Whether a model can be recorded does not depend on the size of the batch.
   let own: LocalRule = PLAIN_SGD;
   planned(2, own);
-  planned(2, undefined);
+  planned(2);
   let opened = open(own);
   /** The session holds the optimiser's state: another optimiser needs a new session. */
   const use = (optimizer: LocalRule): void => {
-    if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
+    if (isSameRule(optimizer, own)) return;
     const weights = opened.session.read();
     opened.graphs.dispose();
     opened = open(optimizer);
     opened.session.load(weights);
     own = optimizer;
   };
-  const prepare: Prepare = async (size, training) => opened.graphs.prepare(size, training);
-  const context: Context = { tf, objective, dropouts, prepare, now };
+  const prepare: Prepare<Prepared> = async (size, training) =>
+    opened.graphs.prepare(size, training);
+  const context: Context = { tf: backend.tf, objective, dropouts, prepare, now };
   const train = createTrain(context);
   return {
     load: (weights) => {

@@ -6,9 +6,8 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type LocalRule, PLAIN_SGD } from '../optimizer.ts';
-import { type Plan, planOf } from '../recorded/plan.ts';
-import { record } from '../recorded/record.ts';
 import type { GpuDevice } from '../recorded/webgpu/device.ts';
+import type { Replay } from '../recorded/webgpu/replay.ts';
 import { type Session, type Step, createSession } from '../recorded/webgpu/session.ts';
 import { type Backend, switchBackend } from './backends.ts';
 import { drawsOf } from './draws.ts';
@@ -17,7 +16,14 @@ import { dropoutLayers } from './layers-engine.ts';
 import { type Score, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
 import { sizeOf, wholeWeights } from './whole-weights.ts';
-import { type Prepare, type Prepared, cacheReplays } from './replay-cache.ts';
+import { isSameRule, planRecorder } from './record-plan.ts';
+import { type Prepare, cacheReplays } from './replay-cache.ts';
+
+/** A replay, with what each of its steps draws: how many numbers for which dropout layer. */
+interface Prepared {
+  readonly replay: Replay;
+  readonly draws: readonly { readonly layer: number; readonly size: number }[];
+}
 
 /** Steps between two waits for the device: the event loop has its turn there. */
 const STRETCH = 128;
@@ -42,7 +48,7 @@ const loadExamples = (session: Session, data: Dataset, objective: Objective): vo
 /** Runs the steps of all epochs, many in one submission. Returns the order of the last epoch. */
 const runEpochs = async (
   session: Session,
-  prepare: Prepare,
+  prepare: Prepare<Prepared>,
   { data, epochs, batchSize, learningRate, order, pause }: EpochsRequest,
   draw: (wanted: Prepared['draws']) => readonly Float32Array[],
 ): Promise<Uint32Array> => {
@@ -83,7 +89,7 @@ const runEpochs = async (
 /** Runs the model on all examples in their order, which it returns. */
 const runAll = async (
   session: Session,
-  prepare: Prepare,
+  prepare: Prepare<Prepared>,
   data: Dataset,
   batchSize: number,
 ): Promise<Uint32Array> => {
@@ -102,25 +108,23 @@ const runAll = async (
  * @throws Unrecordable when a step cannot be recorded
  */
 export const recordedEngine = (
-  { tf, name, eager }: Backend,
+  backend: Backend,
   gpu: GpuDevice,
   model: Tfjs.LayersModel,
   manifest: Manifest,
   objective: Objective,
 ): Engine => {
   const dropouts = dropoutLayers(model).length;
-  const recorded = (size: number, optimizer?: LocalRule): Plan => {
-    switchBackend(tf, eager ?? name);
-    return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
-  };
-  const open = (optimizer: LocalRule): { session: Session; prepare: Prepare } => {
+  const { tf, name, eager } = backend;
+  const recorded = planRecorder(backend, model, objective);
+  const open = (optimizer: LocalRule): { session: Session; prepare: Prepare<Prepared> } => {
     const { state, buffers } = recorded(2, optimizer);
     const session = createSession(gpu, {
       weights: model.weights.map(({ shape }) => sizeOf(shape)),
       state: state.map((buffer) => buffers[buffer] ?? 0),
       outputs: objective.width,
     });
-    const prepare = cacheReplays(async (size, training) => {
+    const { prepare } = cacheReplays<Prepared>(async (size, training) => {
       const plan = training ? recorded(size, optimizer) : recorded(size);
       return { replay: await session.prepare(plan, size), draws: plan.draws };
     });
@@ -143,7 +147,7 @@ export const recordedEngine = (
   };
   /** The device holds the optimiser's state: another optimiser needs a new session. */
   const use = (optimizer: LocalRule): void => {
-    if (JSON.stringify(optimizer) === JSON.stringify(own)) return;
+    if (isSameRule(optimizer, own)) return;
     opened.session.dispose();
     opened = open(optimizer);
     own = optimizer;

@@ -5,15 +5,15 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { type Manifest, parameterCount } from '../../protocol/model/manifest.ts';
 import { type LocalRule, PLAIN_SGD } from '../optimizer.ts';
-import { type Plan, planOf } from '../recorded/plan.ts';
-import { record } from '../recorded/record.ts';
+import type { Plan } from '../recorded/plan.ts';
 import { type WasmReplay, type WasmSession, createWasmSession } from '../recorded/wasm/session.ts';
-import { type Backend, switchBackend } from './backends.ts';
+import type { Backend } from './backends.ts';
 import type { StepEngine } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
 import { drawsOf } from './draws.ts';
 import { score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
+import { isSameRule, planRecorder } from './record-plan.ts';
 import { sizeOf, wholeWeights } from './whole-weights.ts';
 
 /**
@@ -21,7 +21,7 @@ import { sizeOf, wholeWeights } from './whole-weights.ts';
  * @throws Unrecordable when a step cannot be recorded
  */
 export const wasmEngine = (
-  { tf, name, eager = name }: Backend,
+  backend: Backend,
   model: Tfjs.LayersModel,
   manifest: Manifest,
   objective: Objective,
@@ -30,10 +30,7 @@ export const wasmEngine = (
   const travelling = parameterCount(manifest);
   const sizes = model.weights.map(({ shape }) => sizeOf(shape));
   const hasBase = model.weights.length > manifest.tensors.length;
-  const recorded = (size: number, optimizer?: LocalRule): Plan => {
-    switchBackend(tf, eager);
-    return planOf(record({ tf, model, objective, size, ...(optimizer && { optimizer }) }));
-  };
+  const recorded = planRecorder(backend, model, objective);
   // One memory for the weights and the optimiser's state; another optimiser needs a new one.
   let session: WasmSession | undefined;
   let own: LocalRule = PLAIN_SGD;
@@ -52,7 +49,7 @@ export const wasmEngine = (
     return session;
   };
   const prepare = (size: number, optimizer?: LocalRule) => {
-    if (optimizer !== undefined && JSON.stringify(optimizer) !== JSON.stringify(own)) {
+    if (optimizer !== undefined && !isSameRule(optimizer, own)) {
       prepared.clear();
       session = undefined;
       own = optimizer;
@@ -81,7 +78,7 @@ export const wasmEngine = (
     step: ({ batch, learningRate, optimizer, stream, scored }) => {
       const { plan, replay } = prepare(batch.size, optimizer);
       held = undefined;
-      for (const [i, values] of drawsOf(tf, dropouts, plan.draws, stream).entries())
+      for (const [i, values] of drawsOf(backend.tf, dropouts, plan.draws, stream).entries())
         replay.buffer(plan.draws[i]?.buffer ?? -1).set(values);
       replay.buffer(plan.features).set(batch.features);
       if (plan.targets !== undefined)
