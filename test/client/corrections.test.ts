@@ -2,36 +2,11 @@
  * @module The correction of local steps: the proximal term of FedProx on every engine beside
  * float64, in closed form on a quadratic, and the refusal of a trainer that does not know it.
  */
-import type * as Tfjs from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { createDataset } from '../../client/data/dataset.ts';
+import { describe, expect, it } from 'vitest';
 import type { Optimizer } from '../../client/optimizer.ts';
-import { type Backend, type Tf, selectBackend } from '../../client/tfjs/backends.ts';
-import { type TfjsTrainerOptions, tfjsTrainer } from '../../client/tfjs/trainer.ts';
+import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
 import { functionTrainer, type TrainRequest } from '../../client/trainer.ts';
-
-let cpu: Backend;
-let wasm: Backend;
-let onnx: Backend | undefined;
-let webgpu: Backend | undefined;
-beforeAll(async () => {
-  cpu = await selectBackend({ prefer: 'cpu' });
-  wasm = await selectBackend({ prefer: 'wasm' });
-  // Optional packages: a machine may have neither.
-  onnx = await selectBackend({ prefer: 'onnx' }).catch(() => undefined);
-  const chosen = { prefer: 'webgpu', softwareGpu: true } as const;
-  webgpu = await selectBackend(chosen).catch(() => undefined);
-});
-
-const FEATURES = 3;
-const ROWS = 7;
-const data = createDataset({
-  features: Float32Array.from({ length: ROWS * FEATURES }, (_, i) => Math.sin(i * 1.3)),
-  labels: Float32Array.from({ length: ROWS }, (_, i) => Math.cos(i) * 2),
-  featureShape: [FEATURES],
-});
-const linear = (tf: Tf): Tfjs.LayersModel =>
-  tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [FEATURES] })] });
+import { ALL_ENGINES, FEATURES, ROWS, data, linear } from './linear-task.ts';
 
 const START = Float32Array.of(0.5, -1, 2, 0.1);
 const RATE = 0.1;
@@ -70,22 +45,11 @@ const close = (actual: Float32Array, expected: readonly number[]): void => {
     expect(Math.abs(actual[i]! - value)).toBeLessThan(5e-6);
 };
 
-const ENGINES: Readonly<Record<string, () => Partial<TfjsTrainerOptions> | undefined>> = {
-  'the dense engine': () => ({ backend: wasm }),
-  'recorded steps': () => ({ backend: wasm, denseFastPath: false }),
-  'eager wasm': () => ({ backend: wasm, denseFastPath: false, recorded: false }),
-  'plain JavaScript': () => ({ backend: cpu }),
-  ONNX: () => onnx && { backend: onnx },
-  WebGPU: () => webgpu && { backend: webgpu },
-};
-
-describe.each(Object.entries(ENGINES))('on %s', (_, engine) => {
+describe.each(ALL_ENGINES)('on %s', (_, engine) => {
   it.each(RULES)(
     '%s: eight corrected steps as in float64, anew in each call',
     async (_name, optimizer) => {
-      const options = engine();
-      if (options === undefined) return;
-      const trainer = await tfjsTrainer({ model: linear, data, ...options });
+      const trainer = await tfjsTrainer({ model: linear, data, ...engine });
       const request = {
         weights: START,
         round: 1,

@@ -3,12 +3,12 @@
  * rearrange; losses that compiled models declare; and models that are refused by name.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../../client/data/dataset.ts';
 import type { TaskType } from '../../client/task.ts';
-import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
+import { ENGINES, cpu } from './engines.ts';
 import {
   type Activation,
   type Case,
@@ -26,21 +26,6 @@ import {
   values,
   yesNo,
 } from './task-models.ts';
-
-let cpu: Backend;
-let wasm: Backend;
-
-beforeAll(async () => {
-  cpu = await selectBackend({ prefer: 'cpu' });
-  wasm = await selectBackend({ prefer: 'wasm' });
-});
-
-const ENGINES = {
-  'dense or recorded': () => ({ backend: wasm }),
-  recorded: () => ({ backend: wasm, denseFastPath: false }),
-  'eager wasm': () => ({ backend: wasm, denseFastPath: false, recorded: false }),
-  'plain JavaScript': () => ({ backend: cpu }),
-} as const;
 
 describe('the same model in another form', () => {
   const stack = dense(3, 'softmax');
@@ -98,7 +83,7 @@ describe('the same model in another form', () => {
     const expected = await plain.evaluate(start);
     const gradient = await gradientOf(plain, start);
     for (const engine of Object.values(ENGINES)) {
-      const trainer = await tfjsTrainer({ model, data: classes(), ...engine() });
+      const trainer = await tfjsTrainer({ model, data: classes(), ...engine });
       expect(trainer.backend).toContain('the softmax of');
       expect((await trainer.evaluate(start)).lossSum).toBeCloseTo(expected.lossSum, 4);
       const own = await gradientOf(trainer, start);

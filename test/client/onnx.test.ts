@@ -6,10 +6,9 @@
  */
 import * as fc from 'fast-check';
 import type * as Tfjs from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
 import { type Optimizer, PLAIN_SGD } from '../../client/optimizer.ts';
-import { initialModel } from '../../protocol/model/first-model.ts';
 import { randomStream } from '../../client/random.ts';
 import { createBuilder } from '../../client/recorded/onnx/builder.ts';
 import { compileOnnx } from '../../client/recorded/onnx/compile.ts';
@@ -22,21 +21,13 @@ import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
 import type { ModelFunction } from '../../client/tfjs/models.ts';
 import { objectiveOf } from '../../client/tfjs/objective.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
+import { cpu, expectEagerResults, worst } from './engines.ts';
 import { createBuffers, runReference } from './recorded-reference.ts';
 
 const onnx = await selectBackend({ prefer: 'onnx' }).catch(() => undefined);
 if (onnx === undefined) console.log('no onnxruntime-node: graphs are not run here');
 
-let cpu: Backend;
-
-beforeAll(async () => {
-  cpu = await selectBackend({ prefer: 'cpu' });
-});
-
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
-
-const worst = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
 
 const randomFloats = (size: number, label: string): Float32Array => {
   const stream = randomStream(seed, label);
@@ -108,28 +99,13 @@ describe('plans as ONNX graphs', () => {
 });
 
 describe.skipIf(onnx === undefined)('replay on ONNX Runtime', () => {
-  it.each(ALL_MODELS)('$name: the weights of eager training', async (small) => {
-    const data = examplesFor(small, 11);
-    const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
-    const recorded = await tfjsTrainer({ model: small.model, data, backend: onnx as Backend });
-    expect(recorded.backend).toContain('run as one graph');
-    const weights = initialModel({ ...eager.manifest, seed });
-    const common = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
-    const expected = await eager.train(common);
-    const actual = await recorded.train(common);
-    const again = await recorded.train(common);
-    expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
-    expect(worst(actual.weights, expected.weights)).toBeLessThan(5e-6);
-    // The number of steps in a call follows the clock; the result does not.
-    expect(worst(again.weights, actual.weights)).toBe(0);
-    expect(actual.lossSum).toBeCloseTo(expected.lossSum, 4);
-    expect(actual.correct).toBe(expected.correct);
-    const score = await recorded.evaluate(expected.weights);
-    const scored = await eager.evaluate(expected.weights);
-    expect(score.lossSum).toBeCloseTo(scored.lossSum, 4);
-    eager.dispose();
-    recorded.dispose();
-  });
+  it.each(ALL_MODELS)('$name: the weights of eager training', (small) =>
+    expectEagerResults(
+      small,
+      { backend: onnx as Backend },
+      { says: 'run as one graph', tolerance: 5e-6, digits: 4 },
+    ),
+  );
 
   const dense: ModelFunction = (tf) =>
     tf.sequential({

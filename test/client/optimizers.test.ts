@@ -2,29 +2,12 @@
  * @module The optimisers of local training: numbers as PyTorch gives them, computed by hand in
  * float64, on every engine; the learning rate over the rounds; state that is fresh in each round.
  */
-import type * as Tfjs from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { createDataset } from '../../client/data/dataset.ts';
+import { describe, expect, it } from 'vitest';
 import { type Optimizer, optimizerOf, rateOfRound } from '../../client/optimizer.ts';
-import { openGpu } from '../../client/recorded/webgpu/device.ts';
-import { type Backend, type Tf, selectBackend } from '../../client/tfjs/backends.ts';
 import { flatState, updateFlat } from '../../client/tfjs/optimizer-steps.ts';
-import { type TfjsTrainerOptions, tfjsTrainer } from '../../client/tfjs/trainer.ts';
-
-const adapter = await openGpu({ software: true }).then(
-  (gpu) => {
-    gpu.destroy();
-    return gpu.name;
-  },
-  () => undefined,
-);
-
-let cpu: Backend;
-let wasm: Backend;
-beforeAll(async () => {
-  cpu = await selectBackend({ prefer: 'cpu' });
-  wasm = await selectBackend({ prefer: 'wasm' });
-});
+import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
+import { cpu } from './engines.ts';
+import { ALL_ENGINES, FEATURES, ROWS, data, linear } from './linear-task.ts';
 
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const OPTIMIZERS: readonly [string, Optimizer][] = [
@@ -73,16 +56,6 @@ describe('one weight, gradients 1 and then -2, rate 0.1', () => {
   });
 });
 
-const FEATURES = 3;
-const ROWS = 7;
-const data = createDataset({
-  features: Float32Array.from({ length: ROWS * FEATURES }, (_, i) => Math.sin(i * 1.3)),
-  labels: Float32Array.from({ length: ROWS }, (_, i) => Math.cos(i) * 2),
-  featureShape: [FEATURES],
-});
-const linear = (tf: Tf): Tfjs.LayersModel =>
-  tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [FEATURES] })] });
-
 /** Linear least squares by full batches in float64: the reference. */
 const reference = (optimizer: Optimizer, start: Float32Array, steps: number, rate: number) => {
   const w = [...start];
@@ -118,25 +91,11 @@ const reference = (optimizer: Optimizer, start: Float32Array, steps: number, rat
   return w;
 };
 
-const ENGINES: Readonly<Record<string, () => Promise<Partial<TfjsTrainerOptions>>>> = {
-  'the dense engine': async () => ({ backend: wasm }),
-  'recorded steps': async () => ({ backend: wasm, denseFastPath: false }),
-  'eager wasm': async () => ({ backend: wasm, denseFastPath: false, recorded: false }),
-  'plain JavaScript': async () => ({ backend: cpu }),
-  ...(adapter === undefined
-    ? {}
-    : {
-        WebGPU: async () => ({
-          backend: await selectBackend({ prefer: 'webgpu', softwareGpu: true }),
-        }),
-      }),
-};
-
-describe.each(Object.entries(ENGINES))('on %s', (_, engine) => {
+describe.each(ALL_ENGINES)('on %s', (_, engine) => {
   it.each(OPTIMIZERS)(
     '%s: five steps as in float64, fresh in each round',
     async (_name, optimizer) => {
-      const trainer = await tfjsTrainer({ model: linear, data, ...(await engine()) });
+      const trainer = await tfjsTrainer({ model: linear, data, ...engine });
       const weights = Float32Array.of(0.5, -1, 2, 0.1);
       const request = { weights, round: 1, learningRate: 0.1, seed: new Uint8Array(32), optimizer };
       const expected = reference(optimizer, weights, 5, 0.1);
@@ -170,8 +129,8 @@ it('uneven batches: every engine goes the same way', async () => {
     clipGradient: 0.5,
   };
   const ways: Float32Array[] = [];
-  for (const engine of Object.values(ENGINES)) {
-    const trainer = await tfjsTrainer({ model: linear, data, ...(await engine()) });
+  for (const [, engine] of ALL_ENGINES) {
+    const trainer = await tfjsTrainer({ model: linear, data, ...engine });
     const { weights } = await trainer.train({
       weights: Float32Array.of(0.5, -1, 2, 0.1),
       round: 3,

@@ -4,7 +4,7 @@
  * in plain JavaScript.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ALL_MODELS, SMALL_MODELS, examplesFor } from '../../bench/gpu-models.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { PLAIN_SGD } from '../../client/optimizer.ts';
@@ -13,12 +13,13 @@ import { record } from '../../client/recorded/record.ts';
 import { randomStream, permutation } from '../../client/random.ts';
 import { openGpu } from '../../client/recorded/webgpu/device.ts';
 import { mayHaveDriver } from '../../client/recorded/webgpu/vulkan.ts';
-import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
+import { selectBackend } from '../../client/tfjs/backends.ts';
 import { gather } from '../../client/tfjs/engine.ts';
 import { targetsOf } from '../../client/tfjs/losses.ts';
 import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
 import { objectiveOf } from '../../client/tfjs/objective.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
+import { cpu, expectEagerResults, wasm, worst } from './engines.ts';
 import { createBuffers, runReference } from './recorded-reference.ts';
 
 const adapter = await openGpu({ software: true }).then(
@@ -29,12 +30,6 @@ const adapter = await openGpu({ software: true }).then(
   () => undefined,
 );
 if (adapter === undefined) console.log('no WebGPU adapter: replays are not compared here');
-
-let cpu: Backend;
-
-beforeAll(async () => {
-  cpu = await selectBackend({ prefer: 'cpu' });
-});
 
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
 /** A model of classes. */
@@ -152,12 +147,8 @@ describe('replay by the reference executor', () => {
       runReference(plan, buffers);
     }
     const actual = plan.weights.flatMap((buffer) => [...(buffers[buffer] ?? [])]);
-    const worst = actual.reduce(
-      (most, value, i) => Math.max(most, Math.abs(value - (expected.weights[i] ?? NaN))),
-      0,
-    );
     expect(actual).toHaveLength(expected.weights.length);
-    expect(worst).toBeLessThan(2e-6);
+    expect(worst(Float32Array.from(actual), expected.weights)).toBeLessThan(2e-6);
     model.dispose();
     trainer.dispose();
   });
@@ -247,37 +238,18 @@ describe('looking for a Vulkan driver', () => {
   });
 });
 
-const worst = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? NaN))), 0);
-
 describe('replay on WebAssembly', () => {
-  it.each(ALL_MODELS)('$name: the weights of eager training', async (small) => {
-    const wasm = await selectBackend({ prefer: 'wasm' });
-    const data = examplesFor(small, 11);
-    const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
-    const options = { model: small.model, data, backend: wasm, denseFastPath: false };
-    const recorded = await tfjsTrainer(options);
-    expect(recorded.backend).toContain('recorded once');
-    const weights = initialModel({ ...eager.manifest, seed });
-    const common = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
-    const expected = await eager.train(common);
-    const actual = await recorded.train(common);
-    const again = await recorded.train(common);
-    expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
-    expect(worst(actual.weights, expected.weights)).toBeLessThan(5e-6);
-    expect(worst(again.weights, actual.weights)).toBe(0);
-    expect(actual.lossSum).toBeCloseTo(expected.lossSum, 4);
-    const score = await recorded.evaluate(expected.weights);
-    const scored = await eager.evaluate(expected.weights);
-    expect(score.lossSum).toBeCloseTo(scored.lossSum, 4);
-    eager.dispose();
-    recorded.dispose();
-  });
+  it.each(ALL_MODELS)('$name: the weights of eager training', (small) =>
+    expectEagerResults(
+      small,
+      { backend: wasm, denseFastPath: false },
+      { says: 'recorded once', tolerance: 5e-6, digits: 4 },
+    ),
+  );
 });
 
 describe('batches of many sizes', () => {
   it('share one room: a remainder does not disturb the others, and memory follows the largest', async () => {
-    const wasm = await selectBackend({ prefer: 'wasm' });
     const [small] = SMALL_MODELS.slice(1);
     if (small === undefined) throw new Error('no model');
     const options = { model: small.model, backend: wasm };
@@ -297,25 +269,9 @@ describe.skipIf(adapter === undefined)(`replay on WebGPU (${adapter ?? 'none'})`
     '$name: the weights of eager training',
     { timeout: 120_000 },
     async (small) => {
-      const gpu = await selectBackend({ prefer: 'webgpu', softwareGpu: true });
-      const data = examplesFor(small, 11);
-      const eager = await tfjsTrainer({ model: small.model, data, backend: cpu });
-      const recorded = await tfjsTrainer({ model: small.model, data, backend: gpu });
-      expect(recorded.backend).toContain('recorded once');
-      const weights = initialModel({ ...eager.manifest, seed });
-      const common = { weights, round: 1, epochs: 2, batchSize: 4, learningRate: 0.1, seed };
-      const expected = await eager.train(common);
-      const actual = await recorded.train(common);
-      const again = await recorded.train(common);
-      expect(worst(expected.weights, weights)).toBeGreaterThan(1e-3);
-      expect(worst(actual.weights, expected.weights)).toBeLessThan(2e-5);
-      expect(worst(again.weights, actual.weights)).toBe(0);
-      expect(actual.lossSum).toBeCloseTo(expected.lossSum, 3);
-      const score = await recorded.evaluate(expected.weights);
-      const scored = await eager.evaluate(expected.weights);
-      expect(score.lossSum).toBeCloseTo(scored.lossSum, 3);
-      eager.dispose();
-      recorded.dispose();
+      const backend = await selectBackend({ prefer: 'webgpu', softwareGpu: true });
+      const bounds = { says: 'recorded once', tolerance: 2e-5, digits: 3 };
+      await expectEagerResults(small, { backend }, bounds);
     },
   );
 });

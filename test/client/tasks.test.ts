@@ -3,12 +3,12 @@
  * against finite differences.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createDataset } from '../../client/data/dataset.ts';
 import type { Task, TaskType } from '../../client/task.ts';
-import { type Backend, selectBackend } from '../../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
+import { ENGINES, wasm } from './engines.ts';
 import {
   type Activation,
   type Case,
@@ -28,14 +28,6 @@ import {
   values,
   yesNo,
 } from './task-models.ts';
-
-let cpu: Backend;
-let wasm: Backend;
-
-beforeAll(async () => {
-  cpu = await selectBackend({ prefer: 'cpu' });
-  wasm = await selectBackend({ prefer: 'wasm' });
-});
 
 const CASES: readonly Case[] = [
   { name: 'classes, softmax', model: dense(3, 'softmax'), data: classes, says: 'softmax of Dense' },
@@ -124,16 +116,9 @@ const CASES: readonly Case[] = [
   },
 ];
 
-const ENGINES = {
-  'dense or recorded': () => ({ backend: wasm }),
-  recorded: () => ({ backend: wasm, denseFastPath: false }),
-  'eager wasm': () => ({ backend: wasm, denseFastPath: false, recorded: false }),
-  'plain JavaScript': () => ({ backend: cpu }),
-} as const;
-
 describe.each(Object.entries(ENGINES))('on %s', (_, engine) => {
   it.each(CASES)('$name: gradients within 1e-3 of central differences', async (example) => {
-    const trainer = await tfjsTrainer({ ...optionsOf(example), ...engine() });
+    const trainer = await tfjsTrainer({ ...optionsOf(example), ...engine });
     expect(trainer.backend).toContain(example.says);
     const start = initialModel({ ...trainer.manifest, seed });
     const gradient = await gradientOf(trainer, start);
