@@ -6,14 +6,11 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { WebSocket } from 'ws';
 import type { Limits } from '../../coordinator/limits.ts';
 import { serve } from '../../coordinator/index.ts';
-import { logIn } from '../../client/participant/host/session.ts';
-import { systemClock } from '../../protocol/ports/clock.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
-import { systemRandom } from '../../protocol/ports/random.ts';
-import { createStage, silent, testIdentity, testSpec } from '../support/run.ts';
+import { createStage, silent, testSpec } from '../support/run.ts';
+import { rawLogin } from '../support/raw-login.ts';
 import { eventually } from './real-run.ts';
 
 beforeAll(() => cryptoReady);
@@ -42,32 +39,8 @@ const served = async (over: Partial<Limits>) => {
 };
 
 /** The socket of a member that has logged in from this address. */
-const loggedIn = async (port: number, name: string, localAddress: string): Promise<Socket> => {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}`, { localAddress });
-  closing.push(() => socket.terminate());
-  socket.on('error', () => undefined);
-  const upgraded = once(socket, 'upgrade').then(([answer]) => (answer as IncomingMessage).socket);
-  await once(socket, 'open');
-  const raw = await upgraded;
-  const link = {
-    remote: name,
-    bufferedBytes: 0,
-    send: (frame: Uint8Array) => socket.send(frame),
-    close: () => undefined,
-    receive: ({ message }: { message: (bytes: Uint8Array) => void }) =>
-      socket.on('message', (data) => message(new Uint8Array(data as Buffer))),
-  };
-  await logIn(link, {
-    identity: await testIdentity(name),
-    expect: {},
-    clock: systemClock,
-    random: systemRandom,
-    timeoutMs: 20_000,
-    signal: new AbortController().signal,
-    onFrame: () => undefined,
-  });
-  return raw;
-};
+const loggedIn = (port: number, name: string, localAddress: string): Promise<Socket> =>
+  rawLogin(`ws://127.0.0.1:${port}`, name, closing, localAddress);
 
 /** Begins a message of 2 MiB (RFC 6455, section 5.2), and sends so much of it. */
 const begin = (raw: Socket, bytes: number): void => {

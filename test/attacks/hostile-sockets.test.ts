@@ -4,7 +4,7 @@
  * is what the coordinator's side has read and holds, socket by socket, not how long anything took.
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -15,9 +15,9 @@ import { webSocketGate } from '../../coordinator/websocket.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';
-import { logIn } from '../../client/participant/host/session.ts';
 import { webSocketConnect } from '../../client/index.ts';
 import { createStage, silent, testIdentity, testSpec } from '../support/run.ts';
+import { logInAs, rawLogin } from '../support/raw-login.ts';
 import { encodeRunSpec, hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { eventually } from './real-run.ts';
 
@@ -140,18 +140,8 @@ const pour = async (socket: Socket, bytes: number): Promise<void> => {
       );
 };
 
-const loggedIn = async ({ url }: Pick<SetUp, 'url'>, name: string) => {
-  const connection = await webSocketConnect(url)(new AbortController().signal);
-  return logIn(connection, {
-    identity: await testIdentity(name),
-    expect: {},
-    clock: systemClock,
-    random: systemRandom,
-    timeoutMs: 20_000,
-    signal: new AbortController().signal,
-    onFrame: () => undefined,
-  });
-};
+const loggedIn = async ({ url }: Pick<SetUp, 'url'>, name: string) =>
+  logInAs(name, await webSocketConnect(url)(new AbortController().signal));
 
 describe('before the login', () => {
   it('eight MiB in one frame are not read', async () => {
@@ -224,42 +214,10 @@ describe('before the login', () => {
 });
 
 describe('after the login', () => {
-  /** Logs in by hand, so that the socket is at hand. */
-  const rawLogin = async (set: SetUp, name: string): Promise<Socket> => {
-    const socket = new WebSocket(set.url);
-    const identity = await testIdentity(name);
-    const upgraded = once(socket, 'upgrade').then(([answer]) => (answer as IncomingMessage).socket);
-    await once(socket, 'open');
-    const raw = await upgraded;
-    const session = logIn(
-      {
-        remote: name,
-        bufferedBytes: 0,
-        send: (frame) => socket.send(frame),
-        close: () => undefined,
-        receive: ({ message }) =>
-          socket.on('message', (data) => message(new Uint8Array(data as Buffer))),
-      },
-      {
-        identity,
-        expect: {},
-        clock: systemClock,
-        random: systemRandom,
-        timeoutMs: 20_000,
-        signal: new AbortController().signal,
-        onFrame: () => undefined,
-      },
-    );
-    socket.on('error', () => undefined);
-    closing.push(() => socket.terminate());
-    await session;
-    return raw;
-  };
-
   it('messages that never end are held up to a sum; the oldest are ended', async () => {
     const set = await setUp({ unfinishedBytes: 3 * MIB });
     for (let i = 0; i < 6; i += 1) {
-      const raw = await rawLogin(set, `outsider ${i}`);
+      const raw = await rawLogin(set.url, `outsider ${i}`, closing);
       raw.write(head(2, 2 * MIB));
       await pour(raw, MIB);
     }
@@ -271,7 +229,7 @@ describe('after the login', () => {
 
   it('a flood of pings is not answered without an end', async () => {
     const set = await setUp();
-    const raw = await rawLogin(set, 'bob');
+    const raw = await rawLogin(set.url, 'bob', closing);
     expect(set.sessions.loggedIn).toBe(1);
     const ping = Buffer.from([0x89, 0x81, 0, 0, 0, 0, 1]);
     raw.pause();

@@ -14,10 +14,10 @@ import {
   journalLedger,
   memoryJournal,
   wholeTranscript,
-  type Journal,
   type Outcome,
 } from '../../coordinator/index.ts';
 import { ROUND_MACHINE, type Machine } from '../../coordinator/machine/index.ts';
+import { mortalJournal } from '../support/mortal-journal.ts';
 import {
   connect,
   createStage,
@@ -178,20 +178,6 @@ describe('a model with bfloat16 tensors', () => {
   });
 });
 
-/** A journal whose process dies at the k-th write: just before it, or just after. */
-const mortal = (journal: Journal, k: number, when: 'before' | 'after'): Journal => {
-  let writes = 0;
-  return {
-    ...journal,
-    write: async (batch) => {
-      writes += 1;
-      if (writes === k && when === 'before') throw new Error('killed');
-      await journal.write(batch);
-      if (writes === k) throw new Error('killed');
-    },
-  };
-};
-
 describe('a crash', () => {
   it('at any write of the journal, before or after it, loses nothing: same model hash', async () => {
     const spec = await testSpec();
@@ -201,7 +187,7 @@ describe('a crash', () => {
       for (let k = 1; ; k += 1) {
         const journal = memoryJournal();
         const stage = await createStage(spec, { journal });
-        const doomed = stage.create({ journal: mortal(journal, k, when) });
+        const doomed = stage.create({ journal: mortalJournal(journal, k, when) });
         const participants = await everyone(stage);
         const started = doomed.start().then(
           () => true,

@@ -3,12 +3,7 @@
  * checked by the members, resumed after a crash at any write, forked with its state.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  journalLedger,
-  memoryJournal,
-  wholeTranscript,
-  type Journal,
-} from '../../coordinator/index.ts';
+import { journalLedger, memoryJournal, wholeTranscript } from '../../coordinator/index.ts';
 import { fedAdam } from '../../protocol/algorithm/fedadam/index.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
@@ -23,6 +18,7 @@ import {
 } from '../../protocol/records/transcript.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { openVersion, verifyRun } from '../../protocol/verify/index.ts';
+import { mortalJournal } from '../support/mortal-journal.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { connect, createStage, DIMENSION, testSpec, type Stage } from '../support/run.ts';
 import { ScriptedCoordinator, type Fabrication } from '../support/scripted-coordinator.ts';
@@ -182,7 +178,7 @@ describe('a run of FedAdam', () => {
       // Every fifth write of both rounds, those before it and those after it at other writes.
       for (let k = when === 'before' ? 1 : 3, over = false; !over; k += 5) {
         const stage = await createStage(spec, { journal: memoryJournal() });
-        const doomed = stage.create({ journal: mortal(stage.journal, k, when) });
+        const doomed = stage.create({ journal: mortalJournal(stage.journal, k, when) });
         const participants = await everyone(stage);
         const started = await doomed.start().then(
           () => true,
@@ -235,19 +231,6 @@ describe('a run of FedAdam', () => {
     expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
   });
 });
-
-const mortal = (journal: Journal, k: number, when: 'before' | 'after'): Journal => {
-  let writes = 0;
-  return {
-    ...journal,
-    write: async (batch) => {
-      writes += 1;
-      if (writes === k && when === 'before') throw new Error('killed');
-      await journal.write(batch);
-      if (writes === k) throw new Error('killed');
-    },
-  };
-};
 
 describe('the members of a run of FedAdam', () => {
   let running: Started[] = [];
