@@ -9,7 +9,7 @@ export interface WideLine {
   readonly file: string;
   /** From 1. */
   readonly line: number;
-  /** In characters. */
+  /** In UTF-16 units. */
   readonly width: number;
   readonly limit: number;
 }
@@ -35,7 +35,7 @@ export const wideLines = (file: string, text: string): readonly WideLine[] => {
   const limit = file === 'README.md' ? README : COMMENTS;
   const counts = (line: string): boolean => file === 'README.md' || comment?.test(line) === true;
   return text.split('\n').flatMap((line, index) => {
-    const width = [...line].length;
+    const width = line.length;
     return width > limit && counts(line) ? [{ file, line: index + 1, width, limit }] : [];
   });
 };
