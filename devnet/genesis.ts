@@ -5,9 +5,9 @@
 import { normalizeStructTag } from '@mysten/sui/utils';
 import type { Transaction } from '@mysten/sui/transactions';
 import { DevnetError } from './errors.ts';
-import type { Chain, SystemObject } from './chain/chain.ts';
+import type { Chain } from './chain/chain.ts';
 import { coinType, SUI_COIN, SUI_TYPE } from './chain/commands.ts';
-import { addressBytes, u64le } from './chain/objects.ts';
+import { addressBytes, u64le, type SystemObject } from './chain/objects.ts';
 import type { CoinInfo } from './chain/rpc.ts';
 import type { PublishablePackage } from './config.ts';
 import { executeOwn } from './faucet.ts';

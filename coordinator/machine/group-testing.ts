@@ -9,8 +9,8 @@ import { fromHex } from '../../protocol/bytes.ts';
 import { isSuspended, suspectsOf } from '../../protocol/rules/history.ts';
 import { byTicket } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
-import type { Tried } from './spending.ts';
 import type { Hex, State } from './state.ts';
+import type { Tried } from './tried.ts';
 
 const ordered = (state: State, keys: readonly Hex[]): readonly Hex[] =>
   byTicket({ attempt: state.attempt + 1, beacon: state.beacon }, keys, fromHex);

@@ -8,7 +8,7 @@ import * as v from 'valibot';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { bytesUpTo, decodeCbor, encodeCbor, fixedBytes } from '../../protocol/wire/cbor.ts';
 import { modelRefSchema } from '../../protocol/records/records.ts';
-import type { Missed, RunHistory } from '../../protocol/rules/history.ts';
+import type { Missed, RunHistory } from '../../protocol/rules/run-history.ts';
 import type { Draw } from '../../protocol/rules/selection.ts';
 import type { Suspicion } from '../../protocol/rules/suspicion.ts';
 import {
@@ -41,7 +41,6 @@ import {
   type Found,
 } from './codec.ts';
 import type { EarlierModels } from './earlier-models.ts';
-import type { Tried } from './spending.ts';
 import type {
   BoundedPhase,
   Committing,
@@ -61,6 +60,7 @@ import type {
   Survived,
   Upload,
 } from './state.ts';
+import type { Tried } from './tried.ts';
 
 /** Raised when the state changes: another version is refused, not guessed at. */
 export const SNAPSHOT_VERSION = 4;

@@ -9,19 +9,7 @@ import { addressOf } from '../../protocol/ports/identity.ts';
 import { namesOf, renouncing, setName } from '../../protocol/rules/one-set.ts';
 import type { MachineConfig } from './config.ts';
 import { isMasked, survivorsOf, uploaders, type Hex, type Attempt, type State } from './state.ts';
-
-/** An attempt on the newest model in which members may have been summed. */
-export interface Tried {
-  readonly attempt: number;
-  /** Its cohort. */
-  readonly members: readonly Hex[];
-  readonly threshold: number;
-  /** The members that may have uploaded. */
-  readonly uploaded: readonly Hex[];
-  readonly survivors: readonly Hex[];
-  /** Whose answer came. */
-  readonly answered: readonly Hex[];
-}
+import type { Tried } from './tried.ts';
 
 /**
  * Whether the coordinator may know the sum of an attempt that ends now: members were asked, or

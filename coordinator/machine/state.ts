@@ -7,14 +7,15 @@ import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
-import { EMPTY_HISTORY, type RunHistory } from '../../protocol/rules/history.ts';
+import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
+import type { RunHistory } from '../../protocol/rules/run-history.ts';
 import type { Draw } from '../../protocol/rules/selection.ts';
 import type { MachineConfig } from './config.ts';
 import { NO_EARLIER_MODELS, type EarlierModels } from './earlier-models.ts';
-import type { Tried } from './spending.ts';
+import type { Hex } from './hex.ts';
+import type { Tried } from './tried.ts';
 
-/** Ed25519 public key, 64 lower-case hex digits. */
-export type Hex = string;
+export type { Hex } from './hex.ts';
 
 export interface Presence {
   readonly present: boolean;

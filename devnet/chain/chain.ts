@@ -21,8 +21,8 @@ import {
   StateView,
   u64le,
   type ChainObject,
-  type Owner,
   type StateChange,
+  type SystemObject,
 } from './objects.ts';
 import { packageData } from './outcome.ts';
 import { checkRandomUse, randomInput, randomnessAt } from './randomness.ts';
@@ -46,15 +46,6 @@ export interface TransactionRecord {
 export interface EventRecord {
   readonly sequence: number;
   readonly event: GrpcTypes.Event;
-}
-
-/** An object written by the devnet itself, at genesis or when an epoch changes. */
-export interface SystemObject {
-  readonly id: string;
-  readonly objectType: string;
-  readonly contents: Uint8Array;
-  readonly owner: Owner;
-  readonly hasPublicTransfer?: boolean;
 }
 
 const refuse = (message: string): GrpcError => new GrpcError(GRPC.INVALID_ARGUMENT, message);

@@ -179,3 +179,12 @@ export class StateView {
     if (ids?.size === 0) this.#byOwner.delete(key);
   }
 }
+
+/** An object written by the devnet itself, at genesis or when an epoch changes. */
+export interface SystemObject {
+  readonly id: string;
+  readonly objectType: string;
+  readonly contents: Uint8Array;
+  readonly owner: Owner;
+  readonly hasPublicTransfer?: boolean;
+}

@@ -6,9 +6,8 @@
  */
 import { GrpcTypes } from '@mysten/sui/grpc';
 import { deriveDynamicFieldID, normalizeSuiAddress } from '@mysten/sui/utils';
-import type { SystemObject } from './chain.ts';
 import { GRPC, GrpcError } from './grpc-web.ts';
-import { addressBytes, addressOf, blake2b256, u64le } from './objects.ts';
+import { addressBytes, addressOf, blake2b256, u64le, type SystemObject } from './objects.ts';
 
 const SUI = normalizeSuiAddress('0x2');
 const VERSION = 1n;

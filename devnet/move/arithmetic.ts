@@ -3,11 +3,10 @@
  * width or more and a cast out of range stop the call. Integers up to 32 bits are numbers, wider
  * ones bigints.
  */
-import type { Slot } from './code.ts';
 import { type Fault, fault } from './fault.ts';
 import { OP } from './opcodes.ts';
 import type { Value } from './types.ts';
-import { asInteger, asNumber } from './values.ts';
+import { asInteger, asNumber, type Slot } from './values.ts';
 
 const WIDEST: Readonly<Record<number, bigint>> = {
   64: 2n ** 64n - 1n,

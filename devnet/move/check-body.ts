@@ -4,10 +4,16 @@
  */
 import type { FunctionRef, LoadedFunction, Step } from './code.ts';
 import { fault } from './fault.ts';
-import type { Linker } from './linker.ts';
 import type { CompiledModule, FunctionBody, Token } from './module.ts';
 import { opName } from './opcodes.ts';
-import { type MoveType, type TypeTable, abilitiesOf, tagOf, widthOf } from './typing.ts';
+import {
+  type Datatype,
+  type MoveType,
+  type TypeTable,
+  abilitiesOf,
+  tagOf,
+  widthOf,
+} from './typing.ts';
 import type { Value } from './types.ts';
 
 /** Most elements of VecPack and VecUnpack. */
@@ -44,8 +50,38 @@ export type Rules = ReadonlyMap<number, Rule>;
 export const rules = (ops: readonly number[], rule: Rule): [number, Rule][] =>
   ops.map((op) => [op, rule]);
 
+export interface HandleTarget {
+  readonly ref: FunctionRef;
+  readonly typeParameters: readonly number[];
+  readonly parameters: readonly MoveType[];
+  readonly returns: readonly MoveType[];
+}
+
+/** A type of the module, instantiated. */
+interface Instance {
+  readonly type: MoveType;
+  readonly fields: readonly MoveType[];
+}
+
+/** The module of a body, as its check reads it. Every method throws if the module is ill-formed. */
+export interface LinkedModule {
+  readonly binary: CompiledModule;
+  readonly types: TypeTable;
+  type(token: Token): MoveType;
+  checkType(type: MoveType, scope: readonly number[]): void;
+  datatype(handle: number): Datatype;
+  functionHandle(index: number): HandleTarget;
+  struct(definition: number, args: readonly MoveType[], scope: readonly number[]): Instance;
+  variant(
+    definition: number,
+    tag: number,
+    args: readonly MoveType[],
+    scope: readonly number[],
+  ): Instance;
+}
+
 export class Body {
-  readonly linker: Linker;
+  readonly linker: LinkedModule;
   readonly types: TypeTable;
   readonly binary: CompiledModule;
   readonly fn: Signature;
@@ -55,7 +91,7 @@ export class Body {
   /** The instruction that is being checked. */
   at = 0;
 
-  constructor(linker: Linker, fn: Signature, locals: readonly MoveType[]) {
+  constructor(linker: LinkedModule, fn: Signature, locals: readonly MoveType[]) {
     const raw = linker.binary.functions[fn.index]?.body;
     if (raw === undefined) throw fault('invariant', 'a native function has no body');
     this.linker = linker;

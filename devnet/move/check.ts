@@ -5,11 +5,17 @@
  * widths into the instructions that the machine runs. It does not analyse borrows and moved locals;
  * the machine checks moved locals at run time.
  */
-import { Body, VECTOR_LITERAL, type Rules, type Signature, type StepDraft } from './check-body.ts';
+import {
+  Body,
+  VECTOR_LITERAL,
+  type LinkedModule,
+  type Rules,
+  type Signature,
+  type StepDraft,
+} from './check-body.ts';
 import { STRUCTURE_RULES } from './check-structures.ts';
 import { VALUE_RULES } from './check-values.ts';
 import type { Step } from './code.ts';
-import type { Linker } from './linker.ts';
 import { OP } from './opcodes.ts';
 import type { FunctionBody } from './module.ts';
 import type { MoveType } from './typing.ts';
@@ -41,7 +47,7 @@ const blockStarts = ({ code, jumpTables }: FunctionBody): ReadonlySet<number> =>
  * instruction.
  */
 export const checkBody = (
-  linker: Linker,
+  linker: LinkedModule,
   fn: Signature,
   locals: readonly MoveType[],
 ): readonly Step[] => {

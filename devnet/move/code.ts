@@ -3,12 +3,8 @@
  * types and integer widths. The binary's `Add` does not state its type; the type checker adds it.
  */
 import type { CompiledModule } from './module.ts';
-import type { Ref } from './values.ts';
 import type { MoveType } from './typing.ts';
 import type { Address, FunctionInfo, Value } from './types.ts';
-
-/** What can lie on the operand stack or in a local. */
-export type Slot = Value | Ref | undefined;
 
 export interface FunctionRef {
   readonly originalId: Address;

@@ -5,6 +5,7 @@
  * upgraded package share their types.
  */
 import type { CompiledModule, Token } from './module.ts';
+import type { HandleTarget, LinkedModule } from './check-body.ts';
 import { checkBody, type Signature } from './check.ts';
 import type { FunctionRef, LoadedFunction, LoadedModule } from './code.ts';
 import { fault } from './fault.ts';
@@ -21,17 +22,10 @@ const ANYTHING = 15;
 /** Deepest nesting of datatypes in datatypes. */
 const LAYOUT_DEPTH = 64;
 
-export interface HandleTarget {
-  readonly ref: FunctionRef;
-  readonly typeParameters: readonly number[];
-  readonly parameters: readonly MoveType[];
-  readonly returns: readonly MoveType[];
-}
-
 /** Finds a loaded function of another package by the linkage of the package being published. */
 export type FindFunction = (ref: FunctionRef) => LoadedFunction | undefined;
 
-export class Linker {
+export class Linker implements LinkedModule {
   readonly types: TypeTable;
   readonly binary: CompiledModule;
   readonly originalId: Address;

@@ -2,7 +2,7 @@
  * @module The stack machine: runs checked code within limits of gas and depth. Integers never wrap:
  * overflow, division by zero, a shift or cast out of range stop the call, as in the Move VM.
  */
-import type { LoadedFunction, Slot, Step } from './code.ts';
+import type { LoadedFunction, Step } from './code.ts';
 import type { FunctionRef } from './code.ts';
 import { cast, narrowArithmetic, shift, wideArithmetic } from './arithmetic.ts';
 import { Fault, VECTOR, fault } from './fault.ts';
@@ -19,6 +19,7 @@ import {
   copyValue,
   equalValues,
   sizeOf,
+  type Slot,
 } from './values.ts';
 
 /**

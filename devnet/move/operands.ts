@@ -2,10 +2,9 @@
  * @module Operands on the machine's stack, each of the kind that an instruction expects. Checked
  * code always finds them.
  */
-import type { Slot } from './code.ts';
 import { VECTOR, fault } from './fault.ts';
 import type { Value, VariantValue } from './types.ts';
-import { Ref, isVariant } from './values.ts';
+import { Ref, isVariant, type Slot } from './values.ts';
 
 export const popValue = (stack: Slot[]): Value => {
   const value = stack.pop();

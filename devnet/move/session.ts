@@ -2,7 +2,7 @@
  * @module One transaction on the machine: arguments in, calls, cells between them, effects out.
  */
 import { DevnetError } from '../errors.ts';
-import type { LoadedFunction, Slot } from './code.ts';
+import type { LoadedFunction } from './code.ts';
 import { Fault, fault } from './fault.ts';
 import { isDatatype, pointee } from './linker.ts';
 import { type LinkContext, Machine, type Native } from './machine.ts';
@@ -28,7 +28,7 @@ import {
   type Address,
   type Value,
 } from './types.ts';
-import { Ref, copyValue } from './values.ts';
+import { Ref, copyValue, type Slot } from './values.ts';
 
 export interface SessionOptions {
   readonly objects: ObjectReader;

@@ -3,9 +3,11 @@
  * and an index: the locals of a frame, the fields of a struct or variant, the elements of a vector,
  * or the one-element holder of an object.
  */
-import type { Slot } from './code.ts';
 import { fault } from './fault.ts';
 import type { Address, Value, VariantValue } from './types.ts';
+
+/** A value on the operand stack or in a local. */
+export type Slot = Value | Ref | undefined;
 
 export class Ref {
   readonly container: Slot[];

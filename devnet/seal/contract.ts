@@ -4,7 +4,7 @@
  */
 import { bcs } from '@mysten/sui/bcs';
 import { deriveDynamicFieldID } from '@mysten/sui/utils';
-import type { SystemObject } from '../chain/chain.ts';
+import type { SystemObject } from '../chain/objects.ts';
 
 const VERSION = 2;
 

@@ -6,7 +6,8 @@
 import { bcs } from '@mysten/sui/bcs';
 import { deriveDynamicFieldID } from '@mysten/sui/utils';
 import { bls12_381 } from '@noble/curves/bls12-381.js';
-import type { Chain, SystemObject } from '../chain/chain.ts';
+import type { Chain } from '../chain/chain.ts';
+import type { SystemObject } from '../chain/objects.ts';
 import { derive, deriveId, deriveScalar } from '../seeds.ts';
 import { StakingInner, StakingPool, System, SystemInner } from './contract-layout.ts';
 

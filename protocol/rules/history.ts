@@ -6,7 +6,6 @@
  * 2.0.1.
  */
 import { equalBytes, toHex } from '../bytes.ts';
-import type { SignedRecord } from '../records/records.ts';
 import { uploadersOf } from './sharing.ts';
 import {
   afterImplausible,
@@ -14,8 +13,8 @@ import {
   GROUPS_FROM,
   IMPLAUSIBLE,
   type Judged,
-  type Suspicion,
 } from './suspicion.ts';
+import type { RunHistory } from './run-history.ts';
 import { thresholdOf, type AttemptView } from './view.ts';
 
 /**
@@ -35,31 +34,6 @@ export const LONGEST_REST = 16;
 const LONGEST_PENALTY = 1024;
 /** Identities whose misses are remembered: those of the latest attempts. */
 export const MAX_MISSED = 4096;
-
-export interface Missed {
-  /** Attempts missed since the last one that it finished. */
-  readonly misses: number;
-  /** The last of them. */
-  readonly last: number;
-}
-
-export interface RunHistory {
-  /** Of the last commit. */
-  readonly lastSurvivors: SignedRecord<'survivors'> | undefined;
-  /** By key in hex; who missed the latest attempts is at the end. */
-  readonly missed: ReadonlyMap<string, Missed>;
-  /** Named as culprits in Abort records. */
-  readonly culprits: ReadonlySet<string>;
-  /** Members that can have spoiled the implausible sums. */
-  readonly suspicions: readonly Suspicion[];
-  /** Members of all of them; `misses` counts how often that result occurred. */
-  readonly suspended: ReadonlyMap<string, Missed>;
-  /**
-   * By attempt on the newest model: who may have been summed in it, or has said that it answered
-   * before.
-   */
-  readonly summed: ReadonlyMap<number, ReadonlySet<string>>;
-}
 
 export const EMPTY_HISTORY: RunHistory = {
   lastSurvivors: undefined,

@@ -16,7 +16,7 @@ import {
   uncovered,
   type Topology,
 } from '../secagg/index.ts';
-import type { RunHistory } from './history.ts';
+import type { RunHistory } from './run-history.ts';
 
 /** Records of one type by their author, the key in lower-case hex. */
 export type ByAuthor<Type extends ParticipantType> = ReadonlyMap<string, SignedRecord<Type>>;

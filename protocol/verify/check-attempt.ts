@@ -21,7 +21,8 @@ import {
   type Registered,
   type AttemptView,
 } from '../rules/index.ts';
-import { afterAttempt, type RunHistory } from '../rules/history.ts';
+import { afterAttempt } from '../rules/history.ts';
+import type { RunHistory } from '../rules/run-history.ts';
 import { provenBy } from '../rules/abort-proof.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { Culprit, MissingBlob } from './culprit.ts';

@@ -15,12 +15,11 @@ const ROOT = new URL('../..', import.meta.url).pathname.replace(/\/$/u, '');
 const broken = (files: Readonly<Record<string, string>>): Violation['rule'][] =>
   violationsOf(new Map(Object.entries(files))).map(({ rule }) => rule);
 
-it('the sources keep every rule, but for the exceptions that are listed', () => {
+it('the sources keep every rule, without an exception', () => {
   const sources = readSources(ROOT);
   expect(sources.size).toBeGreaterThan(300);
   expect(violationsOf(sources).filter((violation) => !isException(violation))).toEqual([]);
-  // No exception covers a command or the simulator.
-  expect(EXCEPTIONS.filter(([, file]) => /^(?:cli|sim)\//u.test(file))).toEqual([]);
+  expect(EXCEPTIONS).toEqual([]);
 });
 
 describe('is noticed', () => {

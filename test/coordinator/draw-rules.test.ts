@@ -9,7 +9,8 @@ import { cryptoReady, identityFromSeed } from '../../protocol/ports/identity.ts'
 import { deriveSeed, randomBelow, seededRandom } from '../../protocol/ports/random.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
-import { afterAttempt, EMPTY_HISTORY, type RunHistory } from '../../protocol/rules/history.ts';
+import { afterAttempt, EMPTY_HISTORY } from '../../protocol/rules/history.ts';
+import type { RunHistory } from '../../protocol/rules/run-history.ts';
 import { emptyView, withRecord } from '../../protocol/rules/index.ts';
 import { createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';

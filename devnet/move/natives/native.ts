@@ -2,13 +2,12 @@
  * @module The interface of a native function: the transaction it may use and typed access to its
  * arguments.
  */
-import type { Slot } from '../code.ts';
 import { fault } from '../fault.ts';
 import type { Machine } from '../machine.ts';
 import type { ObjectRuntime } from '../objects.ts';
 import type { MoveType, TypeTable } from '../typing.ts';
 import type { Value } from '../types.ts';
-import { Ref, asAddress, asBigint, asBytes } from '../values.ts';
+import { Ref, asAddress, asBigint, asBytes, type Slot } from '../values.ts';
 
 /** What a native may use: the transaction's objects, gas, types. */
 export interface NativeHost {

@@ -1,0 +1,31 @@
+/**
+ * @module The history of a run as the draw needs it: who missed attempts, lied, may have spoiled
+ * sums, or may be in one. `history.ts` computes it from the records.
+ */
+import type { SignedRecord } from '../records/records.ts';
+import type { Suspicion } from './suspicion.ts';
+
+export interface Missed {
+  /** Attempts missed since the last one that it finished. */
+  readonly misses: number;
+  /** The last of them. */
+  readonly last: number;
+}
+
+export interface RunHistory {
+  /** Of the last commit. */
+  readonly lastSurvivors: SignedRecord<'survivors'> | undefined;
+  /** By key in hex; who missed the latest attempts is at the end. */
+  readonly missed: ReadonlyMap<string, Missed>;
+  /** Named as culprits in Abort records. */
+  readonly culprits: ReadonlySet<string>;
+  /** Members that can have spoiled the implausible sums. */
+  readonly suspicions: readonly Suspicion[];
+  /** Members of all of them; `misses` counts how often that result occurred. */
+  readonly suspended: ReadonlyMap<string, Missed>;
+  /**
+   * By attempt on the newest model: who may have been summed in it, or has said that it answered
+   * before.
+   */
+  readonly summed: ReadonlyMap<number, ReadonlySet<string>>;
+}
