@@ -5,6 +5,7 @@
 import type { RecordType, SignedRecord } from '../records/records.ts';
 import type { TranscriptEntry } from '../records/transcript.ts';
 import { Culprit } from './culprit.ts';
+import { RECORD_ORDER } from './record-order.ts';
 
 /** What one attempt left in the transcript. */
 export interface AttemptLog {
@@ -18,20 +19,6 @@ export interface AttemptLog {
   /** Place of a record in the transcript. */
   indexOf(record: SignedRecord): number;
 }
-
-/** Where a type may stand: what it must come after. The order is that of the phases. */
-const ORDER: readonly RecordType[] = [
-  'open',
-  'register',
-  'cohort',
-  'share',
-  'sharers',
-  'upload',
-  'survivors',
-  'consistent',
-  'unmask',
-  'commit',
-];
 
 const makeLog = (attempt: number, entries: readonly TranscriptEntry[]): AttemptLog => {
   const all = <Type extends RecordType>(type: Type): SignedRecord<Type>[] =>
@@ -92,7 +79,9 @@ export const splitAttempts = (entries: readonly TranscriptEntry[]): readonly Att
     }
     latest = attempt;
     const place =
-      type === 'abort' ? ORDER.length : ORDER.indexOf(type === 'complaint' ? 'upload' : type);
+      type === 'abort'
+        ? RECORD_ORDER.length
+        : RECORD_ORDER.indexOf(type === 'complaint' ? 'upload' : type);
     if (place < phase)
       throw new Culprit(entry.record, entry.index, `a ${type} record comes after its phase`);
     phase = place;

@@ -20,19 +20,12 @@ import {
 } from '../rules/index.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { MaskedRound } from './bundle-masks.ts';
+import { RECORD_ORDER } from './record-order.ts';
 
-/** Types of the records, in the order of the transcript. */
-export const EVIDENCE_TYPES: readonly RecordType[] = [
-  'open',
-  'register',
-  'cohort',
-  'share',
-  'sharers',
-  'upload',
-  'survivors',
-  'consistent',
-  'commit',
-];
+/** Types of the records, in the order of the transcript: all but the answers. */
+export const EVIDENCE_TYPES: readonly RecordType[] = RECORD_ORDER.filter(
+  (type) => type !== 'unmask',
+);
 
 export interface CommitEvidence extends MaskedRound {
   readonly open: SignedRecord<'open'>;

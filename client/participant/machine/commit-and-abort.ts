@@ -2,6 +2,7 @@
  * @module How an attempt ends: a commit, which names the next model, or an abort, which says
  * whether the sum may be known.
  */
+import { NO_FAULTS } from '../../../protocol/own-faults.ts';
 import { reportMetrics } from '../../../protocol/algorithm/metrics.ts';
 import { equalBytes } from '../../../protocol/bytes.ts';
 import { FloeError, isErrorCode } from '../../../protocol/errors.ts';
@@ -45,7 +46,7 @@ export const onCommit = (
       memory,
       commit,
       phase: isOver ? { type: 'idle' } : phase,
-      ownFaults: own === undefined ? state.ownFaults : { attempts: [] },
+      ownFaults: own === undefined ? state.ownFaults : NO_FAULTS,
     },
     save(memory),
     ...(isOver ? [{ type: 'cancel' } as const] : []),

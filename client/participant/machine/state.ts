@@ -2,7 +2,7 @@
  * @module The state of a participant in its run: what it remembers, and the phase of its attempt.
  * Plain values without secrets; a step replaces them. After Bonawitz et al. 2017, figure 4.
  */
-import type { ErrorCode } from '../../../protocol/errors.ts';
+import { NO_FAULTS, type FaultStreak } from '../../../protocol/own-faults.ts';
 import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/records.ts';
 import { emptyView, type AttemptView } from '../../../protocol/rules/index.ts';
 import type { Standing } from '../../../protocol/rules/one-set.ts';
@@ -102,7 +102,7 @@ export interface State {
   /** Breaches that the coordinator's records have proven. */
   readonly breaches: number;
   /** Attempts in a row in which this program itself failed with one code. */
-  readonly ownFaults: { readonly code?: ErrorCode; readonly attempts: readonly number[] };
+  readonly ownFaults: FaultStreak;
   /** How clocks differ, as the last login showed. */
   readonly skew: Skew | undefined;
 }
@@ -124,7 +124,7 @@ export const initialState = ({ spec, run, beacon }: RunView, memory: Memory): St
     commit,
     online: false,
     breaches: 0,
-    ownFaults: { attempts: [] },
+    ownFaults: NO_FAULTS,
     skew: undefined,
   };
   if (memory.attempt === undefined) return { ...base, phase: { type: 'idle' } };

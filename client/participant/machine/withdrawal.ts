@@ -3,8 +3,8 @@
  * proven breaches, a proven false commit and a fault of this program in several attempts in a row
  * end the participant.
  */
-import { FloeError, type ErrorCode } from '../../../protocol/errors.ts';
-import { isOwnFault, MOST_OWN_FAULTS } from '../../../protocol/own-faults.ts';
+import type { FloeError, ErrorCode } from '../../../protocol/errors.ts';
+import { errorOfStreak, isOwnFault, noteFault } from '../../../protocol/own-faults.ts';
 import { Breach } from '../../../protocol/rules/breach.ts';
 import { MAX_BREACHES } from './config.ts';
 import { emit, same, save, sendWithdrawal, type Effect, type Step } from './effects.ts';
@@ -71,12 +71,6 @@ const breach = (before: State, error: Breach): Step => {
     : same(state, told, ...effects);
 };
 
-/** @param attempt in which this program failed with this error */
-const noteOwnFault = ({ ownFaults }: State, attempt: number, code: ErrorCode) => {
-  const before = ownFaults.code === code ? ownFaults.attempts : [];
-  return { code, attempts: [...new Set([...before, attempt])] };
-};
-
 /** @param source see `judge` */
 export const fault = (before: State, error: FloeError, source: 'frame' | 'work'): Step => {
   if (error instanceof Breach) return breach(before, error);
@@ -84,12 +78,12 @@ export const fault = (before: State, error: FloeError, source: 'frame' | 'work')
   if (verdict === 'end') return endWith(before, error, []);
   const attempt = attemptNumber(before.phase);
   const isOwn = verdict === 'local' && attempt !== undefined && isOwnFault(error.code);
-  const ownFaults = isOwn ? noteOwnFault(before, attempt, error.code) : before.ownFaults;
+  const ownFaults = isOwn ? noteFault(before.ownFaults, attempt, error.code) : before.ownFaults;
   const told =
     verdict === 'unproven' ? [emit({ type: 'unproven', attempt: nearest(before), error })] : [];
   const { state, effects } = withdraw({ ...before, ownFaults }, error, verdict);
-  const { length } = ownFaults.attempts;
-  if (!isOwn || length < MOST_OWN_FAULTS) return same(state, ...told, ...effects);
-  const message = `${length} attempts in a row failed with this: ${error.message}`;
-  return endWith(state, new FloeError(error.code, message), [...told, ...effects]);
+  const end = isOwn ? errorOfStreak(ownFaults, error.message) : undefined;
+  return end === undefined
+    ? same(state, ...told, ...effects)
+    : endWith(state, end, [...told, ...effects]);
 };
