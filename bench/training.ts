@@ -132,7 +132,7 @@ const torch = flags.python === undefined ? undefined : openTorch(flags.python);
 const reports = await listBackends();
 for (const { name, available, detail } of reports)
   console.log(`${name}: ${available ? detail : `not available (${detail})`}`);
-if (torch === undefined) console.log('PyTorch: not asked for (--python PATH)');
+if (torch === undefined) console.log('PyTorch: not requested (--python PATH)');
 
 // One after the other: they share the processor.
 for (const [model, batchSize] of TABLE) {

@@ -1,6 +1,6 @@
 /**
- * @module Faults of this program or of its installation: no other party causes them and no repeat
- * mends them, so whoever meets the same one in several attempts in a row stops by name.
+ * @module Faults of this program or of its installation. No other party causes them and no repeat
+ * corrects them, so a process that meets the same one in several attempts in a row stops with it.
  */
 import { FloeError, type ErrorCode } from './errors.ts';
 

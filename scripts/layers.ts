@@ -127,7 +127,7 @@ if (import.meta.main) {
       ? []
       : [
           '',
-          'WebGPU was not asked for in this run (`--webgpu`); its tests are in `test/client/recorded.test.ts`.',
+          'This run did not include WebGPU (`--webgpu`); its tests are in `test/client/recorded.test.ts`.',
         ]),
     '',
     line(titles),

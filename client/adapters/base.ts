@@ -12,7 +12,7 @@ import { manifestOf } from '../tfjs/topology.ts';
 
 type Tf = typeof Tfjs;
 
-/** Tensors by name, as a safetensors file holds them; more than the model asks for is no fault. */
+/** Tensors by name, as a safetensors file holds them. Tensors that the model lacks are ignored. */
 export interface BaseWeights {
   readonly manifest: Manifest;
   /** All tensors, flat, in the manifest's order. */

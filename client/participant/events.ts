@@ -1,5 +1,5 @@
 /**
- * @module What a participant tells whoever started it: typed events for progress bars and reports,
+ * @module The output of a participant for its caller: typed events for progress bars and reports,
  * and lines for a log.
  */
 import { trainableOf } from '../../protocol/algorithm/segments.ts';

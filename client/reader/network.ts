@@ -16,7 +16,7 @@ export interface RestartedDevnet {
   stop(): Promise<void>;
 }
 
-/** What opening a run tells while it works. */
+/** The events while a run is opened. */
 export type ReaderEvent =
   /** Another network than the caller's: the one that `from` names. */
   | { readonly type: 'network'; readonly url: string; readonly from: string }

@@ -48,7 +48,7 @@ export interface Source {
   readonly reader: string | undefined;
   /** Where the run is on chain, on a network. */
   readonly network: NetworkConfig | undefined;
-  /** The version that was asked for, where the source is one's object. */
+  /** The requested version, if the source is a version's object. */
   readonly version: VersionFacts | undefined;
   /** The last published round, if the publication was read. */
   readonly published: number | undefined;

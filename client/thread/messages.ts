@@ -1,5 +1,5 @@
 /**
- * @module What the two sides of a trainer's thread send each other. Errors travel as data: a class
+ * @module The messages between the two sides of a trainer's thread. Errors travel as data: a class
  * does not cross threads, and the code of an error must.
  */
 import {

@@ -1,6 +1,6 @@
 /**
- * @module The trainer that `join` makes of examples: the model that the run specification asks for,
- * on tfjs. A module of its own, so that a worker thread can import it.
+ * @module The trainer that `join` makes of examples: the model of the run specification, on tfjs. A
+ * module of its own, so that a worker thread can import it.
  */
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { BaseWeights } from '../adapters/base.ts';

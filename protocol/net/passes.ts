@@ -69,7 +69,7 @@ const requireAffordable = (price: bigint, most: bigint): void => {
   if (price > most)
     throw new FloeError(
       'usage',
-      `--at-most: the offer asks for ${showCoins(price)} SUI, at most ${showCoins(most)} were allowed`,
+      `--at-most: the price is ${showCoins(price)} SUI, at most ${showCoins(most)} were allowed`,
     );
 };
 

@@ -4,6 +4,6 @@
  */
 import { sha256, utf8 } from '../bytes.ts';
 
-/** 32 bytes that follow from a text. Whoever knows the text knows them. */
+/** 32 bytes that follow from a text: as secret as the text. */
 export const masterSeed = (seed: string): Uint8Array =>
   sha256(utf8('floe/scenario-seed/v1'), utf8(seed));

@@ -1,6 +1,6 @@
 /**
- * @module What the host keeps in memory of the attempt in progress, for the machine's works: the
- * agreed keys, the model, the trained weights and the vector, each made once.
+ * @module The host's memory of the attempt in progress: the agreed keys, the model, the trained
+ * weights and the vector, each made once.
  */
 import type { ModelContent } from '../../../protocol/model/open-model.ts';
 import type { Party } from '../../../protocol/secagg/index.ts';

@@ -1,7 +1,7 @@
 /**
- * @module The participant's clock against the coordinator's and the chain's, at every login. The
- * participant itself works with durations only; key servers and nodes refuse who asks at the wrong
- * time, and then the wrong clock is the cause to name.
+ * @module Compares the participant's clock with the coordinator's and the chain's, at every login.
+ * The participant itself works with durations only. Key servers and nodes refuse requests at a
+ * wrong time; the error then names the wrong clock as the cause.
  */
 import type { Clock } from '../../../protocol/ports/clock.ts';
 import { readingOf, skewOf, type ClockReading, type Skew } from '../../../protocol/clock-skew.ts';

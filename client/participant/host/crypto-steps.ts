@@ -1,7 +1,7 @@
 /**
- * @module The cryptographic steps of a participant's attempt as functions: what it holds and sees
- * in, what it must save and send out. No I/O, no clock; randomness is passed in. Saving before
- * sending is the caller's duty. Source: Bonawitz et al. 2017.
+ * @module The cryptographic steps of a participant's attempt as functions: its state and the
+ * received records go in, the state to save and the records to send come out. No I/O, no clock;
+ * randomness is passed in. The caller saves before it sends. Source: Bonawitz et al. 2017.
  */
 import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
 import { chunkRootSteps } from '../../../protocol/encoding/leaves.ts';

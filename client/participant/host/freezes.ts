@@ -1,6 +1,6 @@
 /**
- * @module What the ledger holds of an attempt, as a participant reads it: beside the frames, and
- * again while the ledger does not hold it yet. A freeze happens once and before the coordinator
+ * @module Reads the ledger's record of an attempt for a participant, in parallel with the frames,
+ * and repeats the read while the ledger lags. A freeze happens once and before the coordinator
  * shows the record, so a ledger without it lags behind.
  */
 import { FloeError } from '../../../protocol/errors.ts';

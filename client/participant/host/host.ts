@@ -1,7 +1,7 @@
 /**
- * @module The host of the machine: reduces one event after the other, saves what a step asks for
- * before it sees the step, then does the rest of it. Works that take time run beside; their results
- * take their turn like frames.
+ * @module The host of the machine: reduces one event after the other, saves the data of a step
+ * before it shows the step's state, then performs the other effects. Long work runs in the
+ * background; its results are queued like frames.
  */
 import { toFloeError, FloeError } from '../../../protocol/errors.ts';
 import type { ParticipantEvent } from '../events.ts';

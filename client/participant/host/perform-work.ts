@@ -1,6 +1,6 @@
 /**
- * @module Each work that the machine asks for, done with the secrets and ports of the host. A
- * result tells the machine nothing that is secret.
+ * @module Performs the work that the machine requests, with the secrets and ports of the host. A
+ * result contains no secret.
  */
 import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';

@@ -1,6 +1,5 @@
 /**
- * @module What a participant is given to work with. The simulator and production differ in these
- * only.
+ * @module The ports of a participant. The simulator and production differ in these only.
  */
 import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../../../protocol/ports/blob-store.ts';

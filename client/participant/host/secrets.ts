@@ -1,7 +1,6 @@
 /**
- * @module What the host keeps on disk for the machine: the machine's memory with the secrets of the
- * attempt, which never leave this side. Both are written at once, before anything that follows from
- * them is done.
+ * @module The host's data on disk: the machine's memory with the secrets of the attempt, which
+ * never leave this side. Both are written together, before any later step.
  */
 import type { Keystore, StoredAttempt, RunMemory } from '../../keystore/keystore.ts';
 import { withoutSecrets, type AttemptMemory, type Memory } from '../machine/run-memory.ts';

@@ -1,8 +1,7 @@
 /**
- * @module Waiting for what others run: a store, gate or ledger that fails is asked again with
- * backoff, for as long as the attempt lasts and at most for the time that a participant allows.
- * Whoever started it is told once that it waits and for what, and so is the coordinator, whose
- * abort record then names the cause.
+ * @module Waits for a store, gate or ledger that fails: retries with backoff while the attempt
+ * lasts, and at most for the time that the participant allows. The caller receives one event with
+ * the reason, and the coordinator one report; its abort record then names the cause.
  */
 import { sleep, type Clock } from '../../../protocol/ports/clock.ts';
 import type { ErrorCode } from '../../../protocol/errors.ts';

@@ -1,5 +1,5 @@
 /**
- * @module What the machine is told once and never changes.
+ * @module The constants of the machine, set when it starts.
  */
 import type { AdmissionPolicy } from '../../admission.ts';
 import type { RunView } from './record-checks.ts';

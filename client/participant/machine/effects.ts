@@ -1,7 +1,7 @@
 /**
- * @module What the machine asks of its host, as data. What a step saves is on disk before anything
- * else of the step is done, and before its state is seen: a step that cannot be saved did not
- * happen, and `not-saved` comes instead.
+ * @module The effects that the machine requests from its host, as data. The host saves the data of
+ * a step before it performs any other effect and before it shows the step's state. A step that
+ * cannot be saved did not happen; the machine receives `not-saved` instead.
  */
 import type { FloeError } from '../../../protocol/errors.ts';
 import type { encodeFrame } from '../../../protocol/wire/messages.ts';
@@ -31,7 +31,7 @@ export type Effect =
   | { readonly type: 'cancel' }
   | { readonly type: 'emit'; readonly event: ParticipantEvent }
   | { readonly type: 'warn'; readonly message: string }
-  /** The login stands: the caller is told. */
+  /** The login is complete; the caller receives an event. */
   | { readonly type: 'announce'; readonly remote: string }
   /** Closes the session; another login follows. */
   | { readonly type: 'disconnect'; readonly error: FloeError }
@@ -62,7 +62,7 @@ export const sendWithdrawal = (attempt: number, code: string, detail?: string): 
   },
 });
 
-/** Saves, and goes on with the memory once it is saved. */
+/** Saves, and continues with the memory once it is saved. */
 export const save = (memory: Memory, otherwise: Otherwise = 'leave'): Effect => ({
   type: 'save',
   memory,

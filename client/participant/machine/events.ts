@@ -1,6 +1,6 @@
 /**
- * @module What happens to a participant: the events that the machine reduces. Frames are decoded
- * and of this run's coordinator by its session; records in them are not checked yet.
+ * @module The events that the machine reduces. The session has decoded the frames and checked that
+ * they come from this run's coordinator; it has not checked their records.
  */
 import type { FloeError } from '../../../protocol/errors.ts';
 import type { BlobRef } from '../../../protocol/ports/blob-store.ts';

@@ -1,6 +1,6 @@
 /**
- * @module The participant's machine, as its host uses it. All of it is pure: what it does to the
- * world is in the effects of a step.
+ * @module The participant's machine, as its host uses it. All of it is pure: a step returns its
+ * effects on the outside.
  */
 import type { RunView } from './record-checks.ts';
 import type { MachineConfig } from './config.ts';

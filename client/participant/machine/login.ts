@@ -1,6 +1,6 @@
 /**
- * @module A login, the first one or after a lost connection. Attempts outlive sessions: what was
- * sent in vain is sent again when the coordinator asks again.
+ * @module A login, the first one or after a lost connection. Attempts outlive sessions: a record
+ * that was lost with a connection is sent again when the coordinator requests it.
  */
 import { equalBytes } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';

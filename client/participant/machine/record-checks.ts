@@ -1,8 +1,8 @@
 /**
- * @module What a participant checks of everything that the coordinator sends: the rules of the
- * attempt (`protocol/rules`) over the records that it was sent, and that its own records and
- * entries are the ones it made. Each function throws the `FloeError` that names the broken rule.
- * Sources: Bonawitz et al. 2017, Pasquini et al. 2022.
+ * @module A participant's checks of everything that the coordinator sends: the rules of the attempt
+ * (`protocol/rules`) over the received records, and the equality of its own records and entries
+ * with those it made. Each function throws the `FloeError` that names the broken rule. Sources:
+ * Bonawitz et al. 2017, Pasquini et al. 2022.
  */
 import { equalBytes, toHex } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * @module What a participant remembers of a run, without its secrets: these stay with the host
- * (`host/secrets.ts`), so that a state or an event of the machine may be logged. Each function
- * gives the memory to save; it is seen only once it is saved.
+ * @module A participant's memory of a run, without its secrets: these stay with the host
+ * (`host/secrets.ts`), so a state or an event of the machine may be logged. Each function returns
+ * the memory to save; the machine uses it once it is saved.
  */
 import { equalBytes, fromHex, toHex } from '../../../protocol/bytes.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';

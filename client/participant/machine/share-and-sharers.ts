@@ -1,6 +1,6 @@
 /**
- * @module Share and the sharers: a participant's shares for its cohort, and what it opens of the
- * others' or complains about. Bonawitz et al. 2017, round 1; secure-aggregation, section 2, step 3.
+ * @module Share and the sharers: a participant's shares for its cohort, the entries that it opens,
+ * and its complaints. Bonawitz et al. 2017, round 1; secure-aggregation, section 2, step 3.
  */
 import { equalBytes } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * @module The participant's side of "one update is spent once": what its keystore holds of a model,
- * put to the rules of `protocol/rules/one-set.ts`, and what is written down before an upload or an
- * answer leaves. Secure aggregation, section 2.0.
+ * @module The participant's side of "one update is spent once": applies the rules of
+ * `protocol/rules/one-set.ts` to the keystore's records of a model, and records an upload or an
+ * answer before it is sent. Secure aggregation, section 2.0.
  */
 import { equalBytes, fromHex, toHex } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';

@@ -1,11 +1,11 @@
 /**
- * @module Work of an attempt: none of a type is asked for twice at a time.
+ * @module Starts work of an attempt: at most one of each type at a time.
  */
 import { same, type Effect, type Step } from './effects.ts';
 import type { Work, WorkType } from './work-types.ts';
 import { inAttempt, withAttempt, type State } from './state.ts';
 
-/** Asks for a work of the attempt in progress, unless one of its type is being done. */
+/** Requests work of the attempt in progress, unless work of its type is in progress. */
 export const startWork = (state: State, work: Work, effects: readonly Effect[] = []): Step => {
   const phase = inAttempt(state.phase);
   if (phase === undefined || phase.attempt.busy.has(work.type)) return same(state, ...effects);
@@ -16,7 +16,7 @@ export const startWork = (state: State, work: Work, effects: readonly Effect[] =
   });
 };
 
-/** The work is over, whatever came of it. */
+/** The work has ended, with a result or an error. */
 export const withoutWork = (state: State, type: WorkType): State => {
   const phase = inAttempt(state.phase);
   if (phase === undefined || !phase.attempt.busy.has(type)) return state;

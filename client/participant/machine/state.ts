@@ -1,6 +1,6 @@
 /**
- * @module The state of a participant in its run: what it remembers, and the phase of its attempt.
- * Plain values without secrets; a step replaces them. After Bonawitz et al. 2017, figure 4.
+ * @module The state of a participant in its run: its memory, and the phase of its attempt. Plain
+ * values without secrets; a step replaces them. After Bonawitz et al. 2017, figure 4.
  */
 import { NO_FAULTS, type FaultStreak } from '../../../protocol/own-faults.ts';
 import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/records.ts';

@@ -98,7 +98,7 @@ const onFrame = (config: MachineConfig, state: State, frame: ServerFrame): Step 
   }
 };
 
-/** A result counts in the phase that has asked for it. */
+/** A result counts in the phase that requested it. */
 const onDone = (config: MachineConfig, state: State, result: Result): Step => {
   const { phase } = state;
   switch (result.type) {
@@ -192,7 +192,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
   }
 };
 
-/** The participant's own work: what goes wrong in it was asked for by no frame. */
+/** The participant's own work: no frame caused its errors. */
 const OWN_WORK: ReadonlySet<WorkType> = new Set([
   'check',
   'fetch',

@@ -1,7 +1,7 @@
 /**
- * @module Training, the masked vector and its upload: each after what it needs is there. The vector
- * is made once and saved before it leaves; a restart uploads those bytes and no others. Bonawitz et
- * al. 2017, round 2.
+ * @module Training, the masked vector and its upload, each as soon as its inputs exist. The vector
+ * is made once and saved before it is sent; a restart uploads the same bytes. Bonawitz et al. 2017,
+ * round 2.
  */
 import { recordUpload } from '../../../protocol/secagg/index.ts';
 import { isMasked, type MachineConfig } from './config.ts';
@@ -142,7 +142,7 @@ export const onVectorKept = (
   return continueUpload(config, { ...state, memory, phase: next }, next, [save(memory)]);
 };
 
-/** The store has the saved bytes, and no others: that is said to everybody. */
+/** The store has the saved bytes, and no others: the upload record states it. */
 export const onUploaded = (
   state: State,
   { attempt, cohort }: PhaseOf<'uploading'>,

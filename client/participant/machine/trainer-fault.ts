@@ -1,9 +1,8 @@
 /**
- * @module What a participant tells the coordinator of an error that its trainer threw: enough to
- * see that all members meet the same one, and no word of its message, which may hold anybody's
- * data. The class of the error is one of a list, and the fingerprint of the message has 16 bits:
- * too few to tell which of many texts it was. The text itself stays in the output of the
- * participant.
+ * @module A participant's report about an error of its trainer. It shows whether all members meet
+ * the same error, and contains no word of the error's message, which may hold private data. The
+ * class of the error is one of a list, and the fingerprint of the message has 16 bits, too few to
+ * identify a text. The text itself stays in the output of the participant.
  */
 import { sha256, toHex, utf8 } from '../../../protocol/bytes.ts';
 import { FloeError, isErrorCode } from '../../../protocol/errors.ts';

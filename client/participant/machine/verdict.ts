@@ -1,8 +1,8 @@
 /**
- * @module What an error in an attempt says about whom. Errors of the ports are wrapped where they
- * are thrown, so that it is the port, and never the code, that decides; a breach is an error that
- * carries the coordinator's signed record (`protocol/rules/breach.ts`). Whatever else comes of a
- * frame is refused and proves nothing: the line may have changed it.
+ * @module Determines the party that an error of an attempt accuses, if any. Errors of the ports are
+ * wrapped at the port, so the port decides and never the code. A breach is an error that carries
+ * the coordinator's signed record (`protocol/rules/breach.ts`). Any other invalid frame is refused
+ * and proves nothing, because the line may have changed it.
  */
 import { FloeError, type ErrorCode } from '../../../protocol/errors.ts';
 import { isOwnFault } from '../../../protocol/own-faults.ts';

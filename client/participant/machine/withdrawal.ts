@@ -1,5 +1,5 @@
 /**
- * @module How a participant leaves an attempt, and what follows from an error: see `Verdict`. Only
+ * @module The ways to leave an attempt, and the consequences of an error: see `Verdict`. Only
  * proven breaches, a proven false commit and a fault of this program in several attempts in a row
  * end the participant.
  */

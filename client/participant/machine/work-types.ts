@@ -1,6 +1,6 @@
 /**
- * @module The works that the machine asks of its host: whatever needs a secret, a port, randomness
- * or time.
+ * @module The types of work that the machine requests from its host: all work that needs a secret,
+ * a port, randomness or time.
  */
 import type { Body, ModelRef, SignedRecord } from '../../../protocol/records/records.ts';
 import type { Registered, AttemptView } from '../../../protocol/rules/index.ts';
