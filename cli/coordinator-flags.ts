@@ -18,7 +18,7 @@ export const coordinatorFlags = (of: 'coordinator' | 'fork') => ({
   host: standard(text('<address>', 'address to listen on'), '127.0.0.1'),
   port: standard(whole('port to listen on; 0 takes a free one', 0, 65_535), 7700),
   regroup: on(
-    'after two invalid sums, ask groups of members again: requires that all of them answer with the policy consent (always on with a network)',
+    'after two invalid sums, request answers of groups of members; requires that all of them answer with the policy consent (always on with a network)',
   ),
   allowOrigin: repeated(
     text('<origin>', 'allow web pages of this origin, * for all; may be repeated (default: none)'),

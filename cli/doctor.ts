@@ -17,8 +17,8 @@ export const doctorCommand = () =>
       port: standard(whole('port to bind; 0 for any', 0, 65_535), 0),
       coordinator: text('<url>', 'coordinator to compare the clock with'),
     },
-    notes: `One working backend is enough, and enough storage nodes and key servers: others may be down. With a
-key, its balances are checked too.`,
+    notes: `One working backend is sufficient, and a quorum of storage nodes and key servers: others may be down.
+With a key, the command also checks its balances.`,
     examples: [
       'floe doctor',
       'floe doctor --port 7700 --json',

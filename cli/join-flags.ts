@@ -13,14 +13,14 @@ export const JOIN_FLAGS = {
   ...settingFlags('join'),
   ...MODULE_FLAGS,
   require: f.text('<file>', 'JSON file with the requirements below; flags win over it'),
-  shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try a run', f.shard),
+  shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try out a run', f.shard),
   base: f.text(
     '<file>',
     'for a run over a frozen base: its weights (safetensors, under the names of the layers)',
   ),
   keystore: f.text(
     '<folder>',
-    'identity and memory of unfinished rounds, encrypted; made if missing',
+    'identity and state of unfinished rounds, encrypted; created if missing',
   ),
   expectRun: f.value('<hash>', 'refuse any other run', f.hash),
   coordinator: f.value('<key>', 'refuse any other coordinator', f.hash),
@@ -29,12 +29,12 @@ export const JOIN_FLAGS = {
   ),
   wait: f.value(
     '<seconds>',
-    'time to retry an address that has never answered (default: 120); later outages are waited for',
+    'time to retry an address that has never answered (default: 120); later outages have no limit',
     f.kindOf<number>({ type: 'duration', min: 0, max: 30 * 24 * 3600 }),
   ),
   giveUp: f.value(
     '<time>',
-    'leave when coordinator, store, gate or ledger do not answer for this time, such as 90s, 10m or 2h (default: never)',
+    'leave if coordinator, store, gate or ledger do not answer for this time, such as 90s, 10m or 2h (default: never)',
     f.patience,
   ),
   ca: f.text('<file>', 'certificate (PEM) to trust besides those that this machine trusts'),

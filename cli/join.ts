@@ -28,8 +28,7 @@ An update is used once: on one model this participant answers again for the same
 (ledger), or if each member has signed that a joint sum may become known (consent). Otherwise it
 waits until the model changes (update_already_spent).
 
-Without --keystore the identity is new and forgotten at the end; a participant that is killed then cannot
-finish its round.`,
+Without --keystore the identity is temporary: a participant that is killed then cannot finish its round.`,
     examples: [
       'floe join wss://host --data patients.csv --require-minimum 10',
       'floe join ws://host:7700 --data mnist --shard 3/10 --require-minimum 3 --require-known 0',

@@ -211,7 +211,7 @@ const placeOf = ({ attempt }: { readonly attempt: number }): string =>
 /** Whose error it is, where it is this participant's own program. */
 const whose = (error: FloeError): string =>
   error instanceof PortFault && error.port === 'trainer'
-    ? 'the trainer of this participant failed, nobody else did: '
+    ? 'the trainer of this participant failed, no other party is at fault: '
     : '';
 
 const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
@@ -234,7 +234,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
       return event.isFirst
         ? [
             'warn',
-            `${event.error.code}: ${event.error.message}; tries again until it answers, in ${seconds(event.delayMs)} s for the first time`,
+            `${event.error.code}: ${event.error.message}; retries until it answers, first in ${seconds(event.delayMs)} s`,
           ]
         : undefined;
     case 'joined':
@@ -265,7 +265,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
       return [
         'warn',
         event.skew.whose === 'own'
-          ? `clock_skewed: ${event.skew.message}; set it, nothing needs to be started again`
+          ? `clock_skewed: ${event.skew.message}; set it, no restart is needed`
           : event.skew.message,
       ];
     case 'waiting':
@@ -287,7 +287,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'unproven':
       return [
         'warn',
-        `attempt ${event.attempt}: refuses what came, which nobody signed as it is: ` +
+        `attempt ${event.attempt}: refuses an unsigned message: ` +
           `${event.error.code}: ${event.error.message}`,
       ];
     case 'violation':

@@ -84,7 +84,7 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'late',
-    says: 'Late is who missed an attempt not long ago and has finished none since.',
+    says: 'A member is late if it missed one of the latest attempts and has finished none since.',
     code: 'not_drawn',
     complete: true,
     check: ({ history }, { attempt, body: { draw } }) => {
@@ -99,7 +99,7 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'out',
-    says: 'Out is who was named as a culprit, suspended or suspected, may have been summed on the model, or missed an attempt just now; a repeated attempt is of its sharers.',
+    says: 'A member is out if it was named as a culprit, suspended or suspected, may be in a sum on the model, or missed the attempt before; a repeated attempt has the same sharers.',
     code: 'not_drawn',
     complete: true,
     check: ({ history }, { attempt, body: { draw, invited } }) => {
@@ -126,7 +126,7 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   rulesOf('abort')({
     name: 'suspended',
-    says: 'Suspended is who was in every one of three implausible sums, and nobody else.',
+    says: 'The suspended members are those in every one of three implausible sums.',
     code: 'record_malformed',
     complete: true,
     check: ({ history, survivors }, { body: { code, suspended } }) => {

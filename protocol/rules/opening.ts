@@ -99,7 +99,7 @@ const OPEN: readonly Rule[] = [
   }),
   open({
     name: 'readers',
-    says: 'Coordinator, every auditor and everybody who is invited are readers of the model and of the bundle to check.',
+    says: 'The coordinator, every auditor and every invited participant are readers of the model and of the bundle to check.',
     code: 'reader_left_out',
     check: ({ spec }, { attempt, body: { model, bundle, invited } }) =>
       finding(() => {

@@ -157,6 +157,6 @@ export const drawFault = (
   if (places === 0) return sameKeys(invited, must) ? undefined : 'more are invited than R draws';
   const out = new Set(draw.out.map(toHex));
   return invited.some((key) => out.has(toHex(key)))
-    ? 'somebody is invited who is said to be unable to take part'
+    ? 'a participant is invited that the Open record lists as out'
     : undefined;
 };

@@ -39,7 +39,7 @@ const SURVIVORS: readonly Rule[] = [
   }),
   survivors({
     name: 'rejected',
-    says: 'No survivor is listed as rejected as well, and nobody outside the sharers is.',
+    says: 'No survivor is also listed as rejected, and every rejected member is a sharer.',
     code: 'both_secrets_requested',
     needs: ['cohort'],
     check: (view, { body: { members, rejected } }) => {
@@ -82,7 +82,7 @@ const SURVIVORS: readonly Rule[] = [
   }),
   survivors({
     name: 'accounted',
-    says: 'Everybody who may upload is either a survivor or rejected with a reason.',
+    says: 'Every member that may upload is either a survivor or rejected with a reason.',
     code: 'survivors_inconsistent',
     needs: ['cohort'],
     check: (view, { body: { members, rejected } }) => {
@@ -309,7 +309,7 @@ const ABORT: readonly Rule[] = [
   }),
   abort({
     name: 'grounds',
-    says: 'It names culprits only with proof: a complaint, or what shows their lies.',
+    says: 'It names culprits only with proof: a complaint, or the evidence of their lies.',
     code: 'evidence_invalid',
     check: (_view, { body: { code, culprits, complaint, lies } }) =>
       // A separate rule checks the proof of a complaint.
@@ -328,7 +328,7 @@ const ABORT: readonly Rule[] = [
   }),
   abort({
     name: 'reported',
-    says: 'What participants reported is listed by codes of the catalogue, ascending, and counts no more than were invited.',
+    says: 'The reports of participants are listed by codes of the catalogue, ascending; each count is at most the number of invited.',
     code: 'record_malformed',
     check: ({ open }, { body: { reported = [] } }) => {
       const codes = reported.map(({ code }) => code);
@@ -344,7 +344,7 @@ const ABORT: readonly Rule[] = [
   }),
   abort({
     name: 'complaint',
-    says: 'An Abort that a complaint caused carries it and names who lied; no other Abort carries one.',
+    says: 'An Abort caused by a complaint carries it and names the liar; no other Abort carries one.',
     code: 'complaint_invalid',
     check: (_view, { body: { code, culprits, complaint } }) =>
       finding(() => {

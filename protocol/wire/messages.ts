@@ -130,11 +130,11 @@ export const serverFrames = {
   }),
   /** Consistent records of at least `threshold` survivors. */
   consistency: frame('consistency', { records: list(record) }),
-  /** The record of this hash is journalled: it will not be asked for again. */
+  /** The record of this hash is journalled: the coordinator will not request it again. */
   ack: frame('ack', { hash: fixedBytes(32) }),
   /**
-   * Something was refused. `about` is the hash of the record, where there was one; the session goes
-   * on unless it closes.
+   * Refuses a frame or record. `about` is the hash of the record, if there was one; the session
+   * continues unless it closes.
    */
   error: frame('error', {
     code: v.pipe(v.string(), v.maxLength(100)),
