@@ -3,16 +3,15 @@
  * owner of the run makes offers and locks, and issues and revokes passes; anyone can buy.
  */
 import { Command } from 'commander';
+import { linesForSale, listOffers, showAttempts } from '../client/passes.ts';
 import { showCoins } from '../protocol/net/cost.ts';
 import type { Passes } from '../protocol/net/passes.ts';
-import { ALL_ATTEMPTS, type AttemptRange } from '../protocol/spec/bounds.ts';
+import { ALL_ATTEMPTS } from '../protocol/spec/bounds.ts';
 import { command, helpText } from './command.ts';
 import * as f from './flags.ts';
 import { KEY, NETWORK, openOwnPasses, readNetwork } from './keys.ts';
 import { showChange, type Change } from './show-change.ts';
 
-const showAttempts = ({ first, last }: AttemptRange): string =>
-  last >= ALL_ATTEMPTS.last ? `attempt ${first} on` : `attempts ${first} to ${last}`;
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** Arguments: object ids, and the address of a holder. */
@@ -176,7 +175,6 @@ const listCommand = (): Command =>
     flags: NETWORK,
     examples: ['floe pass list 0x5e... --network net.json'],
     run: async ({ args: [run = ''], flags, output }) => {
-      const { listOffers } = await import('../client/passes.ts');
       const { network, path } = await readNetwork(flags);
       const { offers, locks } = await listOffers(network, run, { from: path });
       output.document({
@@ -184,13 +182,7 @@ const listCommand = (): Command =>
         offers,
         locks: locks.map(({ opensMs, ...attempts }) => ({ ...attempts, opens: iso(opensMs) })),
       });
-      for (const offer of offers)
-        output.say(
-          `offer ${offer.id}: ${showAttempts(offer)}, pass ${showCoins(offer.passPrice)} SUI, ${showCoins(offer.periodPrice)} SUI for ${offer.periodMs / 86_400_000} days${offer.open ? '' : ', closed'}`,
-        );
-      for (const lock of locks)
-        output.say(`${showAttempts(lock)} open for everybody at ${iso(lock.opensMs)}`);
-      if (offers.length + locks.length === 0) output.say('no offers and no time locks');
+      for (const line of linesForSale({ offers, locks })) output.say(line);
     },
   });
 

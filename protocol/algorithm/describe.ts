@@ -2,6 +2,7 @@
  * @module The known strategies as a list for people: parameters, sources, bytes.
  */
 import { toHex } from '../bytes.ts';
+import { flagOf } from '../spec/setting.ts';
 import { ringLayout } from '../encoding/index.ts';
 import { DEFAULT_METRICS, extrasOf } from './metrics.ts';
 import { codeOf, knownStrategies } from './registry.ts';
@@ -63,3 +64,23 @@ export const describeStrategies = (dimension: number): readonly StrategyDescript
       },
     };
   });
+
+const linesOfStrategy = (
+  { name, summary, source, code, parameters, state, bytes }: StrategyDescription,
+  dimension: number,
+): readonly string[] => [
+  `${name}  ${summary}`,
+  `  source: ${source}${code === undefined ? '' : `; module SHA-256 ${code}`}`,
+  ...parameters.map(
+    ({ name: parameter, default: usual, range, help }) =>
+      `  --${flagOf(parameter, {})} ${usual} (${range}): ${help}`,
+  ),
+  `  ${state.length === 0 ? 'carries no state' : `carries ${state.join(', ')}`}; a model version of ${dimension} parameters has ` +
+    `${bytes.model} bytes, an upload of 10 participants ${bytes.upload}`,
+];
+
+/** Strategies as the lines that `floe strategies` prints. */
+export const linesOfStrategies = (
+  strategies: readonly StrategyDescription[],
+  dimension: number,
+): readonly string[] => strategies.flatMap((each) => linesOfStrategy(each, dimension));
