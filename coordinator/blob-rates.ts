@@ -8,7 +8,7 @@ import type { Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { tokenBuckets, type Limits } from './limits.ts';
 
-/** Uploads of a member in one attempt that its rate does not count: the vector, and a repetition. */
+/** Uploads of a member in one attempt outside its rate: the vector, and a repetition. */
 const UPLOADS_OF_ATTEMPT = 2;
 /** Requests of a participant in one attempt, without those that grow with the cohort. */
 const REQUESTS_OF_ATTEMPT = 16;

@@ -3,8 +3,8 @@
  * that has converged can return to one of them. Members then answer for the very same set only
  * (secure aggregation, section 2.0), so the coordinator remembers these sets and plans for them.
  */
-import type { Tried } from './spending.ts';
-import type { Hex } from './state.ts';
+import type { Hex } from './hex.ts';
+import type { Tried } from './tried.ts';
 
 /** Models that are remembered, at most; the oldest is forgotten first. */
 const MAX_MODELS = 256;

@@ -35,8 +35,8 @@ export interface EncodingSpec {
    */
   readonly bits?: number | undefined;
   /**
-   * Where q is not given: bits of a lane in this attempt, between what the cohort needs and what the
-   * ring holds; as few as the cohort needs unless given. See weight-scale.ts.
+   * Where q is not given: bits of a lane in this attempt, between what the cohort needs and what
+   * the ring holds; as few as the cohort needs unless given. See weight-scale.ts.
    */
   readonly modulusBits?: number | undefined;
   /** C > 0: the L2 norm an update is clipped to. */
@@ -175,8 +175,8 @@ export type Lane = Pick<RingLayout, 'modulusBits' | 'level' | 'limbBits'>;
 /**
  * The lane of a ring for a cohort of n. With q given, b = q + ceil(log2 n) and L = 2^(q-1) - 1.
  * Without, ring16 has 8 + ceil(log2 n) bits and at least 12, or `modulusBits` where that is more,
- * ring24 and ring32 have all of theirs, and L = floor((2^(b-1) - 1) / n): no sum of the cohort wraps, whatever its members send
- * within [-L, L].
+ * ring24 and ring32 have all of theirs, and L = floor((2^(b-1) - 1) / n): no sum of the cohort
+ * wraps, whatever its members send within [-L, L].
  *
  * @throws FloeError `encoding_overflow` when the ring does not hold the cohort
  */

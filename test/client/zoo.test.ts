@@ -1,7 +1,7 @@
 /**
- * @module The fast part of `bench/zoo.ts`: on wasm, recorded and by tfjs, the gradient of a training
- * step of each kind of layer against central differences, with the batch's moments and with
- * dropout; and three masked rounds over sites of different sizes beside FedAvg in floats.
+ * @module The fast part of `bench/zoo.ts`: on wasm, recorded and by tfjs, the gradient of a
+ * training step of each kind of layer against central differences, with the batch's moments and
+ * with dropout; and three masked rounds over sites of different sizes beside FedAvg in floats.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

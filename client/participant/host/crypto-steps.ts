@@ -226,7 +226,7 @@ export interface VectorInput {
   /** Without masks: wraps the key of the vector. */
   readonly wrap: AccessGate['wrap'];
   readonly signal: AbortSignal;
-  /** Told in turns of the event loop: lanes encoded, masked and packed, of three times the lanes. */
+  /** Progress in turns of the event loop: lanes done in three passes, of three times the lanes. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

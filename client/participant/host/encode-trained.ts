@@ -1,7 +1,7 @@
 /**
- * @module From the trained weights to ring elements: what of the model travels, in its segments,
- * and the numbers beside it. A pure function of its inputs, randomness included, in steps, so that a
- * large model does not hold the event loop.
+ * @module Encodes the trained weights as ring elements: the travelling parts of the model, in
+ * segments, and the numbers that accompany them. A pure function of its inputs, randomness
+ * included. It runs in steps, so a large model does not hold the event loop.
  */
 import { weighMetrics } from '../../../protocol/algorithm/metrics.ts';
 import { strategyOf } from '../../../protocol/algorithm/registry.ts';
