@@ -217,6 +217,7 @@ const fork = async (
   return {
     model: architecture,
     weights,
+    ...(spec.data === undefined ? {} : { data: spec.data }),
     ...(stateHash === undefined ? {} : { carried: { state, strategy: spec.strategy } }),
     parent: {
       modelHash: model.hash,
