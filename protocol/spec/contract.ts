@@ -150,17 +150,17 @@ export const taskOfContract = ({ target: of }: Contract): ContractTask =>
   of.type === 'classes' ? 'multi-class' : of.type === 'labels' ? 'multi-label' : 'regression';
 
 /** Why a run of this task cannot have the contract, after the field; undefined where it can. */
-export const contractViolation = (of: Contract, task: string): string | undefined => {
-  const { target } = of;
+export const contractViolation = (contract: Contract, task: string): string | undefined => {
+  const { target: of } = contract;
   const fits =
-    task === taskOfContract(of) ||
-    (task === 'binary' && target.type === 'classes' && target.classes.length === 2);
+    task === taskOfContract(contract) ||
+    (task === 'binary' && of.type === 'classes' && of.classes.length === 2);
   if (!fits)
     return (
-      `data.target: expected a target for training.task ${task}, got ${target.type}` +
-      (target.type === 'classes' ? ` (${target.classes.length})` : '')
+      `data.target: expected a target for training.task ${task}, got ${of.type}` +
+      (of.type === 'classes' ? ` (${of.classes.length})` : '')
     );
-  if (task === 'binary' && target.type === 'classes' && target.weights !== undefined)
+  if (task === 'binary' && of.type === 'classes' && of.weights !== undefined)
     return 'data.target.weights: expected training.task multi-class, got binary';
   return undefined;
 };
