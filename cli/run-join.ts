@@ -5,7 +5,7 @@ import { loweredFields, makeAdmission, type AdmissionInput } from '../client/adm
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
 import { readBase } from '../client/adapters/base-file.ts';
 import { trustCertificate } from '../client/connect/trust.ts';
-import { loadData } from '../client/data/load-node.ts';
+import { loadDataset } from '../client/data/load-node.ts';
 import { shardOf } from '../client/data/shard.ts';
 import { join, memoryKeystore } from '../client/index.ts';
 import type { Answers, JoinOptions, Keystore } from '../client/index.ts';
@@ -88,7 +88,7 @@ export const runJoin = async (
   else if (flags.keystore === undefined)
     output.warn('no --keystore: the identity is new and forgotten at the end');
   const { data: name = SETTINGS.data.default, shard } = flags;
-  const all = await loadData(name, { part: 'train' });
+  const all = await loadDataset(name, { part: 'train' });
   const data = shard === undefined ? all : shardOf(all, shard);
   const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
   output.line(`data       ${name}: ${data.size} examples of this participant`);

@@ -4,8 +4,16 @@
 export * from './browser.ts';
 export { parseAdmission } from './admission-file.ts';
 export { beginningOf, type ModelSettings } from './run-start.ts';
-export { parseCsv, type CsvOptions } from './data/csv.ts';
-export { loadData, type LoadOptions } from './data/load-node.ts';
+export {
+  loadData,
+  loadDataset,
+  readTable,
+  type Loaded,
+  type LoadOptions,
+  type TableOptions,
+} from './data/load-node.ts';
+export { datasetOfTable, type LabelOptions } from './data/table-dataset.ts';
+export { createTable, textAt, type Column, type Table } from './data/table.ts';
 export * from './reader/index.ts';
 export { dealRows, parsePartition, type Partition } from './data/partition.ts';
 export { shardOf } from './data/shard.ts';

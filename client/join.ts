@@ -177,7 +177,7 @@ const reach = (
  * Takes part in the run of the coordinator at `url` (`ws://host:port`, `wss://...`).
  *
  * @example
- * const data = await loadData('mnist');
+ * const data = await loadDataset('mnist');
  * const run = await join('ws://localhost:7700', { data });
  * await run.finished;
  * @throws FloeError `usage`, and what opening the keystore throws

@@ -3,7 +3,7 @@
  * of workers reads one copy.
  */
 import { type Dataset, rowOf, featureLength, labelLength } from '../client/data/dataset.ts';
-import { loadData } from '../client/data/load-node.ts';
+import { loadDataset } from '../client/data/load-node.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { SimulationData } from './task.ts';
@@ -78,8 +78,8 @@ export const loadScenarioData = async (
 ): Promise<ScenarioData> => {
   if (!/\.csv(\.gz)?$/iu.test(source)) {
     const [train, test] = await Promise.all([
-      loadData(source, { part: 'train', shared: true, bytes }),
-      loadData(source, { part: 'test', shared: true, bytes }),
+      loadDataset(source, { part: 'train', shared: true, bytes }),
+      loadDataset(source, { part: 'test', shared: true, bytes }),
     ]);
     return {
       source,
@@ -87,7 +87,7 @@ export const loadScenarioData = async (
       test: shareRows(test),
     };
   }
-  const all = await loadData(source);
+  const all = await loadDataset(source);
   if (all.size < HOLD_OUT)
     throw new FloeError('data_unfit', `${source}: expected at least ${HOLD_OUT} rows`);
   const order = shuffle(rowsOf(all), seededRandom(deriveSeed(seed, 'hold-out')));
