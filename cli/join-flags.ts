@@ -13,6 +13,10 @@ export const JOIN_FLAGS = {
   ...settingFlags('join'),
   ...MODULE_FLAGS,
   require: f.text('<file>', 'JSON file with the requirements below; flags win over it'),
+  map: f.text(
+    '<file>',
+    "mapping file: which of your columns and values are which of the data contract's",
+  ),
   shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try a run', f.shard),
   base: f.text(
     '<file>',

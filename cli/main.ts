@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { nearest } from '../protocol/spec/nearest-name.ts';
 import { outputOf } from './command.ts';
+import { contractCommand } from './contract.ts';
 import { coordinatorCommand, forkCommand } from './coordinator.ts';
 import { costCommand } from './cost.ts';
 import { devnetCommand } from './devnet.ts';
@@ -52,6 +53,7 @@ Examples:
   floe sim                                  simulate 100 participants on MNIST, every update masked
   floe coordinator --rounds 20 --cohort 5   start a coordinator that others join
   floe join ws://host:7700                  take part from another terminal
+  floe contract infer patients.csv          draft the columns and classes that all sites map to
   floe fork 0x77... --network net.json      start a new run from a published model
   floe verify runs/latest                   recompute every round of a run
   floe devnet --config-out net.json         run Sui, Walrus and Seal on this machine
@@ -67,6 +69,7 @@ Examples:
     simCommand(),
     coordinatorCommand(),
     joinCommand(),
+    contractCommand(),
     forkCommand(),
     pullCommand(),
     verifyCommand(),

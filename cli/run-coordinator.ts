@@ -42,7 +42,9 @@ const joinLines = (event: Extract<StartEvent, { type: 'listening' }>): readonly 
     .replace('//0.0.0.0:', '//HOST:')
     .replace('//[::]:', '//HOST:');
   const isOwnModel = spec.model.architecture === 'custom';
-  const data = isOwnModel ? 'YOUR.csv' : `mnist --shard 1/${spec.cohort.size}`;
+  const own = spec.data?.input.type === 'image' ? 'YOUR-FOLDER' : 'YOUR.csv';
+  const isOwnData = isOwnModel || spec.data !== undefined;
+  const data = isOwnData ? own : `mnist --shard 1/${spec.cohort.size}`;
   const where = network === undefined ? '' : ` --network ${network}`;
   const expected = `--expect-run ${toHex(hashRunSpec(spec))} --coordinator ${toHex(spec.coordinator)}`;
   const lowering = loweringFlags(spec);

@@ -2,6 +2,8 @@
  * @module floe/client in Node: everything of the browser entry, and the parts that read files.
  */
 export * from './browser.ts';
+export { readMapping } from './data/contract/mapping-file.ts';
+export { readContract } from '../protocol/spec/contract-file.ts';
 export { parseAdmission } from './admission-file.ts';
 export { beginningOf, type ModelSettings } from './run-start.ts';
 export {

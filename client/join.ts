@@ -22,6 +22,10 @@ import type { BackendChoice } from './tfjs/backends.ts';
 import { hasThreads } from './thread/running.ts';
 import { specTrainerModule, threadTrainer } from './thread/trainer.ts';
 import type { BaseWeights } from './adapters/base.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import type { Mapping } from './data/contract/mapping.ts';
+import { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
+import type { Trainer } from './trainer.ts';
 
 export interface JoinOptions extends Partial<
   Pick<
@@ -38,10 +42,15 @@ export interface JoinOptions extends Partial<
   >
 > {
   /**
-   * This participant's examples; the model is the one the run specification asks for. Or give
-   * `trainer`.
+   * This participant's examples, as `loadData` gives them: the data contract of the run maps them.
+   * Or what makes them once the specification is known. The model is the one the run specification
+   * asks for. Or give `trainer`.
    */
-  readonly data?: Dataset;
+  readonly data?: OwnData | ((spec: RunSpec) => Dataset | Promise<Dataset>);
+  /** With `data`: which of its columns and values are which of the contract's. */
+  readonly map?: Mapping;
+  /** With `data` that the contract maps: its preflight report. Default: lines to `log`, `warn`. */
+  readonly onPreflight?: (data: RunData) => void;
   /**
    * With `data`: this site's copy of the frozen weights that the specification names, where it
    * names some. Another copy is refused: `base_mismatch`.
@@ -126,17 +135,35 @@ const openOwn = async (
   return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
 };
 
-const trainerOf = (options: JoinOptions): ParticipantOptions['trainer'] => {
-  const { data, trainer, base, backend = 'auto', clock = systemClock } = options;
+const trainerOf = (
+  options: JoinOptions,
+  tell: (data: RunData) => void,
+  warn: (message: string) => void,
+): ParticipantOptions['trainer'] => {
+  const { data: given, trainer, base, backend = 'auto', clock = systemClock, map } = options;
   if (trainer !== undefined) return trainer;
-  if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
-  return async ({ model, training }) => {
-    const spec = { model, training };
+  if (given === undefined) throw new FloeError('usage', 'expected data or a trainer');
+  const examplesFor = (spec: RunSpec): Dataset | Promise<Dataset> => {
+    if (typeof given === 'function') return given(spec);
+    const prepared = dataOfRun(given, spec, map);
+    tell(prepared);
+    return prepared.data;
+  };
+  const make = async (whole: RunSpec): Promise<Trainer> => {
+    const data = await examplesFor(whole);
+    const { model, training, data: contract } = whole;
+    const spec = { model, training, ...(contract === undefined ? {} : { data: contract }) };
     const argument = { spec, data, backend, ...(base === undefined ? {} : { base }) };
     if (hasThreads && options.thread !== false)
       return threadTrainer({ module: specTrainerModule(), argument, clock });
     const { createTrainer } = await import('./thread/spec-trainer.ts');
     return createTrainer(argument);
+  };
+  return async (spec) => {
+    const made = await make(spec);
+    // A contract's report has said so already.
+    if (spec.data === undefined) for (const text of made.report?.warnings ?? []) warn(text);
+    return made;
   };
 };
 
@@ -177,7 +204,7 @@ const reach = (
  * Takes part in the run of the coordinator at `url` (`ws://host:port`, `wss://...`).
  *
  * @example
- * const data = await loadDataset('mnist');
+ * const data = await loadData('patients.csv');
  * const run = await join('ws://localhost:7700', { data });
  * await run.finished;
  * @throws FloeError `usage`, and what opening the keystore throws
@@ -190,7 +217,14 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   if (options.network !== undefined && hasOwnPorts(options))
     throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
   const dial = webSocketConnect(url, options.tls);
-  const trainer = trainerOf(options);
+  const tell =
+    options.onPreflight ??
+    (({ lines }) => {
+      for (const [level, text] of lines)
+        if (level === 'warn') warn(text);
+        else log('info', text);
+    });
+  const trainer = trainerOf(options, tell, warn);
   const keystore = await openOwn(options.keystore, warn);
   const { identity } = keystore;
   const reached = reach(httpAddress(url), dial, identity, options, warn);

@@ -12,6 +12,13 @@ import {
   roundToTypes,
 } from '../protocol/model/index.ts';
 import { readInput } from '../protocol/ports/input-file.ts';
+import {
+  type Contract,
+  contractViolation,
+  outputsOfTarget,
+  shapeOfInput,
+  taskOfContract,
+} from '../protocol/spec/contract.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Task } from './task.ts';
 import type { ExampleShape } from './tfjs/choose-model.ts';
@@ -36,7 +43,27 @@ export interface ModelSettings {
   readonly shape?: string | undefined;
   /** The task of the model; it determines the last layer. */
   readonly task?: Task | undefined;
+  /** In place of inputs, shape, classes and, where it is not given, task. */
+  readonly contract?: Contract | undefined;
 }
+
+/** The settings that a contract stands for. @throws FloeError `usage` where both are given */
+const withContract = ({ contract, ...settings }: ModelSettings): ModelSettings => {
+  if (contract === undefined) return settings;
+  for (const name of ['inputs', 'shape', 'classes'] as const)
+    if (settings[name] !== undefined)
+      throw new FloeError('usage', `--${name}: the data contract has it, expected one of both`);
+  const task = settings.task ?? ({ type: taskOfContract(contract) } as const);
+  const violation = contractViolation(contract, task.type);
+  if (violation !== undefined) throw new FloeError('contract_invalid', violation);
+  const shape = shapeOfInput(contract.input);
+  return {
+    ...settings,
+    ...(shape.length === 1 ? { inputs: shape[0] } : { shape: shape.join('x') }),
+    classes: outputsOfTarget(contract.target),
+    task,
+  };
+};
 
 /** The examples a model takes: MNIST's for the registry's, as the settings say for the others. */
 const shapeOf = ({
@@ -81,17 +108,15 @@ const hashOf = (model: RunSpec['model'], weights: Float32Array): Uint8Array =>
 /**
  * The beginning that a run's settings ask for; the same again after a crash.
  *
- * @param weights the bytes of a safetensors file of the model, in place of the file `from`
+ * @param bytes those of a safetensors file of the model, in place of the file `from`
  * @throws FloeError `usage`, `tensor_malformed`, `tensor_mismatch` when the file is of another
  * model
  */
-export const beginningOf = async (
-  settings: ModelSettings,
-  weights?: Uint8Array,
-): Promise<Beginning> => {
+export const beginningOf = async (given: ModelSettings, bytes?: Uint8Array): Promise<Beginning> => {
+  const settings = withContract(given);
   const { from } = settings;
-  const given =
-    weights ?? (from === undefined ? undefined : await readInput('--from', from, MAX_MODEL_BYTES));
+  const weights =
+    bytes ?? (from === undefined ? undefined : await readInput('--from', from, MAX_MODEL_BYTES));
   const { architecture, tensors, topology } = await describeModel(
     settings.model ?? 'mlp-2nn',
     shapeOf(settings),
@@ -103,8 +128,8 @@ export const beginningOf = async (
     tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
     ...(architecture === 'custom' && topology !== undefined ? { topology } : {}),
   };
-  if (given === undefined) return { model };
-  const file = decodeSafetensors(given);
+  if (weights === undefined) return { model };
+  const file = decodeSafetensors(weights);
   matchManifest(model, file.manifest);
   return { model, weights: file.flat, parent: { modelHash: hashOf(model, file.flat) } };
 };

@@ -5,6 +5,7 @@
 import { toHex } from '../protocol/bytes.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
+import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { timeoutLines } from '../protocol/spec/timeouts.ts';
@@ -70,11 +71,12 @@ const describeUpkeep = (event: UpkeepEvent): Line => {
 };
 
 const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
-  const { name, rounds, cohort, parent, strategy, secagg, deadlines } = spec;
+  const { name, rounds, cohort, parent, data, strategy, secagg, deadlines } = spec;
   const object = parent?.object === undefined ? '' : ` version 0x${toHex(parent.object)},`;
   const values = strategy.parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
   return [
     `${resumed ? 'resumed' : 'new run'}    "${name}", ${rounds} rounds, ${cohort.size} participants each, at least ${cohort.minimum}`,
+    ...(data === undefined ? [] : describeContract(data)),
     ...(parent === undefined ? [] : [`begins with${object} model ${toHex(parent.modelHash)}`]),
     `strategy   ${[strategy.name, ...values].join(', ')}`,
     secagg === 'masked'

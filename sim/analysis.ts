@@ -17,6 +17,7 @@ import { decryptModel } from '../protocol/model/open-model.ts';
 import { initialModel } from '../protocol/model/first-model.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
+import type { Contract } from '../protocol/spec/contract.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { openModel } from '../protocol/verify/index.ts';
 import type { ModelDescription } from '../client/tfjs/describe.ts';
@@ -31,6 +32,8 @@ export interface AnalystData {
   readonly model: string;
   /** The task of the model, if the scenario declares one. */
   readonly task?: Task | undefined;
+  /** That the examples follow, where there is one. */
+  readonly contract?: Contract | undefined;
   readonly backend: BackendChoice;
   /** URL of the simulation module with the model or trainer, if any. */
   readonly module?: string | undefined;
@@ -39,7 +42,8 @@ export interface AnalystData {
 }
 
 export interface Score {
-  readonly testAccuracy: number;
+  /** Undefined of regression. */
+  readonly testAccuracy: number | undefined;
   readonly testLoss: number;
 }
 
@@ -57,7 +61,7 @@ export interface BaselinePlan {
 export interface BaselinePoint {
   /** Examples trained on so far. */
   readonly examples: number;
-  readonly testAccuracy: number;
+  readonly testAccuracy: number | undefined;
 }
 
 interface Opening {
@@ -115,6 +119,7 @@ const openModelOf = async (
     ...(await baseOfTask(task)),
     evaluationBatch: 500,
     ...(init.task === undefined ? {} : { task: init.task }),
+    ...(init.contract === undefined ? {} : { contract: init.contract }),
   });
   const trainerOf = (data: Dataset) => trainer.withData(data, { checked: true });
   return { architecture, trainer, topology: trainer.topology, trainerOf, engine: backend.name };
@@ -153,7 +158,8 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
   const score = async (weights: Float32Array): Promise<Score> => {
     const { trainer } = await opened();
     const { examples, correct, lossSum } = await trainer.evaluate(weights, init.test);
-    return { testAccuracy: correct / examples, testLoss: lossSum / examples };
+    const testAccuracy = init.task?.type === 'regression' ? undefined : correct / examples;
+    return { testAccuracy, testLoss: lossSum / examples };
   };
 
   return {

@@ -209,6 +209,7 @@ const openTrainers = async (
     backend: { prefer: init.backend },
     ...(await baseOfTask(task)),
     ...(spec.training.task === undefined ? {} : { task: spec.training.task }),
+    ...(spec.data === undefined ? {} : { contract: spec.data }),
     checked,
   });
   return {

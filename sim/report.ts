@@ -200,7 +200,11 @@ export const readUplot = async (): Promise<ReportInit['uplot']> => {
 /** The page, a complete HTML document. */
 export const renderReport = ({ summary, statistics, classNames, uplot }: ReportInit): string => {
   const phases = Object.keys(summary.phaseSeconds);
-  const title = `Floe: ${summary.model}, ${summary.rounds} rounds, ${formatPercent(summary.testAccuracy)}`;
+  const { testAccuracy, testLoss } = summary;
+  // Regression has no accuracy.
+  const isLoss = testAccuracy === undefined && testLoss !== undefined;
+  const tested = isLoss ? testLoss.toFixed(4) : formatPercent(testAccuracy);
+  const title = `Floe: ${summary.model}, ${summary.rounds} rounds, ${tested}`;
   const masks = summary.masked
     ? 'Every update was masked; the coordinator saw sums only.'
     : 'NOT masked: the coordinator could read every single update.';
@@ -232,7 +236,7 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
 <p class="lead">${escapeHtml(status)} <span class="${summary.masked ? '' : 'warn'}">${escapeHtml(masks)}</span></p>
 <div class="cards">
 ${[
-  card(formatPercent(summary.testAccuracy), 'test accuracy'),
+  card(tested, isLoss ? 'test loss' : 'test accuracy'),
   ...(summary.baseline === undefined
     ? []
     : [card(formatPercent(summary.baselineAccuracy), 'centralised baseline')]),

@@ -41,7 +41,8 @@ export type RoundSummary = v.InferOutput<typeof roundSchema>;
 const baselinePointSchema = v.strictObject({
   /** Examples trained on so far, in units of one federated round. */
   rounds: amount,
-  testAccuracy: share,
+  /** Absent of regression. */
+  testAccuracy: v.optional(share),
 });
 
 export const summarySchema = v.strictObject({

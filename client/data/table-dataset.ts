@@ -2,6 +2,7 @@
  * @module Examples of a table without a data contract: one column of labels, all others features of
  * numbers. A missing value or a text among the features is refused with its row and column.
  */
+import { FloeError } from '../../protocol/errors.ts';
 import { type Dataset, createDataset } from './dataset.ts';
 import { malformed, quoted, someNames } from './readers/limits.ts';
 import { type Column, type Table, textAt } from './table.ts';
@@ -9,11 +10,11 @@ import { type Column, type Table, textAt } from './table.ts';
 export interface LabelOptions {
   /** Name of the label's column, or its index from 0; default: the last column. */
   readonly label?: string | number;
-  /** `classes`: labels are categories (default); `values`: numbers to predict. */
+  /** `classes`: labels are numbers or names of classes (default); `values`: numbers to predict. */
   readonly task?: 'classes' | 'values';
   /**
-   * The categories in their order, agreed among all participants. Default: those that occur,
-   * sorted.
+   * The categories in their order, agreed among all participants. Without them labels are whole
+   * numbers from 0.
    */
   readonly classNames?: readonly string[];
 }
@@ -53,11 +54,26 @@ const putNumbers = (column: Column, into: Float32Array, from: number, step: numb
     });
 };
 
-const sortedNames = (names: readonly string[]): string[] => {
-  // Classes written as numbers keep their order as numbers.
-  return names.every((name) => Number.isFinite(Number(name)))
-    ? names.toSorted((a, b) => Number(a) - Number(b))
-    : names.toSorted((a, b) => (a < b ? -1 : 1));
+const unnumbered = (column: Column, row: number, text: string): FloeError =>
+  new FloeError(
+    'contract_missing',
+    `row ${row + 1}, column ${column.name}: expected a whole number from 0 as the label, got ${quoted(text)}; ` +
+      'only a data contract says which class or value it is',
+    { row: row + 1, column: column.name, value: text },
+  );
+
+/** Labels that are numbers of classes as they are: nothing else has the same meaning at each site. */
+const numberedLabels = (column: Column, rows: number): Int32Array => {
+  const labels = new Int32Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    const text = textAt(column, row);
+    if (text === undefined) throw missing(column.name, row);
+    const value = column.type === 'number' ? (column.values[row] as number) : Number.NaN;
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 31)
+      throw unnumbered(column, row, text);
+    labels[row] = value;
+  }
+  return labels;
 };
 
 const textsOf = (column: Column, rows: number): string[] =>
@@ -69,7 +85,8 @@ const textsOf = (column: Column, rows: number): string[] =>
 
 /**
  * The examples of a table whose feature columns are all of numbers.
- * @throws FloeError `data_malformed` with row and column
+ * @throws FloeError `data_malformed` with row and column; `contract_missing` for labels that are
+ * neither numbers of classes nor among `classNames`
  */
 export const datasetOfTable = (table: Table, options: LabelOptions = {}): Dataset => {
   const label = labelColumn(table, options.label);
@@ -87,8 +104,16 @@ export const datasetOfTable = (table: Table, options: LabelOptions = {}): Datase
     putNumbers(label, labels, 0, 1);
     return createDataset({ ...common, labels });
   }
+  const { classNames } = options;
+  if (classNames === undefined) {
+    const labels = numberedLabels(label, table.rows);
+    return createDataset({
+      ...common,
+      labels,
+      classes: 1 + labels.reduce((a, b) => Math.max(a, b), 0),
+    });
+  }
   const texts = textsOf(label, table.rows);
-  const classNames = options.classNames ?? sortedNames([...new Set(texts)]);
   const numbers = new Map(classNames.map((name, i) => [name, i]));
   const labels = Int32Array.from(texts, (name, row) => {
     const found = numbers.get(name);
