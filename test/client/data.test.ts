@@ -69,7 +69,7 @@ describe('examples of a table without a contract', () => {
   const table = 'id,width,height,kind\n7,1.5,-2,cat\n8,1e2,.5,dog\n9,0,3,cat\n';
 
   it('reads numbers and categories', async () => {
-    const data = await parse(table, { drop: ['id'] });
+    const data = await parse(table, { drop: ['id'], classNames: ['cat', 'dog'] });
     expect([...data.features]).toEqual([1.5, -2, 100, 0.5, 0, 3]);
     expect(data).toMatchObject({
       featureShape: [2],
@@ -88,8 +88,21 @@ describe('examples of a table without a contract', () => {
     const values = await parse(table, { label: 'height', task: 'values', drop: ['kind'] });
     expect(values.labels).toEqual(Float32Array.of(-2, 0.5, 3));
     expect(values.classes).toBeUndefined();
-    expect((await parse(table, { label: 0, drop: ['kind'] })).classNames).toEqual(['7', '8', '9']);
-    expect((await parse('a,b\n1,10\n1,9\n1,100\n')).classNames).toEqual(['9', '10', '100']);
+    const numbered = await parse(table, { label: 0, drop: ['kind'] });
+    expect([...numbered.labels]).toEqual([7, 8, 9]);
+    expect(numbered).toMatchObject({ classes: 10 });
+    expect(numbered.classNames).toBeUndefined();
+  });
+
+  it.each([
+    ['names', 'a,y\n1,cat\n2,dog\n', 1],
+    ['a fraction', 'a,y\n1,0\n1,0.5\n', 2],
+    ['a negative number', 'a,y\n1,-1\n', 1],
+  ])('gives %s of classes no number of its own', async (_, text, row) => {
+    await expect(parse(text)).rejects.toMatchObject({
+      code: 'contract_missing',
+      details: { row, column: 'y' },
+    });
   });
 
   it.each([
@@ -205,15 +218,15 @@ describe('subset and preflight', () => {
 
   it.each([
     ['another shape', good, { ...shape, inputShape: [3] }, /takes examples of shape \[3\]/u],
-    ['NaN', make([1, 2, 3, NaN], [0, 1]), shape, /row 1: feature 1 is NaN/u],
-    ['infinity', make([Infinity, 2], [0]), shape, /row 0: feature 0 is Infinity/u],
+    ['NaN', make([1, 2, 3, NaN], [0, 1]), shape, /row 2: column 1 is NaN/u],
+    ['infinity', make([Infinity, 2], [0]), shape, /row 1: column 0 is Infinity/u],
     [
       'a label too large',
       make([1, 2, 3, 4], [0, 3]),
       shape,
-      /row 1: expected a label of 0 to 2, got 3/u,
+      /row 2: expected a label of 0 to 2, got 3/u,
     ],
-    ['a negative label', make([1, 2], [-1]), shape, /row 0/u],
+    ['a negative label', make([1, 2], [-1]), shape, /row 1/u],
     ['no example', subset(good, []), shape, /no example/u],
     [
       'classes for two outputs of regression',
