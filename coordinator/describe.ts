@@ -2,6 +2,7 @@
  * @module Formats the coordinator's events as the lines that `floe coordinator` prints. Exported
  * for programs that print the same lines.
  */
+import { metricsText } from '../protocol/algorithm/metrics.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
@@ -19,10 +20,9 @@ const describeProgress = (progress: Progress): string | undefined => {
     case 'attempt-opened':
       return `round ${progress.version} (attempt ${progress.attempt}): ${progress.invited} invited`;
     case 'committed': {
-      const metrics = progress.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`);
       return (
         `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, ` +
-        `training ${metrics.join(', ')}, model ${toHex(progress.modelHash).slice(0, 16)}`
+        `${metricsText(progress.metrics, progress.version)}; model ${toHex(progress.modelHash).slice(0, 16)}`
       );
     }
     case 'aborted': {

@@ -1,6 +1,7 @@
 /**
  * @module Formats the events and the summary of a simulation as the lines that `floe sim` prints.
  */
+import { metricsText } from '../protocol/algorithm/metrics.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import type { ScenarioEvent } from './events.ts';
@@ -82,12 +83,10 @@ export const testText = ({ testAccuracy, testLoss }: Tested): string =>
 
 /** The line of a committed round. @param tested its model, empty if not evaluated */
 export const describeRound = (round: RoundSummary, of: number, tested: Tested): string => {
-  const metrics = Object.entries(round.training).map(
-    ([name, value]) => `${name} ${value.toFixed(4)}`,
-  );
+  const metrics = Object.entries(round.training).map(([name, value]) => ({ name, value }));
   return (
     `round ${String(round.version).padStart(String(of).length)}/${of}  ${testText(tested)}  ` +
-    `${metrics.join('  ')}  ${round.survivors}/${round.cohort} survived  ` +
+    `${metricsText(metrics, round.version)}  ${round.survivors}/${round.cohort} survived  ` +
     `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s`
   );
 };

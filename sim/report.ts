@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PartitionStatistics } from '../client/data/partition.ts';
+import { metricInWords } from '../protocol/algorithm/metrics.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 
@@ -84,12 +85,16 @@ const rows = (entries: readonly (readonly [string, string])[]): string =>
 const card = (value: string, label: string): string =>
   `<div class="card"><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`;
 
+/** The test accuracy next to it is of the whole test set and of the round's own model. */
+const headOf = (name: string): string =>
+  name.startsWith('test') ? `held-out ${metricInWords(name)}, model before` : metricInWords(name);
+
 const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
   const metrics = Object.keys(history[0]?.training ?? {});
   const head = [
     'round',
     'test accuracy',
-    ...metrics.map((name) => `training ${name}`),
+    ...metrics.map(headOf),
     'survivors',
     'up',
     'down',

@@ -6,6 +6,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { BaseWeights } from '../adapters/base.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { trainerHoldingOut } from '../held-out.ts';
 import { modelOfSpec } from '../spec-model.ts';
 import type { BackendChoice } from '../tfjs/backends.ts';
 import { tfjsTrainer } from '../tfjs/trainer.ts';
@@ -30,15 +31,17 @@ const otherNumbering = (thrown: unknown): unknown => {
 /** @throws FloeError what `tfjsTrainer` throws; `contract_missing` */
 export const createTrainer = async (input: SpecTrainerInput): Promise<Trainer> => {
   const { spec, data, backend, base } = input;
-  const { task } = spec.training;
-  const made = tfjsTrainer({
-    model: modelOfSpec(spec),
-    data,
-    backend: { prefer: backend },
-    ...(base === undefined ? {} : { base }),
-    ...(task === undefined ? {} : { task }),
-    ...(spec.data === undefined ? {} : { contract: spec.data }),
-  });
+  const { task, holdout } = spec.training;
+  const made = trainerHoldingOut(data, holdout, (train) =>
+    tfjsTrainer({
+      model: modelOfSpec(spec),
+      data: train,
+      backend: { prefer: backend },
+      ...(base === undefined ? {} : { base }),
+      ...(task === undefined ? {} : { task }),
+      ...(spec.data === undefined ? {} : { contract: spec.data }),
+    }),
+  );
   return made.catch((thrown: unknown) => {
     throw spec.data === undefined ? otherNumbering(thrown) : thrown;
   });

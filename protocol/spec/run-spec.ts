@@ -13,6 +13,7 @@ import {
   DEFAULT_METRICS,
   metricsOfTask,
   metricsSchema,
+  testMetricsOf,
   type MetricSpec,
 } from '../algorithm/metrics.ts';
 import {
@@ -261,6 +262,17 @@ const taskOf = (data: RunSpec['data']): RunSpec['training']['task'] => {
   return type === 'regression' ? { type, loss: 'squared', delta: 1 } : { type };
 };
 
+/** Those that are given, else those of the task; and with held-out examples those of them. */
+const declaredMetrics = (
+  given: readonly MetricSpec[] | undefined,
+  { task, holdout }: Partial<RunSpec['training']>,
+): readonly MetricSpec[] => {
+  const metrics = given ?? metricsOfTask(task?.type);
+  if (holdout === undefined) return metrics;
+  const names = new Set(metrics.map(({ name }) => name));
+  return [...metrics, ...testMetricsOf(task?.type).filter(({ name }) => !names.has(name))];
+};
+
 /**
  * Fills in the defaults and validates. A run that names neither a seed nor a parent begins with the
  * seed of its id.
@@ -275,6 +287,11 @@ export const makeRunSpec = ({
   ...input
 }: RunSpecInput): RunSpec => {
   const task = input.training?.task ?? taskOf(data);
+  const training = {
+    ...SPEC_DEFAULTS.training,
+    ...input.training,
+    ...(task === undefined ? {} : { task }),
+  };
   const size = input.cohort?.size ?? SPEC_DEFAULTS.cohort.size;
   return parseWith(
     runSpecSchema,
@@ -292,12 +309,8 @@ export const makeRunSpec = ({
         ...input.cohort,
       },
       ...(data === undefined ? {} : { data }),
-      training: {
-        ...SPEC_DEFAULTS.training,
-        ...input.training,
-        ...(task === undefined ? {} : { task }),
-      },
-      metrics: input.metrics ?? metricsOfTask(task?.type),
+      training,
+      metrics: declaredMetrics(input.metrics, training),
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
       strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },

@@ -135,7 +135,7 @@ describe('the table', () => {
     // Without them: as many bits as the ring holds; plain SGD; the task and the contract that the
     // data means.
     const training = ['clipGradient', 'optimizer', 'schedule', 'statistics', 'task', 'weightDecay'];
-    const implied = ['bits', 'contract', ...training];
+    const implied = ['bits', 'contract', 'holdout', ...training];
     const rest = missing.filter((name) => !implied.includes(name));
     expect(rest.toSorted()).toEqual(['local', 'network', 'targetAccuracy', 'workers']);
     const known = new Set([...Object.keys(SETTINGS), 'substrate']);
