@@ -22,6 +22,7 @@ import {
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Task } from './task.ts';
 import type { ExampleShape } from './tfjs/choose-model.ts';
+import { openGivenModel, type GivenModel, type StatedShape } from './own-model.ts';
 import { describeModel } from './tfjs/describe.ts';
 
 /** A coordinator does not train; the plain backend is enough to build a model. */
@@ -30,10 +31,11 @@ const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 export interface ModelSettings {
   /**
-   * `mlp-2nn` (default), `cnn`, `linear` or `mlp:UNITS,...`. The first two are those of MNIST where
-   * neither shape nor classes are given.
+   * A name of `chooseModel` (default `mlp-2nn`), the path of a model.json of tfjs or Keras, a
+   * topology, or a function of tfjs. `mlp-2nn` and `cnn` are those of MNIST where neither shape nor
+   * classes are given; a model that is brought says its own shapes.
    */
-  readonly model?: string | undefined;
+  readonly model?: GivenModel | undefined;
   /** Features of an example and classes, for the models that are sized by their data. */
   readonly inputs?: number | undefined;
   readonly classes?: number | undefined;
@@ -67,12 +69,13 @@ const withContract = ({ contract, ...settings }: ModelSettings): ModelSettings =
 
 /** The examples a model takes: MNIST's for the registry's, as the settings say for the others. */
 const shapeOf = ({
-  model = 'mlp-2nn',
+  model: given = 'mlp-2nn',
   inputs,
   classes,
   shape,
   task,
 }: ModelSettings): ExampleShape => {
+  const model = String(given);
   if (inputs !== undefined && shape !== undefined)
     throw new FloeError('usage', '--shape: expected it or --inputs, not both');
   const published = model === 'mlp-2nn' || model === 'cnn';
@@ -86,8 +89,20 @@ const shapeOf = ({
       'usage',
       `--model ${model}: expected --inputs and --classes as well (or --shape and --classes)`,
     );
-  if (task?.type === 'regression') return { featureShape, targets: classes ?? 1 };
-  return { featureShape, classes: classes ?? 2 };
+  const of = task === undefined ? {} : { task: task.type };
+  if (task?.type === 'regression') return { featureShape, targets: classes ?? 1, ...of };
+  return { featureShape, classes: classes ?? 2, ...of };
+};
+
+/** What the settings say of the examples, for a model that is brought. */
+const statedShape = ({ inputs, classes, shape, task }: ModelSettings): StatedShape => {
+  const featureShape =
+    shape === undefined ? (inputs === undefined ? undefined : [inputs]) : sizesOf(shape);
+  return {
+    ...(featureShape === undefined ? {} : { featureShape }),
+    ...(classes === undefined ? {} : { classes }),
+    ...(task === undefined ? {} : { task: task.type }),
+  };
 };
 
 const MNIST_SHAPE = [28, 28, 1];
@@ -117,9 +132,15 @@ export const beginningOf = async (given: ModelSettings, bytes?: Uint8Array): Pro
   const { from } = settings;
   const weights =
     bytes ?? (from === undefined ? undefined : await readInput('--from', from, MAX_MODEL_BYTES));
-  const { architecture, tensors, topology } = await describeModel(
+  const opened = await openGivenModel(
     settings.model ?? 'mlp-2nn',
-    shapeOf(settings),
+    () => shapeOf(settings),
+    statedShape(settings),
+    DESCRIBING_BACKEND,
+  );
+  const { architecture, tensors, topology } = await describeModel(
+    opened,
+    opened.shape,
     DESCRIBING_BACKEND,
     settings.task,
   );

@@ -21,7 +21,8 @@ import type { Contract } from '../protocol/spec/contract.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { openModel } from '../protocol/verify/index.ts';
 import type { ModelDescription } from '../client/tfjs/describe.ts';
-import { chooseModel } from '../client/tfjs/choose-model.ts';
+import { openGivenModel } from '../client/own-model.ts';
+import type { ExampleShape } from '../client/tfjs/choose-model.ts';
 import { shuffle } from '../client/data/sampling.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
@@ -87,6 +88,14 @@ interface OpenedModel {
  */
 const OWN_ARCHITECTURE = 'own';
 
+/** What the examples say of the model. */
+const shapeOf = ({ train, task }: AnalystData): ExampleShape => ({
+  featureShape: train.featureShape,
+  ...(train.classes === undefined ? {} : { classes: train.classes }),
+  targets: labelLength(train),
+  ...(task === undefined ? {} : { task: task.type }),
+});
+
 const openModelOf = async (
   init: AnalystData,
   task: SimulationModule | undefined,
@@ -105,11 +114,7 @@ const openModelOf = async (
   }
   const { architecture, build } =
     task?.model === undefined
-      ? chooseModel(init.model, {
-          ...init.train,
-          targets: labelLength(init.train),
-          task: init.task?.type,
-        })
+      ? await openGivenModel(init.model, () => shapeOf(init), shapeOf(init))
       : { architecture: 'custom', build: task.model };
   const backend = await selectBackend({ prefer: init.backend });
   const trainer = await tfjsTrainer({

@@ -24,7 +24,9 @@ const strataOf = (data: Dataset): Int32Array => {
   if (labelLength(data) !== 1) return strata;
   const labelOf = (i: number): number => data.labels[rowOf(data, i)] ?? 0;
   if (data.labels instanceof Int32Array) return strata.map((_, i) => labelOf(i));
-  const byTarget = Uint32Array.from(strata, (_, i) => i).sort((a, b) => labelOf(a) - labelOf(b));
+  const byTarget = Uint32Array.from(strata, (_, i) => i).toSorted(
+    (a, b) => labelOf(a) - labelOf(b),
+  );
   for (const [rank, i] of byTarget.entries()) strata[i] = Math.floor((rank * BANDS) / data.size);
   return strata;
 };

@@ -42,6 +42,9 @@ export const CALIBRATION_BINS = 15;
 const mean = (values: readonly number[]): number | undefined =>
   values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
 
+const ratio = (part: number, whole: number): number | undefined =>
+  whole === 0 ? undefined : part / whole;
+
 /** The first index of the largest value of a row. */
 export const largestOf = (values: ArrayLike<number>, from: number, count: number): number => {
   let best = 0;
@@ -61,7 +64,7 @@ export const areaUnderCurve = (
   scores: ArrayLike<number>,
   isClass: (i: number) => boolean,
 ): number | undefined => {
-  const order = Uint32Array.from({ length: scores.length }, (_, i) => i).sort(
+  const order = Uint32Array.from({ length: scores.length }, (_, i) => i).toSorted(
     (a, b) => (scores[a] ?? 0) - (scores[b] ?? 0),
   );
   let positives = 0;
@@ -135,8 +138,6 @@ export const scoreClasses = (given: ClassPredictions): ClassScores => {
       (i) => labels[i] === of,
     );
   const areas = classes === 2 ? [areaOf(1)] : confusion.map((_, of) => areaOf(of));
-  const ratio = (part: number, whole: number): number | undefined =>
-    whole === 0 ? undefined : part / whole;
   return {
     examples,
     accuracy: correct / examples,

@@ -180,6 +180,8 @@ export const reportMetrics = (
 export const metricInWords = (name: string): string =>
   name.replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`);
 
+const isTest = ({ name }: { readonly name: string }): boolean => /^test[A-Z]/u.test(name);
+
 /**
  * Reported metrics as a line shows them. The test metrics are of the model before: participants
  * measure it when they begin the round.
@@ -191,7 +193,6 @@ export const metricsText = (
   metrics: readonly Pick<ReportedMetric, 'name' | 'value'>[],
   round: number,
 ): string => {
-  const isTest = ({ name }: { readonly name: string }): boolean => /^test[A-Z]/u.test(name);
   const words = (of: typeof metrics): string =>
     of.map(({ name, value }) => `${metricInWords(name)} ${value.toFixed(4)}`).join(', ');
   const heldOut = metrics.find(({ name }) => name === HELD_OUT)?.value;

@@ -46,10 +46,10 @@ export const RUN_SETTINGS = {
   model: {
     area: 'run',
     type: 'text',
-    max: 100,
+    max: 4096,
     placeholder: '<name>',
     default: 'mlp-2nn',
-    help: 'mlp-2nn, cnn, linear or mlp:UNITS,...',
+    help: 'mlp-2nn, cnn, resnet-8, linear, mlp:UNITS,..., gru:UNITS, transformer, or a model.json of tfjs or Keras',
     commands: ['sim', 'coordinator', 'cost'],
   },
   contract: {
