@@ -7,10 +7,9 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../protocol/errors.ts';
 import { readInput } from '../protocol/ports/input-file.ts';
 import { parseModelJson } from './models/keras.ts';
-import type { TaskType } from './task.ts';
 import { selectBackend, type BackendChoice } from './tfjs/backends.ts';
 import { chooseModel, type ExampleShape, type ModelChoice } from './tfjs/choose-model.ts';
-import { lastOperation } from './tfjs/last-operation.ts';
+import { impliedByModel } from './tfjs/implied-task.ts';
 import { modelFromTopology, type ModelFunction, type Topology } from './tfjs/models.ts';
 import { outputShape } from './tfjs/objective.ts';
 
@@ -41,13 +40,6 @@ const buildOf = async (
     if (!(thrown instanceof FloeError)) throw thrown;
     throw new FloeError(thrown.code, `${model}: ${thrown.message}`, {}, { cause: thrown });
   }
-};
-
-const taskOf = (activation: string | undefined, outputs: readonly number[]): TaskType => {
-  const columns = outputs.at(-1) ?? 1;
-  if (activation === 'softmax') return outputs.length === 2 ? 'sequence' : 'multi-class';
-  if (activation === 'sigmoid') return columns === 1 ? 'binary' : 'multi-label';
-  return 'regression';
 };
 
 /** How many outputs the stated facts want; undefined where they do not say. */
@@ -106,7 +98,7 @@ const shapeOfModel = async (
     const columns = outputs.at(-1) ?? 1;
     const featureShape = inputShapeOf(name, model);
     requireAgreement(name, stated, featureShape, columns);
-    const implied = taskOf(lastOperation(tf, model).activation, outputs);
+    const implied = impliedByModel(tf, model, outputs);
     const known = stated.classes === undefined ? implied : 'multi-class';
     const task = stated.task ?? (implied === 'regression' ? known : implied);
     if (task === 'regression') return { featureShape, task, targets: columns };

@@ -8,6 +8,7 @@ import { FloeError } from '../protocol/errors.ts';
 import {
   decodeSafetensors,
   hashModel,
+  MODEL_FILE_LIMITS,
   matchManifest,
   roundToTypes,
 } from '../protocol/model/index.ts';
@@ -75,7 +76,7 @@ const shapeOf = ({
   shape,
   task,
 }: ModelSettings): ExampleShape => {
-  const model = String(given);
+  const model = typeof given === 'string' ? given : 'custom';
   if (inputs !== undefined && shape !== undefined)
     throw new FloeError('usage', '--shape: expected it or --inputs, not both');
   const published = model === 'mlp-2nn' || model === 'cnn';
@@ -150,7 +151,7 @@ export const beginningOf = async (given: ModelSettings, bytes?: Uint8Array): Pro
     ...(architecture === 'custom' && topology !== undefined ? { topology } : {}),
   };
   if (weights === undefined) return { model };
-  const file = decodeSafetensors(weights);
+  const file = decodeSafetensors(weights, MODEL_FILE_LIMITS);
   matchManifest(model, file.manifest);
   return { model, weights: file.flat, parent: { modelHash: hashOf(model, file.flat) } };
 };

@@ -43,7 +43,7 @@ export const finishRun = async (
     model.topology === undefined || model.base !== undefined
       ? undefined
       : (JSON.parse(model.topology) as Record<string, unknown>);
-  await writeModel(partial, spec, weights, topology);
+  await writeModel(partial, spec, weights, topology, final);
   const summary = summarise({
     ...init,
     modelHash: final.hash,

@@ -96,7 +96,7 @@ export const gru =
           returnSequences,
           recurrentActivation: 'sigmoid',
           kernelInitializer,
-        }) as Tfjs.layers.Layer,
+        }),
         x,
       );
     }

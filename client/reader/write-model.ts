@@ -4,12 +4,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '../../protocol/bytes.ts';
-import { encodeSafetensors, type Manifest } from '../../protocol/model/index.ts';
+import { encodeSafetensors, MODEL_FILE_LIMITS, type Manifest } from '../../protocol/model/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { isThere, writeWhole } from '../../protocol/ports/files.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
+import type { ModelRef } from '../../protocol/records/records.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { BaseWeights } from '../adapters/base.ts';
+import { factsOf, type Facts } from '../export/facts.ts';
 import type { Topology } from '../tfjs/models.ts';
 import type { PulledModel, PullOptions, RunReader } from './run.ts';
 import { topologyOfSpec } from './topology.ts';
@@ -19,10 +21,11 @@ const writeTfjs = async (
   manifest: Manifest,
   weights: Float32Array,
   topology: Topology,
+  facts: Facts,
 ): Promise<void> => {
   await mkdir(join(folder, RUN_FILES.tfjs), { recursive: true });
   const { exportTfjs } = await import('../tfjs/topology.ts');
-  for (const [name, bytes] of Object.entries(exportTfjs(manifest, weights, topology)))
+  for (const [name, bytes] of Object.entries(exportTfjs(manifest, weights, topology, facts)))
     await writeWhole(join(folder, RUN_FILES.tfjs, name), bytes);
 };
 
@@ -41,6 +44,8 @@ const requireWhole = ({ model: { base } }: RunSpec): void => {
 
 /**
  * Writes the model in clear: safetensors, and tfjs's own format where the topology is known.
+ *
+ * @param model as the coordinator signed it: the files then say what they hold, see export/facts.ts
  * @throws FloeError `base_mismatch` with the topology of a run over a frozen base
  */
 export const writeModel = async (
@@ -48,11 +53,14 @@ export const writeModel = async (
   spec: RunSpec,
   weights: Float32Array,
   topology: Topology | undefined,
+  model?: Pick<ModelRef, 'version' | 'hash'>,
 ): Promise<void> => {
   if (topology !== undefined) requireWhole(spec);
   const manifest = { tensors: spec.model.tensors };
-  await writeWhole(join(folder, RUN_FILES.model), encodeSafetensors(manifest, weights));
-  if (topology !== undefined) await writeTfjs(folder, manifest, weights, topology);
+  const facts = model === undefined ? {} : factsOf(spec, model);
+  const bytes = encodeSafetensors(manifest, weights, facts, MODEL_FILE_LIMITS);
+  await writeWhole(join(folder, RUN_FILES.model), bytes);
+  if (topology !== undefined) await writeTfjs(folder, manifest, weights, topology, facts);
 };
 
 /** Base and adapters put together as a plain model. @throws FloeError `base_mismatch` */
@@ -113,9 +121,15 @@ export const savePulled = async (
   const merged = base && (await mergeWhole(run.spec, pulled.weights, base));
   await mkdir(folder, { recursive: true });
   const topology = tfjs && merged === undefined ? await topologyOfSpec(run.spec) : undefined;
-  await writeModel(folder, run.spec, pulled.weights, topology);
+  await writeModel(folder, run.spec, pulled.weights, topology, pulled.model);
   if (merged !== undefined)
-    await writeTfjs(folder, merged.manifest, merged.weights, merged.topology);
+    await writeTfjs(
+      folder,
+      merged.manifest,
+      merged.weights,
+      merged.topology,
+      factsOf(run.spec, pulled.model),
+    );
   return {
     ...pulled,
     file,
