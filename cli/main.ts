@@ -20,6 +20,7 @@ import { joinCommand } from './join.ts';
 import { modelsCommand } from './models.ts';
 import { passCommand } from './pass.ts';
 import { publishCommand } from './publish.ts';
+import { evaluateCommand, predictCommand } from './evaluate.ts';
 import { pullCommand } from './pull.ts';
 import { receiptCommand } from './receipt.ts';
 import { takeSecretVariables } from './secret-variables.ts';
@@ -72,6 +73,8 @@ Examples:
     contractCommand(),
     forkCommand(),
     pullCommand(),
+    evaluateCommand(),
+    predictCommand(),
     verifyCommand(),
     devnetCommand(),
     doctorCommand(),

@@ -16,6 +16,17 @@ export {
 } from './data/load-node.ts';
 export { datasetOfTable, type LabelOptions } from './data/table-dataset.ts';
 export { createTable, textAt, type Column, type Table } from './data/table.ts';
+export {
+  describeEvaluation,
+  evaluateModel,
+  openModelToUse,
+  predict,
+  predictionsAsCsv,
+  type Evaluation,
+  type Predictions,
+  type ReadModel,
+  type UseOptions,
+} from './evaluate/index.ts';
 export * from './reader/index.ts';
 export { dealRows, parsePartition, type Partition } from './data/partition.ts';
 export { shardOf } from './data/shard.ts';

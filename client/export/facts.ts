@@ -15,10 +15,6 @@ import { makeTask, type Task } from '../task.ts';
 
 export type Facts = Readonly<Record<string, string>>;
 
-/** The contract of a run, where it has one. */
-export const contractOf = (spec: RunSpec): Contract | undefined =>
-  (spec as RunSpec & { readonly data?: Contract }).data;
-
 /** Names of the classes or labels of a contract; undefined for values. */
 export const namesOfTarget = ({ target }: Contract): readonly string[] | undefined =>
   target.type === 'classes' ? target.classes : target.type === 'labels' ? target.names : undefined;
@@ -27,7 +23,7 @@ export const namesOfTarget = ({ target }: Contract): readonly string[] | undefin
 export const factsOf = (spec: RunSpec, model: Pick<ModelRef, 'version' | 'hash'>): Facts => {
   const { architecture, topology } = spec.model;
   const { task } = spec.training;
-  const contract = contractOf(spec);
+  const contract = spec.data;
   const names = contract && namesOfTarget(contract);
   return {
     'floe.run': toHex(hashRunSpec(spec)),
