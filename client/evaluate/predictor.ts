@@ -9,7 +9,12 @@ import { FloeError } from '../../protocol/errors.ts';
 import { loadBase, type BaseWeights } from '../adapters/base.ts';
 import { featureLength, type Dataset } from '../data/dataset.ts';
 import type { Task } from '../task.ts';
-import { selectBackend, switchBackend, type BackendChoice } from '../tfjs/backends.ts';
+import {
+  selectBackend,
+  switchBackend,
+  type Backend,
+  type BackendChoice,
+} from '../tfjs/backends.ts';
 import { gather } from '../tfjs/engine.ts';
 import { impliedByModel } from '../tfjs/implied-task.ts';
 import type { ModelFunction } from '../tfjs/models.ts';
@@ -104,12 +109,20 @@ const requireFit = (inputShape: readonly (number | null)[], { featureShape }: Da
     );
 };
 
+export interface LoadedModel {
+  readonly backend: Backend;
+  /** The caller disposes of it. */
+  readonly model: Tfjs.LayersModel;
+  readonly objective: Objective;
+}
+
 /**
  * Builds the model and loads its weights.
  * @throws FloeError `model_malformed`, `tensor_mismatch`, `base_mismatch`, `backend_unavailable`
  */
-export const openPredictor = async (init: PredictorInit): Promise<Predictor> => {
-  const { tf, name, eager = name } = await selectBackend({ prefer: init.backend ?? 'auto' });
+export const loadModel = async (init: PredictorInit): Promise<LoadedModel> => {
+  const backend = await selectBackend({ prefer: init.backend ?? 'auto' });
+  const { tf } = backend;
   const model = await init.model(tf);
   try {
     if (init.base !== undefined) loadBase(tf, model, init.base);
@@ -118,47 +131,54 @@ export const openPredictor = async (init: PredictorInit): Promise<Predictor> => 
     const implied =
       init.labels === undefined ? impliedByModel(tf, model, outputShape(model)) : undefined;
     const objective = objectiveOf(tf, model, { labels }, { task: init.task ?? implied });
-    const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
-    const { task, columns, width } = objective;
-    const predictBatch = async (data: Dataset, order: Uint32Array): Promise<Float32Array> => {
-      const batch = gather(data, order);
-      switchBackend(tf, eager);
-      const output = tf.tidy(() =>
-        objective.apply(
-          tf.tensor(batch.features, [batch.size, ...data.featureShape], 'float32'),
-          false,
-        ),
-      );
-      try {
-        return asPredictions(objective, Float32Array.from(await output.data<'float32'>()));
-      } finally {
-        output.dispose();
-      }
-    };
-    return {
-      task,
-      inputShape,
-      columns: task.type === 'binary' ? 2 : columns,
-      steps: task.type === 'sequence' ? width / columns : 1,
-      predict: async (data) => {
-        requireFit(inputShape, data);
-        const perExample = task.type === 'binary' ? 2 : width;
-        const all = new Float32Array(data.size * perExample);
-        // Batches of large examples are smaller: 64 MB of features at most.
-        const most = Math.max(1, Math.min(BATCH, Math.floor(2 ** 24 / featureLength(data))));
-        for (let at = 0; at < data.size; at += most) {
-          const length = Math.min(most, data.size - at);
-          const order = Uint32Array.from({ length }, (_, i) => at + i);
-          all.set(await predictBatch(data, order), at * perExample);
-        }
-        return all;
-      },
-      dispose: () => {
-        model.dispose();
-      },
-    };
+    return { backend, model, objective };
   } catch (thrown) {
     model.dispose();
     throw thrown;
   }
+};
+
+/** @throws FloeError as `loadModel` */
+export const openPredictor = async (init: PredictorInit): Promise<Predictor> => {
+  const { backend, model, objective } = await loadModel(init);
+  const { tf, name, eager = name } = backend;
+  const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
+  const { task, columns, width } = objective;
+  const predictBatch = async (data: Dataset, order: Uint32Array): Promise<Float32Array> => {
+    const batch = gather(data, order);
+    switchBackend(tf, eager);
+    const output = tf.tidy(() =>
+      objective.apply(
+        tf.tensor(batch.features, [batch.size, ...data.featureShape], 'float32'),
+        false,
+      ),
+    );
+    try {
+      return asPredictions(objective, Float32Array.from(await output.data<'float32'>()));
+    } finally {
+      output.dispose();
+    }
+  };
+  return {
+    task,
+    inputShape,
+    columns: task.type === 'binary' ? 2 : columns,
+    steps: task.type === 'sequence' ? width / columns : 1,
+    predict: async (data) => {
+      requireFit(inputShape, data);
+      const perExample = task.type === 'binary' ? 2 : width;
+      const all = new Float32Array(data.size * perExample);
+      // Batches of large examples are smaller: 64 MB of features at most.
+      const most = Math.max(1, Math.min(BATCH, Math.floor(2 ** 24 / featureLength(data))));
+      for (let at = 0; at < data.size; at += most) {
+        const length = Math.min(most, data.size - at);
+        const order = Uint32Array.from({ length }, (_, i) => at + i);
+        all.set(await predictBatch(data, order), at * perExample);
+      }
+      return all;
+    },
+    dispose: () => {
+      model.dispose();
+    },
+  };
 };

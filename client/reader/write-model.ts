@@ -13,6 +13,7 @@ import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { BaseWeights } from '../adapters/base.ts';
 import { factsOf, type Facts } from '../export/facts.ts';
 import type { Topology } from '../tfjs/models.ts';
+import { modelOfSpec } from '../spec-model.ts';
 import type { PulledModel, PullOptions, RunReader } from './run.ts';
 import { topologyOfSpec } from './topology.ts';
 
@@ -30,15 +31,15 @@ const writeTfjs = async (
 };
 
 /**
- * A tfjs model needs all of its weights, and those of a frozen base do not travel.
+ * A model of tfjs or ONNX needs all of its weights, and those of a frozen base do not travel.
  * @throws FloeError `base_mismatch` for a run over a frozen base
  */
-const requireWhole = ({ model: { base } }: RunSpec): void => {
+const requireWhole = ({ model: { base } }: RunSpec, file: string): void => {
   if (base === undefined) return;
   const name = base.name === undefined ? '' : ` (${base.name})`;
   throw new FloeError(
     'base_mismatch',
-    `tfjs/model.json: the run trains over the frozen base ${toHex(base.hash)}${name}, whose weights it does not hold; give them with --base (\`base\` in code)`,
+    `${file}: the run trains over the frozen base ${toHex(base.hash)}${name}, whose weights it does not hold; give them with --base (\`base\` in code)`,
   );
 };
 
@@ -55,7 +56,7 @@ export const writeModel = async (
   topology: Topology | undefined,
   model?: Pick<ModelRef, 'version' | 'hash'>,
 ): Promise<void> => {
-  if (topology !== undefined) requireWhole(spec);
+  if (topology !== undefined) requireWhole(spec, 'tfjs/model.json');
   const manifest = { tensors: spec.model.tensors };
   const facts = model === undefined ? {} : factsOf(spec, model);
   const bytes = encodeSafetensors(manifest, weights, facts, MODEL_FILE_LIMITS);
@@ -85,8 +86,10 @@ const mergeWhole = async (spec: RunSpec, weights: Float32Array, base: BaseWeight
 export interface SaveOptions extends PullOptions {
   /** Also write tfjs/model.json, which `tf.loadLayersModel` reads. */
   readonly tfjs?: boolean | undefined;
+  /** Also write model.onnx, which ONNX Runtime runs. */
+  readonly onnx?: boolean | undefined;
   /**
-   * With `tfjs`, for a run over a frozen base: its weights, which are merged into the tfjs model.
+   * With `tfjs` or `onnx`, for a run over a frozen base: its weights, which go into these files.
    * The safetensors file holds what the run trained, with or without it.
    */
   readonly base?: BaseWeights | undefined;
@@ -98,7 +101,28 @@ export interface SavedModel extends PulledModel {
   /** The safetensors file, and with `tfjs` the model.json. */
   readonly file: string;
   readonly tfjs: string | undefined;
+  readonly onnx: string | undefined;
 }
+
+const writeOnnx = async (
+  file: string,
+  spec: RunSpec,
+  { model, weights }: PulledModel,
+  base: BaseWeights | undefined,
+): Promise<void> => {
+  const { exportOnnx } = await import('../export/onnx.ts');
+  const bytes = await exportOnnx(
+    {
+      model: modelOfSpec(spec),
+      manifest: { tensors: spec.model.tensors },
+      weights,
+      task: spec.training.task,
+      base,
+    },
+    factsOf(spec, model),
+  );
+  await writeWhole(file, bytes);
+};
 
 /**
  * Pulls a model of an open run and writes it in clear to a folder, which is made if missing.
@@ -109,17 +133,21 @@ export interface SavedModel extends PulledModel {
 export const savePulled = async (
   run: Pick<RunReader, 'spec' | 'pull'>,
   folder: string,
-  { tfjs = false, force = false, base, ...options }: SaveOptions = {},
+  { tfjs = false, onnx = false, force = false, base, ...options }: SaveOptions = {},
 ): Promise<SavedModel> => {
-  if (base !== undefined && !tfjs)
-    throw new FloeError('usage', '--base: expected --tfjs as well, which alone needs the base');
-  if (tfjs && base === undefined) requireWhole(run.spec);
+  if (base !== undefined && !tfjs && !onnx)
+    throw new FloeError('usage', '--base: expected --tfjs or --onnx as well, which need the base');
+  if (tfjs && base === undefined) requireWhole(run.spec, 'tfjs/model.json');
+  if (onnx && base === undefined) requireWhole(run.spec, RUN_FILES.onnx);
   const pulled = await run.pull(options);
   const file = join(folder, RUN_FILES.model);
   if (!force && (await isThere(file)))
     throw new FloeError('file_exists', `${file} exists; --force overwrites it`);
-  const merged = base && (await mergeWhole(run.spec, pulled.weights, base));
+  const merged = tfjs && base ? await mergeWhole(run.spec, pulled.weights, base) : undefined;
   await mkdir(folder, { recursive: true });
+  // Before the other files: a model that ONNX has no form for leaves none of them.
+  const onnxFile = join(folder, RUN_FILES.onnx);
+  if (onnx) await writeOnnx(onnxFile, run.spec, pulled, base);
   const topology = tfjs && merged === undefined ? await topologyOfSpec(run.spec) : undefined;
   await writeModel(folder, run.spec, pulled.weights, topology, pulled.model);
   if (merged !== undefined)
@@ -134,5 +162,6 @@ export const savePulled = async (
     ...pulled,
     file,
     tfjs: tfjs ? join(folder, RUN_FILES.tfjs, 'model.json') : undefined,
+    onnx: onnx ? onnxFile : undefined,
   };
 };
