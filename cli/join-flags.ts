@@ -18,6 +18,10 @@ export const JOIN_FLAGS = {
     "mapping file: which of your columns and values are which of the data contract's",
   ),
   shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try a run', f.shard),
+  module: f.text(
+    '<file>',
+    "module of your own that exports trainer({ data, spec }), which trains in place of the run's model",
+  ),
   base: f.text(
     '<file>',
     'for a run over a frozen base: its weights (safetensors, under the names of the layers)',

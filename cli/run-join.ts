@@ -1,6 +1,8 @@
 /**
  * @module The body of `floe join`: converts flags to one call of `join`, and prints its outcome.
  */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { loweredFields, makeAdmission, type AdmissionInput } from '../client/admission.ts';
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
 import { readBase } from '../client/adapters/base-file.ts';
@@ -104,7 +106,7 @@ export const runJoin = async (
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   if (flags.ca !== undefined) await trustCertificate(flags.ca);
   signal.throwIfAborted();
-  const { coordinator, expectRun, wait, giveUp, backend } = flags;
+  const { coordinator, expectRun, wait, giveUp, backend, module } = flags;
   let examples = 0;
   const dataFor = (spec: RunSpec): Dataset => {
     const { data: all, report, lines } = dataOfRun(loaded, spec, map);
@@ -126,6 +128,7 @@ export const runJoin = async (
     },
     ...(backend === undefined ? {} : { backend }),
     ...(base === undefined ? {} : { base }),
+    ...(module === undefined ? {} : { module: pathToFileURL(resolve(module)).href }),
     ...(network === undefined ? {} : { network }),
     ...(answers === undefined ? {} : { answers }),
     ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),

@@ -6,6 +6,8 @@ export { readMapping } from './data/contract/mapping-file.ts';
 export { readContract } from '../protocol/spec/contract-file.ts';
 export { parseAdmission } from './admission-file.ts';
 export { beginningOf, type ModelSettings } from './run-start.ts';
+export { beginningOfModule } from './module-start.ts';
+export type { OwnModule, OwnTrainerInit } from './own-module.ts';
 export {
   loadData,
   loadDataset,

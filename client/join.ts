@@ -20,7 +20,7 @@ import { joinRun, type Log, type Outcome, type ParticipantOptions } from './part
 import { reachRun, type Reach } from './network.ts';
 import type { BackendChoice } from './tfjs/backends.ts';
 import { hasThreads } from './thread/running.ts';
-import { specTrainerModule, threadTrainer } from './thread/trainer.ts';
+import { moduleTrainerModule, specTrainerModule, threadTrainer } from './thread/trainer.ts';
 import type { BaseWeights } from './adapters/base.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Mapping } from './data/contract/mapping.ts';
@@ -62,6 +62,10 @@ export interface JoinOptions extends Partial<
    * time.
    */
   readonly backend?: BackendChoice;
+  /**
+   * With `data`: URL of a module that exports `trainer({ data, spec })`, which makes the trainer.
+   */
+  readonly module?: string | URL;
   /**
    * With `data`, in Node: false trains in this thread, which answers nothing during a training
    * step. Default true: in a worker thread, which holds a copy of `data` unless its numbers are on
@@ -153,9 +157,15 @@ const trainerOf = (
     const data = await examplesFor(whole);
     const { model, training, data: contract } = whole;
     const spec = { model, training, ...(contract === undefined ? {} : { data: contract }) };
+    const inThread = hasThreads && options.thread !== false;
+    if (options.module !== undefined) {
+      const own = { module: String(options.module), spec, data };
+      if (inThread) return threadTrainer({ module: moduleTrainerModule(), argument: own, clock });
+      const { createTrainer } = await import('./thread/module-trainer.ts');
+      return createTrainer(own);
+    }
     const argument = { spec, data, backend, ...(base === undefined ? {} : { base }) };
-    if (hasThreads && options.thread !== false)
-      return threadTrainer({ module: specTrainerModule(), argument, clock });
+    if (inThread) return threadTrainer({ module: specTrainerModule(), argument, clock });
     const { createTrainer } = await import('./thread/spec-trainer.ts');
     return createTrainer(argument);
   };

@@ -289,6 +289,20 @@ export interface ForwardInit {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** The shape of any number of examples, as a constant. */
+const shapeOf = (name: string, dims: readonly number[]) => ({
+  name,
+  dims: [dims.length + 1],
+  data: BigInt64Array.from([-1, ...dims], (size) => BigInt(size)),
+});
+
+const reshape = (from: string, shape: string, to: string): GraphNode => ({
+  op: 'Reshape',
+  inputs: [from, shape],
+  outputs: [to],
+  attributes: {},
+});
+
 /**
  * The forward pass as a model of its own, with its weights: `input` [n, ...] to `output` [n, ...]
  * for any number n of examples.
@@ -310,17 +324,6 @@ export const forwardOnnx = ({
     const port = inputs.get(buffer);
     const data = weights[i];
     return port === undefined || data === undefined ? [] : [{ ...port, data }];
-  });
-  const shapeOf = (name: string, dims: readonly number[]) => ({
-    name,
-    dims: [dims.length + 1],
-    data: BigInt64Array.from([-1, ...dims], (size) => BigInt(size)),
-  });
-  const reshape = (from: string, shape: string, to: string): GraphNode => ({
-    op: 'Reshape',
-    inputs: [from, shape],
-    outputs: [to],
-    attributes: {},
   });
   return modelBytes(
     {

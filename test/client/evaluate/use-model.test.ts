@@ -63,7 +63,7 @@ describe('an exported model', () => {
     await writeFile(changed, bytes);
     await expect(openModelToUse(changed)).rejects.toMatchObject({ code: 'verification_failed' });
     const bare = join(folder, 'bare.safetensors');
-    await writeFile(bare, `${'\u{2}'}${'\0'.repeat(7)}{}`);
+    await writeFile(bare, `\u{2}${'\0'.repeat(7)}{}`);
     await expect(openModelToUse(bare)).rejects.toMatchObject({ code: 'tensor_malformed' });
     await expect(openModelToUse(join(folder, 'none'))).rejects.toMatchObject({
       code: 'file_not_found',
