@@ -89,7 +89,9 @@ export const bareExamples = async (
   inputShape: readonly (number | null)[],
 ): Promise<Dataset> => {
   const data = await openGiven(given);
-  if (!isTable(data)) return data;
+  // Images and arrays come with labels, which are not read here.
+  if (!isTable(data))
+    return contract === undefined ? data : applyContract(data, contract, mapping).data;
   if (contract === undefined) {
     requireNoMapping(mapping);
     return plainInputs(data, inputShape.length === 1 ? (inputShape[0] ?? 0) : -1);
