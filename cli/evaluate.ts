@@ -17,7 +17,11 @@ const MODEL_HELP =
 
 const USE = {
   ...SOURCE,
-  round: whole('of a run: the model after this round (default: latest)', 0, 100_000),
+  attempt: whole(
+    'of a run: the version that this attempt committed; 0 is the initial one (default: latest)',
+    0,
+    100_000,
+  ),
   map: text('<file>', "how the data's columns and values are called in the run's data contract"),
   task: value<TaskType>(
     '<name>',
@@ -33,10 +37,10 @@ const openUse = async (context: Context<FlagValues<typeof USE>>) => {
   const { readBase } = await import('../client/adapters/base-file.ts');
   const { args, flags, output, signal } = context;
   const [source = '', data = ''] = args;
-  const { round, map, task, base } = flags;
+  const { attempt, map, task, base } = flags;
   const model = await openModelToUse(source, await openRunOptions(source, context), {
     signal,
-    ...(round === undefined ? {} : { round }),
+    ...(attempt === undefined ? {} : { attempt }),
   });
   output.line(`model       ${model.origin}, hash ${model.modelHash}`);
   if (model.contract === undefined)

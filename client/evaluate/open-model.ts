@@ -106,6 +106,11 @@ export const openModelToUse = async (
   const file = await fileOf(source);
   if (file !== undefined) return openFile(file);
   await using run = await openRun(source, options);
-  const { model, weights } = await run.pull(pull);
-  return modelOf(factsOf(run.spec, model), { tensors: run.spec.model.tensors }, weights, source);
+  const { model, round, weights } = await run.pull(pull);
+  return modelOf(
+    factsOf(run.spec, { ...model, round }),
+    { tensors: run.spec.model.tensors },
+    weights,
+    source,
+  );
 };

@@ -19,8 +19,12 @@ export type Facts = Readonly<Record<string, string>>;
 export const namesOfTarget = ({ target }: Contract): readonly string[] | undefined =>
   target.type === 'classes' ? target.classes : target.type === 'labels' ? target.names : undefined;
 
-/** @param model as the coordinator signed it */
-export const factsOf = (spec: RunSpec, model: Pick<ModelRef, 'version' | 'hash'>): Facts => {
+/** A model as the coordinator signed it, after so many rounds. */
+export interface ExportedModel extends Pick<ModelRef, 'version' | 'hash'> {
+  readonly round: number;
+}
+
+export const factsOf = (spec: RunSpec, model: ExportedModel): Facts => {
   const { architecture, topology } = spec.model;
   const { task } = spec.training;
   const contract = spec.data;
@@ -28,7 +32,8 @@ export const factsOf = (spec: RunSpec, model: Pick<ModelRef, 'version' | 'hash'>
   return {
     'floe.run': toHex(hashRunSpec(spec)),
     'floe.run_name': spec.name,
-    'floe.round': String(model.version),
+    'floe.round': String(model.round),
+    'floe.attempt': String(model.version),
     'floe.model_hash': toHex(model.hash),
     'floe.architecture': architecture,
     ...(topology === undefined ? {} : { 'floe.topology': topology }),

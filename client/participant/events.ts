@@ -249,10 +249,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'uploaded':
       return ['info', `attempt ${event.attempt}: uploaded ${event.bytes} bytes`];
     case 'committed':
-      return [
-        'info',
-        `attempt ${event.attempt}: new model, ${metricsText(event.metrics, event.model.version)}`,
-      ];
+      return ['info', `attempt ${event.attempt}: new model, ${metricsText(event.metrics)}`];
     case 'aborted':
       return [
         'warn',

@@ -89,9 +89,9 @@ export const describeVerification = (found: RunVerification): readonly Line[] =>
   ];
 };
 
-const measured = ({ examples, metrics, round }: VersionFacts): string => {
+const measured = ({ examples, metrics }: VersionFacts): string => {
   const list = Object.entries(metrics).map(([name, value]) => ({ name, value }));
-  return examples === 0 ? 'nothing measured' : `${examples} examples: ${metricsText(list, round)}`;
+  return examples === 0 ? 'nothing measured' : `${examples} examples: ${metricsText(list)}`;
 };
 
 /** The lines of listed versions: one block for each. */

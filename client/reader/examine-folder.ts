@@ -18,7 +18,7 @@ import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import type { Verification } from '../../protocol/verify/index.ts';
 import { factsOf, type Facts } from '../export/facts.ts';
 import type { Topology } from '../tfjs/models.ts';
-import { modelsOf } from './signed-models.ts';
+import { modelsOf, roundOf } from './signed-models.ts';
 import { RUN_FILES, seedAsText, specAsJson } from '../../protocol/records/run-files.ts';
 
 /** The files of a folder, by their paths below it. */
@@ -114,7 +114,8 @@ const whyUnknown = (path: string): string =>
 /** What an export of the newest model says of itself. */
 const factsOfNewest = ({ spec, transcript }: ExamineInit): Facts => {
   const model = modelsOf({ spec, transcript }).at(-1);
-  return model === undefined ? {} : factsOf(spec, model);
+  if (model === undefined) return {};
+  return factsOf(spec, { ...model, round: roundOf({ spec, transcript }, model) });
 };
 
 const checkSafetensors = (init: ExamineInit, bytes: Uint8Array, modelHash: string): Verdict => {

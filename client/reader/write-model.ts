@@ -8,10 +8,9 @@ import { encodeSafetensors, MODEL_FILE_LIMITS, type Manifest } from '../../proto
 import { FloeError } from '../../protocol/errors.ts';
 import { isThere, writeWhole } from '../../protocol/ports/files.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
-import type { ModelRef } from '../../protocol/records/records.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { BaseWeights } from '../adapters/base.ts';
-import { factsOf, type Facts } from '../export/facts.ts';
+import { factsOf, type ExportedModel, type Facts } from '../export/facts.ts';
 import type { Topology } from '../tfjs/models.ts';
 import { modelOfSpec } from '../spec-model.ts';
 import type { PulledModel, PullOptions, RunReader } from './run.ts';
@@ -54,7 +53,7 @@ export const writeModel = async (
   spec: RunSpec,
   weights: Float32Array,
   topology: Topology | undefined,
-  model?: Pick<ModelRef, 'version' | 'hash'>,
+  model?: ExportedModel,
 ): Promise<void> => {
   if (topology !== undefined) requireWhole(spec, 'tfjs/model.json');
   const manifest = { tensors: spec.model.tensors };
@@ -107,7 +106,7 @@ export interface SavedModel extends PulledModel {
 const writeOnnx = async (
   file: string,
   spec: RunSpec,
-  { model, weights }: PulledModel,
+  { model, round, weights }: PulledModel,
   base: BaseWeights | undefined,
 ): Promise<void> => {
   const { exportOnnx } = await import('../export/onnx.ts');
@@ -119,7 +118,7 @@ const writeOnnx = async (
       task: spec.training.task,
       base,
     },
-    factsOf(spec, model),
+    factsOf(spec, { ...model, round }),
   );
   await writeWhole(file, bytes);
 };
@@ -140,6 +139,7 @@ export const savePulled = async (
   if (tfjs && base === undefined) requireWhole(run.spec, 'tfjs/model.json');
   if (onnx && base === undefined) requireWhole(run.spec, RUN_FILES.onnx);
   const pulled = await run.pull(options);
+  const exported = { ...pulled.model, round: pulled.round };
   const file = join(folder, RUN_FILES.model);
   if (!force && (await isThere(file)))
     throw new FloeError('file_exists', `${file} exists; --force overwrites it`);
@@ -149,14 +149,14 @@ export const savePulled = async (
   const onnxFile = join(folder, RUN_FILES.onnx);
   if (onnx) await writeOnnx(onnxFile, run.spec, pulled, base);
   const topology = tfjs && merged === undefined ? await topologyOfSpec(run.spec) : undefined;
-  await writeModel(folder, run.spec, pulled.weights, topology, pulled.model);
+  await writeModel(folder, run.spec, pulled.weights, topology, exported);
   if (merged !== undefined)
     await writeTfjs(
       folder,
       merged.manifest,
       merged.weights,
       merged.topology,
-      factsOf(run.spec, pulled.model),
+      factsOf(run.spec, exported),
     );
   return {
     ...pulled,

@@ -186,12 +186,12 @@ const isTest = ({ name }: { readonly name: string }): boolean => /^test[A-Z]/u.t
  * Reported metrics as a line shows them. The test metrics are of the model before: participants
  * measure it when they begin the round.
  *
- * @param round whose commit has these metrics @example `train loss 0.1200; test accuracy 0.9300 on
+ * @param round whose commit has these metrics, where that is known @example `train loss 0.1200; test accuracy 0.9300 on
  * 120 held-out examples (model after round 4)`
  */
 export const metricsText = (
   metrics: readonly Pick<ReportedMetric, 'name' | 'value'>[],
-  round: number,
+  round?: number,
 ): string => {
   const words = (of: typeof metrics): string =>
     of.map(({ name, value }) => `${metricInWords(name)} ${value.toFixed(4)}`).join(', ');
@@ -200,7 +200,8 @@ export const metricsText = (
   const trained = words(metrics.filter((metric) => !isTest(metric)));
   if (tested.length === 0) return trained;
   const examples = heldOut === undefined ? '' : ` on ${heldOut} held-out examples`;
-  const model = round === 1 ? 'the first model' : `model after round ${round - 1}`;
+  const before = round === undefined ? 'the model before' : `model after round ${round - 1}`;
+  const model = round === 1 ? 'the first model' : before;
   const test = `${words(tested)}${examples} (${model})`;
   return trained === '' ? test : `${trained}; ${test}`;
 };

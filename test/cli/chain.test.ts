@@ -344,7 +344,7 @@ describe('floe models', () => {
     });
     const words = await floe(['models', models[1] ?? '', '--network', 'floe.json']);
     expect(words.stdout).toContain(
-      '200 examples: train loss 0.2500; test accuracy 0.9700 (the first model)',
+      '200 examples: train loss 0.2500; test accuracy 0.9700 (the model before)',
     );
     expect(words.stdout).toContain(`parent ${models[0] ?? ''}`);
   });

@@ -81,8 +81,8 @@ export const exportModel = async (
   // Larger than the first weights of a run, so that classes differ.
   const weights = initialModel({ ...manifest, seed }).map((weight, i) => 2 * weight + (i % 3) / 10);
   const hash = hashModel(manifest, weights);
-  const ref = { version: 3, hash } as ModelRef;
-  const pulled = { model: ref, weights, state: new Float32Array() };
+  const ref = { version: 4, hash } as ModelRef;
+  const pulled = { model: ref, round: 3, weights, state: new Float32Array() };
   await mkdir(folder, { recursive: true });
   await savePulled({ spec, pull: async () => pulled }, folder, { ...options, force: true });
   return { folder, spec, weights };
