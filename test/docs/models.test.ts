@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contractText, inferContract, readTable } from '../../client/index.ts';
 import {
   exportModel,
   forward,
@@ -44,7 +45,7 @@ const blocksOf = async (page: string, language: string): Promise<readonly string
 
 it("README's second example trains a model of one's own at three sites, in ten lines", async () => {
   const [, code = ''] = await blocksOf('README.md', 'ts');
-  expect(code).toContain('beginningOf({ model })');
+  expect(code).toContain('beginningOf({ ...given, model })');
   const lines = code.trim().split('\n');
   expect(lines.filter((line) => !line.startsWith('import ')).length).toBeLessThanOrEqual(10);
   for (const [i, site] of ['a', 'b', 'c'].entries()) {
@@ -54,12 +55,17 @@ it("README's second example trains a model of one's own at three sites, in ten l
     });
     await writeFile(join(folder, `${site}.csv`), ['p,q,r,s,kind', ...rows].join('\n'));
   }
+  const { contract } = inferContract(await readTable(join(folder, 'a.csv')));
+  await writeFile(join(folder, 'c.json'), contractText(contract));
   const here = (name: string): string => pathToFileURL(`${name}/index.ts`).href;
   const local = code.replaceAll(/'floe\/(client|coordinator)'/gu, (_, name: string) =>
     JSON.stringify(here(name)),
   );
   // One round is as good as five.
-  await writeFile(join(folder, 'example.mjs'), local.replace('rounds: 5', 'rounds: 1'));
+  const once = local
+    .replace('rounds: 5', 'rounds: 1')
+    .replace('await coordinator.finished', 'console.log(await coordinator.finished)');
+  await writeFile(join(folder, 'example.mjs'), once);
   const { stdout } = await run(process.execPath, ['example.mjs'], { cwd: folder });
   expect(stdout).toMatch(/rounds: 1/u);
 }, 60_000);

@@ -41,7 +41,7 @@ describe('declared metrics', () => {
         metrics: [
           { name: 'trainLoss', kind: 'mean', value: 0.15 },
           { name: 'trainAccuracy', kind: 'mean', value: 0.3 },
-          { name: 'mae', kind: 'mean', value: 0.25 },
+          { name: 'trainMae', kind: 'mean', value: 0.25 },
           { name: 'positives', kind: 'sum', value: 28 },
         ],
       });
