@@ -134,7 +134,7 @@ export const DATA = {
     'data',
     'operator',
     false,
-    'The model topology cannot be loaded.',
-    'Export the model again with tf.LayersModel.',
+    'The model cannot be loaded, holds code, or does not fit the data.',
+    'Change the model, or the flag that the message names; docs/models.md lists what a model file may hold.',
   ),
 } as const;
