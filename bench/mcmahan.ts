@@ -86,7 +86,7 @@ const roundsOf = async (name: string, seed: number): Promise<number> => {
         onEvent: (event) => {
           if (event.type === 'scored' && event.version % 10 === 0)
             console.log(
-              `${label}: round ${event.version}, ${(100 * event.testAccuracy).toFixed(2)} %`,
+              `${label}: round ${event.version}, ${(100 * (event.testAccuracy ?? 0)).toFixed(2)} %`,
             );
         },
       },

@@ -11,6 +11,10 @@ export const coordinatorFlags = (of: 'coordinator' | 'fork') => ({
   ...PASSPHRASE,
   ...settingFlags(of),
   ...strategyFlags(),
+  module: text(
+    '<file>',
+    'module of your own with a model, or the manifest of the weights of a trainer (see docs/models.md)',
+  ),
   state: standard(
     text('<folder>', 'keystore, journal, blobs, network; a run found here is resumed'),
     'floe-coordinator',

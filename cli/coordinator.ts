@@ -22,9 +22,12 @@ devnet the faucet is used automatically. The coordinator announces the network t
 without queries and passwords; each participant still names its own configuration.
 
 A run file has the keys of docs/settings.md: {"name": "...", "rounds": 20, "cohort": 5, "model": "mlp-2nn"}.
+--contract FILE is the data contract that every site maps its own data to (floe contract infer): the inputs, classes
+and task of the model follow from it.
 The same file works with floe sim --scenario; each command names the keys that it does not use.
 Started again with the same --state after a crash, the run resumes where it left off.`,
     examples: [
+      'floe coordinator --contract contract.json --model mlp:32 --cohort 5',
       'FLOE_PASSPHRASE=... floe coordinator --rounds 20 --cohort 5',
       'floe coordinator --run run.yaml --host 0.0.0.0 --port 7700 --tls-cert cert.pem --tls-key key.pem',
       'floe coordinator --cohort 5 --auditor 3f...e1 --allow members.txt',

@@ -39,6 +39,10 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'network_mismatch',
   'data_malformed',
   'data_unfit',
+  'data_unmapped',
+  'mapping_invalid',
+  'contract_invalid',
+  'contract_missing',
   'model_malformed',
 ]);
 const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([

@@ -13,7 +13,12 @@ export const JOIN_FLAGS = {
   ...settingFlags('join'),
   ...MODULE_FLAGS,
   require: f.text('<file>', 'JSON file with the requirements below; flags win over it'),
+  map: f.text('<file>', 'mapping file: your columns and values, by those of the data contract'),
   shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try out a run', f.shard),
+  module: f.text(
+    '<file>',
+    "your own module that exports trainer({ data, spec }), which trains in place of the run's model",
+  ),
   base: f.text(
     '<file>',
     'for a run over a frozen base: its weights (safetensors, under the names of the layers)',

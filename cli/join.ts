@@ -28,8 +28,14 @@ An update is used once: on one model this participant answers again for the same
 (ledger), or if each member has signed that a joint sum may become known (consent). Otherwise it
 waits until the model changes (update_already_spent).
 
+The data contract of the run defines the columns and classes of an example. Columns of equal names are taken
+in any order; other names, and other names of classes, are mapped by a file (--map), see floe contract check
+--help. The preflight report is printed before training. Data that does not fit is refused (data_unmapped,
+data_unfit) before anything except the login is sent.
+
 Without --keystore the identity is temporary: a participant that is killed then cannot finish its round.`,
     examples: [
+      'floe join wss://host --data patienten.csv --map map.json',
       'floe join wss://host --data patients.csv --require-minimum 10',
       'floe join ws://host:7700 --data mnist --shard 3/10 --require-minimum 3 --require-known 0',
       'FLOE_PASSPHRASE=... floe join wss://host --keystore ./me --data patients.csv --expect-run 9c...07',

@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { nearest } from '../protocol/spec/nearest-name.ts';
 import { outputOf } from './command.ts';
+import { contractCommand } from './contract.ts';
 import { coordinatorCommand, forkCommand } from './coordinator.ts';
 import { costCommand } from './cost.ts';
 import { devnetCommand } from './devnet.ts';
@@ -19,6 +20,7 @@ import { joinCommand } from './join.ts';
 import { modelsCommand } from './models.ts';
 import { passCommand } from './pass.ts';
 import { publishCommand } from './publish.ts';
+import { evaluateCommand, predictCommand } from './evaluate.ts';
 import { pullCommand } from './pull.ts';
 import { receiptCommand } from './receipt.ts';
 import { takeSecretVariables } from './secret-variables.ts';
@@ -52,6 +54,7 @@ Examples:
   floe sim                                  simulate 100 participants on MNIST, every update masked
   floe coordinator --rounds 20 --cohort 5   start a coordinator that others join
   floe join ws://host:7700                  take part from another terminal
+  floe contract infer patients.csv          draft the columns and classes that all sites map to
   floe fork 0x77... --network net.json      start a new run from a published model
   floe verify runs/latest                   recompute every round of a run
   floe devnet --config-out net.json         run Sui, Walrus and Seal on this machine
@@ -67,8 +70,11 @@ Examples:
     simCommand(),
     coordinatorCommand(),
     joinCommand(),
+    contractCommand(),
     forkCommand(),
     pullCommand(),
+    evaluateCommand(),
+    predictCommand(),
     verifyCommand(),
     devnetCommand(),
     doctorCommand(),

@@ -25,9 +25,10 @@ export const pullCommand = () =>
       ),
       out: standard(text('<folder>', 'where to write model.safetensors'), '.'),
       tfjs: on('also write tfjs/model.json, which tf.loadLayersModel reads'),
+      onnx: on('also write model.onnx, which ONNX Runtime runs'),
       base: text(
         '<file>',
-        'with --tfjs, for a run over a frozen base: its weights (safetensors), merged into the tfjs model',
+        'with --tfjs or --onnx, for a run over a frozen base: its weights (safetensors)',
       ),
       force: on('overwrite existing files'),
     },
@@ -37,7 +38,7 @@ written file is the model in clear.`,
     examples: [
       'floe pull runs/latest --out model',
       'floe pull 0x77... --network net.json --keystore-file sui.keystore --out model',
-      'floe pull http://host:7700 --keystore ./me --tfjs --out model',
+      'floe pull http://host:7700 --keystore ./me --tfjs --onnx --out model',
     ],
     exit: 'Exit codes: 0 written, 4 this key may not open the model, others: floe help exit-codes.',
     run: async (context) => {
@@ -47,10 +48,11 @@ written file is the model in clear.`,
       const [source = ''] = args;
       const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
       await using run = await openRun(source, await openRunOptions(source, context));
-      const { attempt, tfjs, force } = flags;
+      const { attempt, tfjs, onnx, force } = flags;
       const found = await savePulled(run, flags.out, {
         signal,
         tfjs,
+        onnx,
         force,
         base,
         ...(attempt === undefined ? {} : { attempt }),
@@ -67,6 +69,7 @@ written file is the model in clear.`,
         file,
         tfjs: found.tfjs,
         ...(local === undefined ? {} : { local }),
+        onnx: found.onnx,
       });
       output.line(`opened as ${run.reader ?? ''}`);
       output.say(

@@ -2,9 +2,11 @@
  * @module The body of `floe coordinator` and `floe fork`: converts flags to one call of
  * `startCoordinator`, prints its events, and suggests the next commands.
  */
-import { join } from 'node:path';
+import { join, resolve as absolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { pino } from 'pino';
 import { loweringFlags } from '../client/admission.ts';
+import { beginningOfModule } from '../client/module-start.ts';
 import { beginningOf } from '../client/run-start.ts';
 import { describeEvent, newRun, startCoordinator } from '../coordinator/index.ts';
 import type { FinishedRun, Fork, StartedCoordinator, StartEvent } from '../coordinator/index.ts';
@@ -13,6 +15,7 @@ import { FloeError } from '../protocol/errors.ts';
 import { info, type Line } from '../protocol/line.ts';
 import { splitPlace, type RunPlace } from '../protocol/spec/run-file.ts';
 import { hashRunSpec } from '../protocol/spec/run-spec.ts';
+import type { RunSettings } from '../protocol/spec/settings.ts';
 import type { Context } from './command.ts';
 import { namedNetwork, openCoordinatorKeystore, readNetwork } from './keys.ts';
 import { commandName, type Output } from './output.ts';
@@ -42,7 +45,9 @@ const joinLines = (event: Extract<StartEvent, { type: 'listening' }>): readonly 
     .replace('//0.0.0.0:', '//HOST:')
     .replace('//[::]:', '//HOST:');
   const isOwnModel = spec.model.architecture === 'custom';
-  const data = isOwnModel ? 'YOUR.csv' : `mnist --shard 1/${spec.cohort.size}`;
+  const own = spec.data?.input.type === 'image' ? 'YOUR-FOLDER' : 'YOUR.csv';
+  const isOwnData = isOwnModel || spec.data !== undefined;
+  const data = isOwnData ? own : `mnist --shard 1/${spec.cohort.size}`;
   const where = network === undefined ? '' : ` --network ${network}`;
   const expected = `--expect-run ${toHex(hashRunSpec(spec))} --coordinator ${toHex(spec.coordinator)}`;
   const lowering = loweringFlags(spec);
@@ -116,8 +121,12 @@ export const runCoordinator = async (
   const command = fork === undefined ? 'coordinator' : 'fork';
   const gathered = await gatherSettings(runFile, flags, command, warn);
   const { place, settings } = splitPlace(gathered.settings);
-  const { state: folder, host, port, allowOrigin } = flags;
-  const run = await newRun(folder, { settings, nameOf: gathered.nameOf, begin: beginningOf, fork });
+  const { state: folder, host, port, allowOrigin, module } = flags;
+  const begin =
+    module === undefined
+      ? beginningOf
+      : (given: RunSettings) => beginningOfModule(pathToFileURL(absolute(module)).href, given);
+  const run = await newRun(folder, { settings, nameOf: gathered.nameOf, begin, fork });
   const keystore = join(folder, 'keystore');
   await using running = await startCoordinator({
     folder,

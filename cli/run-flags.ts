@@ -2,6 +2,7 @@
  * @module Reads the settings of a run from a run file and flags; flags win.
  */
 import { toHex } from '../protocol/bytes.ts';
+import { readContract } from '../protocol/spec/contract-file.ts';
 import {
   gatherSettings as gather,
   readKeys,
@@ -29,11 +30,12 @@ export const gatherSettings = async (
   command: SettingCommand = 'coordinator',
   warn: (message: string) => void = () => undefined,
 ): Promise<GatheredSettings> => {
-  const { allow, strategyModule } = flags;
+  const { allow, contract, strategyModule } = flags;
   const strategy = strategyAmong(flags);
   const given = {
     ...settingsAmong(flags, command),
     ...(allow === undefined ? {} : { allow: (await readKeys('--allow', allow)).map(toHex) }),
+    ...(contract === undefined ? {} : { contract: await readContract('--contract', contract) }),
     ...(strategy === undefined ? {} : { strategy }),
     ...(strategyModule === undefined ? {} : { strategyModules: [...strategyModule] }),
   };

@@ -1,11 +1,16 @@
 /**
  * @module The body of `floe join`: converts flags to one call of `join`, and prints its outcome.
  */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { loweredFields, makeAdmission, type AdmissionInput } from '../client/admission.ts';
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
 import { readBase } from '../client/adapters/base-file.ts';
 import { trustCertificate } from '../client/connect/trust.ts';
+import { readMapping } from '../client/data/contract/mapping-file.ts';
+import type { Dataset } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
+import { dataOfRun, unwrapped } from '../client/data/run-data.ts';
 import { shardOf } from '../client/data/shard.ts';
 import { join, memoryKeystore } from '../client/index.ts';
 import type { Answers, JoinOptions, Keystore } from '../client/index.ts';
@@ -16,6 +21,7 @@ import { readInput } from '../protocol/ports/input-file.ts';
 import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
 import { MAX_CONSENT_BYTES } from '../protocol/rules/consent.ts';
 import { masterSeed } from '../protocol/spec/master-seed.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import type { Context } from './command.ts';
 import type { JoinFlags } from './join-flags.ts';
@@ -88,19 +94,30 @@ export const runJoin = async (
   else if (flags.keystore === undefined)
     output.warn('no --keystore: the identity is new and forgotten at the end');
   const { data: name = SETTINGS.data.default, shard } = flags;
-  const all = await loadData(name, { part: 'train' });
-  const data = shard === undefined ? all : shardOf(all, shard);
+  const loaded = await loadData(name, { part: 'train' });
+  const map = flags.map === undefined ? undefined : await readMapping('--map', flags.map);
   const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
-  output.line(`data       ${name}: ${data.size} examples of this participant`);
+  const own = unwrapped(loaded);
+  output.line(`data       ${name}: ${'rows' in own ? own.rows : own.size} examples`);
+  if ('notes' in own) for (const note of own.notes ?? []) output.line(`           ${note}`);
   output.line(`key        ${key}`);
   const network = await networkOf(flags);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
   if (flags.ca !== undefined) await trustCertificate(flags.ca);
   signal.throwIfAborted();
-  const { coordinator, expectRun, wait, giveUp, backend } = flags;
+  const { coordinator, expectRun, wait, giveUp, backend, module } = flags;
+  let examples = 0;
+  const dataFor = (spec: RunSpec): Dataset => {
+    const { data: all, report, lines } = dataOfRun(loaded, spec, map);
+    output.event({ type: 'preflight', ...report }, lines);
+    const data = shard === undefined ? all : shardOf(all, shard);
+    if (shard !== undefined) output.line(`shard      ${data.size} examples of this participant`);
+    examples = data.size;
+    return data;
+  };
   const run = await join(address, {
-    data,
+    data: dataFor,
     keystore,
     require,
     ...reporting(output),
@@ -111,6 +128,7 @@ export const runJoin = async (
     },
     ...(backend === undefined ? {} : { backend }),
     ...(base === undefined ? {} : { base }),
+    ...(module === undefined ? {} : { module: pathToFileURL(resolve(module)).href }),
     ...(network === undefined ? {} : { network }),
     ...(answers === undefined ? {} : { answers }),
     ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),
@@ -122,7 +140,7 @@ export const runJoin = async (
   output.document({
     run: outcome.run,
     key,
-    examples: data.size,
+    examples,
     // Requirements that this participant lowered.
     lowered: loweredFields(makeAdmission(require)),
     // Failed attempts have numbers too, so the last number is not the count of commits.

@@ -3,9 +3,15 @@
  * rounds.
  */
 import { SingleBar } from 'cli-progress';
-import { describeEvent, describeRound, describeSummary } from '../sim/describe.ts';
+import {
+  describeEvent,
+  describeRound,
+  describeSummary,
+  testText,
+  type Tested,
+} from '../sim/describe.ts';
 import type { ScenarioEvent } from '../sim/events.ts';
-import { formatBytes, formatPercent } from '../sim/report.ts';
+import { formatBytes } from '../sim/report.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { RoundSummary, Summary } from '../sim/summary.ts';
 import { commandName, type Output } from './output.ts';
@@ -40,7 +46,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
   const every = Math.max(1, Math.floor(scenario.rounds / LINES));
   const pending = new Map<number, { readonly round: RoundSummary; readonly of: number }>();
   let bar: SingleBar | undefined;
-  let accuracy: number | undefined;
+  let tested: Tested = {};
   let warnings = 0;
   let bytes = 0;
   const close = (): void => {
@@ -50,16 +56,16 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
   const onRound = (round: RoundSummary, of: number): void => {
     bytes += round.bytesUp + round.bytesDown;
     if (bar !== undefined) {
-      const state = `test accuracy ${formatPercent(accuracy)}  ${formatBytes(bytes)}  ${round.seconds.toFixed(2)} s per round`;
+      const state = `${testText(tested)}  ${formatBytes(bytes)}  ${round.seconds.toFixed(2)} s per round`;
       bar.update(round.version, { state });
     } else if (round.version % every === 0 || round.version === of)
       pending.set(round.version, { round, of });
   };
-  const onScore = (version: number, testAccuracy: number): void => {
-    accuracy = testAccuracy;
+  const onScore = (version: number, score: Tested): void => {
+    tested = score;
     const waiting = pending.get(version);
     pending.delete(version);
-    if (waiting !== undefined) output.line(describeRound(waiting.round, waiting.of, testAccuracy));
+    if (waiting !== undefined) output.line(describeRound(waiting.round, waiting.of, score));
   };
   const openBar = (): void => {
     bar = new SingleBar({
@@ -84,7 +90,7 @@ export const showRun = (output: Output, scenario: Scenario): RunDisplay => {
       if (isWarning && warnings === MAX_WARNINGS) output.line('further warnings are not shown');
       bar?.updateETA();
       if (event.type === 'round') onRound(event.round, event.of);
-      if (event.type === 'scored') onScore(event.version, event.testAccuracy);
+      if (event.type === 'scored') onScore(event.version, event);
       if (event.type === 'started' && output.interactive) openBar();
     },
     close,

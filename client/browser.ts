@@ -11,7 +11,23 @@ export {
 } from './admission.ts';
 export { ADMISSION_TABLE, type Requirement } from './admission-table.ts';
 export { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
+export { applyContract, applyInputs } from './data/contract/apply.ts';
+export {
+  inferContract,
+  inferContractOfDataset,
+  type InferredContract,
+} from './data/contract/infer.ts';
+export type { InferOptions } from './data/contract/infer-column.ts';
+export { parseMapping, type Mapping } from './data/contract/mapping.ts';
+export {
+  describeReport,
+  type AppliedData,
+  type ColumnReport,
+  type ContractReport,
+} from './data/contract/report.ts';
+export { denormalise, scalesOfTarget } from './data/contract/units.ts';
 export { createDataset, subset, type Dataset } from './data/dataset.ts';
+export { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';
 export { idxDataset, type IdxOptions } from './data/images.ts';
 export { preflight, type PreflightReport } from './data/preflight.ts';
@@ -74,5 +90,13 @@ export {
   type TrainRequest,
   type TrainResult,
 } from './trainer.ts';
+export {
+  inputNames,
+  outputsOfTarget,
+  shapeOfInput,
+  type Contract,
+} from '../protocol/spec/contract.ts';
+export { describeContract } from '../protocol/spec/describe-contract.ts';
+export { contractText, parseContract } from '../protocol/spec/parse-contract.ts';
 export { parseNetworkConfig, type NetworkConfig } from '../protocol/net/config.ts';
 export { signConsent, type ConsentTo } from '../protocol/rules/consent.ts';

@@ -2,10 +2,33 @@
  * @module floe/client in Node: everything of the browser entry, and the parts that read files.
  */
 export * from './browser.ts';
+export { readMapping } from './data/contract/mapping-file.ts';
+export { readContract } from '../protocol/spec/contract-file.ts';
 export { parseAdmission } from './admission-file.ts';
 export { beginningOf, type ModelSettings } from './run-start.ts';
-export { parseCsv, type CsvOptions } from './data/csv.ts';
-export { loadData, type LoadOptions } from './data/load-node.ts';
+export { beginningOfModule } from './module-start.ts';
+export type { OwnModule, OwnTrainerInit } from './own-module.ts';
+export {
+  loadData,
+  loadDataset,
+  readTable,
+  type Loaded,
+  type LoadOptions,
+  type TableOptions,
+} from './data/load-node.ts';
+export { datasetOfTable, type LabelOptions } from './data/table-dataset.ts';
+export { createTable, textAt, type Column, type Table } from './data/table.ts';
+export {
+  describeEvaluation,
+  evaluateModel,
+  openModelToUse,
+  predict,
+  predictionsAsCsv,
+  type Evaluation,
+  type Predictions,
+  type ReadModel,
+  type UseOptions,
+} from './evaluate/index.ts';
 export * from './reader/index.ts';
 export { dealRows, parsePartition, type Partition } from './data/partition.ts';
 export { shardOf } from './data/shard.ts';

@@ -20,8 +20,12 @@ import { joinRun, type Log, type Outcome, type ParticipantOptions } from './part
 import { reachRun, type Reach } from './network.ts';
 import type { BackendChoice } from './tfjs/backends.ts';
 import { hasThreads } from './thread/running.ts';
-import { specTrainerModule, threadTrainer } from './thread/trainer.ts';
+import { moduleTrainerModule, specTrainerModule, threadTrainer } from './thread/trainer.ts';
 import type { BaseWeights } from './adapters/base.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import type { Mapping } from './data/contract/mapping.ts';
+import { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
+import type { Trainer } from './trainer.ts';
 
 export interface JoinOptions extends Partial<
   Pick<
@@ -38,10 +42,15 @@ export interface JoinOptions extends Partial<
   >
 > {
   /**
-   * This participant's examples; the model is the one the run specification asks for. Or give
-   * `trainer`.
+   * This participant's examples, as `loadData` gives them: the data contract of the run maps them.
+   * Or what makes them once the specification is known. The model is the one the run specification
+   * asks for. Or give `trainer`.
    */
-  readonly data?: Dataset;
+  readonly data?: OwnData | ((spec: RunSpec) => Dataset | Promise<Dataset>);
+  /** With `data`: which of its columns and values are which of the contract's. */
+  readonly map?: Mapping;
+  /** With `data` that the contract maps: its preflight report. Default: lines to `log`, `warn`. */
+  readonly onPreflight?: (data: RunData) => void;
   /**
    * With `data`: this site's copy of the frozen weights that the specification names, where it
    * names some. Another copy is refused: `base_mismatch`.
@@ -53,6 +62,10 @@ export interface JoinOptions extends Partial<
    * time.
    */
   readonly backend?: BackendChoice;
+  /**
+   * With `data`: URL of a module that exports `trainer({ data, spec })`, which makes the trainer.
+   */
+  readonly module?: string | URL;
   /**
    * With `data`, in Node: false trains in this thread, which answers nothing during a training
    * step. Default true: in a worker thread, which holds a copy of `data` unless its numbers are on
@@ -126,17 +139,41 @@ const openOwn = async (
   return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
 };
 
-const trainerOf = (options: JoinOptions): ParticipantOptions['trainer'] => {
-  const { data, trainer, base, backend = 'auto', clock = systemClock } = options;
+const trainerOf = (
+  options: JoinOptions,
+  tell: (data: RunData) => void,
+  warn: (message: string) => void,
+): ParticipantOptions['trainer'] => {
+  const { data: given, trainer, base, backend = 'auto', clock = systemClock, map } = options;
   if (trainer !== undefined) return trainer;
-  if (data === undefined) throw new FloeError('usage', 'expected data or a trainer');
-  return async ({ model, training }) => {
-    const spec = { model, training };
+  if (given === undefined) throw new FloeError('usage', 'expected data or a trainer');
+  const examplesFor = (spec: RunSpec): Dataset | Promise<Dataset> => {
+    if (typeof given === 'function') return given(spec);
+    const prepared = dataOfRun(given, spec, map);
+    tell(prepared);
+    return prepared.data;
+  };
+  const make = async (whole: RunSpec): Promise<Trainer> => {
+    const data = await examplesFor(whole);
+    const { model, training, data: contract } = whole;
+    const spec = { model, training, ...(contract === undefined ? {} : { data: contract }) };
+    const inThread = hasThreads && options.thread !== false;
+    if (options.module !== undefined) {
+      const own = { module: String(options.module), spec, data };
+      if (inThread) return threadTrainer({ module: moduleTrainerModule(), argument: own, clock });
+      const { createTrainer } = await import('./thread/module-trainer.ts');
+      return createTrainer(own);
+    }
     const argument = { spec, data, backend, ...(base === undefined ? {} : { base }) };
-    if (hasThreads && options.thread !== false)
-      return threadTrainer({ module: specTrainerModule(), argument, clock });
+    if (inThread) return threadTrainer({ module: specTrainerModule(), argument, clock });
     const { createTrainer } = await import('./thread/spec-trainer.ts');
     return createTrainer(argument);
+  };
+  return async (spec) => {
+    const made = await make(spec);
+    // A contract's report has said so already.
+    if (spec.data === undefined) for (const text of made.report?.warnings ?? []) warn(text);
+    return made;
   };
 };
 
@@ -177,7 +214,7 @@ const reach = (
  * Takes part in the run of the coordinator at `url` (`ws://host:port`, `wss://...`).
  *
  * @example
- * const data = await loadData('mnist');
+ * const data = await loadData('patients.csv');
  * const run = await join('ws://localhost:7700', { data });
  * await run.finished;
  * @throws FloeError `usage`, and what opening the keystore throws
@@ -190,7 +227,14 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
   if (options.network !== undefined && hasOwnPorts(options))
     throw new FloeError('usage', 'expected a network or own ports (store, gate, ledger), not both');
   const dial = webSocketConnect(url, options.tls);
-  const trainer = trainerOf(options);
+  const tell =
+    options.onPreflight ??
+    (({ lines }) => {
+      for (const [level, text] of lines)
+        if (level === 'warn') warn(text);
+        else log('info', text);
+    });
+  const trainer = trainerOf(options, tell, warn);
   const keystore = await openOwn(options.keystore, warn);
   const { identity } = keystore;
   const reached = reach(httpAddress(url), dial, identity, options, warn);

@@ -8,13 +8,22 @@ import { FloeError } from '../protocol/errors.ts';
 import {
   decodeSafetensors,
   hashModel,
+  MODEL_FILE_LIMITS,
   matchManifest,
   roundToTypes,
 } from '../protocol/model/index.ts';
 import { readInput } from '../protocol/ports/input-file.ts';
+import {
+  type Contract,
+  contractViolation,
+  outputsOfTarget,
+  shapeOfInput,
+  taskOfContract,
+} from '../protocol/spec/contract.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Task } from './task.ts';
 import type { ExampleShape } from './tfjs/choose-model.ts';
+import { openGivenModel, type GivenModel, type StatedShape } from './own-model.ts';
 import { describeModel } from './tfjs/describe.ts';
 
 /** A coordinator does not train; the plain backend is enough to build a model. */
@@ -23,10 +32,11 @@ const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 export interface ModelSettings {
   /**
-   * `mlp-2nn` (default), `cnn`, `linear` or `mlp:UNITS,...`. The first two are those of MNIST where
-   * neither shape nor classes are given.
+   * A name of `chooseModel` (default `mlp-2nn`), the path of a model.json of tfjs or Keras, a
+   * topology, or a function of tfjs. `mlp-2nn` and `cnn` are those of MNIST where neither shape nor
+   * classes are given; a model that is brought says its own shapes.
    */
-  readonly model?: string | undefined;
+  readonly model?: GivenModel | undefined;
   /** Features of an example and classes, for the models that are sized by their data. */
   readonly inputs?: number | undefined;
   readonly classes?: number | undefined;
@@ -36,16 +46,37 @@ export interface ModelSettings {
   readonly shape?: string | undefined;
   /** The task of the model; it determines the last layer. */
   readonly task?: Task | undefined;
+  /** In place of inputs, shape, classes and, where it is not given, task. */
+  readonly contract?: Contract | undefined;
 }
+
+/** The settings that a contract stands for. @throws FloeError `usage` where both are given */
+const withContract = ({ contract, ...settings }: ModelSettings): ModelSettings => {
+  if (contract === undefined) return settings;
+  for (const name of ['inputs', 'shape', 'classes'] as const)
+    if (settings[name] !== undefined)
+      throw new FloeError('usage', `--${name}: the data contract has it, expected one of both`);
+  const task = settings.task ?? ({ type: taskOfContract(contract) } as const);
+  const violation = contractViolation(contract, task.type);
+  if (violation !== undefined) throw new FloeError('contract_invalid', violation);
+  const shape = shapeOfInput(contract.input);
+  return {
+    ...settings,
+    ...(shape.length === 1 ? { inputs: shape[0] } : { shape: shape.join('x') }),
+    classes: outputsOfTarget(contract.target),
+    task,
+  };
+};
 
 /** The examples a model takes: MNIST's for the registry's, as the settings say for the others. */
 const shapeOf = ({
-  model = 'mlp-2nn',
+  model: given = 'mlp-2nn',
   inputs,
   classes,
   shape,
   task,
 }: ModelSettings): ExampleShape => {
+  const model = typeof given === 'string' ? given : 'custom';
   if (inputs !== undefined && shape !== undefined)
     throw new FloeError('usage', '--shape: expected it or --inputs, not both');
   const published = model === 'mlp-2nn' || model === 'cnn';
@@ -59,8 +90,20 @@ const shapeOf = ({
       'usage',
       `--model ${model}: expected --inputs and --classes as well (or --shape and --classes)`,
     );
-  if (task?.type === 'regression') return { featureShape, targets: classes ?? 1 };
-  return { featureShape, classes: classes ?? 2 };
+  const of = task === undefined ? {} : { task: task.type };
+  if (task?.type === 'regression') return { featureShape, targets: classes ?? 1, ...of };
+  return { featureShape, classes: classes ?? 2, ...of };
+};
+
+/** What the settings say of the examples, for a model that is brought. */
+const statedShape = ({ inputs, classes, shape, task }: ModelSettings): StatedShape => {
+  const featureShape =
+    shape === undefined ? (inputs === undefined ? undefined : [inputs]) : sizesOf(shape);
+  return {
+    ...(featureShape === undefined ? {} : { featureShape }),
+    ...(classes === undefined ? {} : { classes }),
+    ...(task === undefined ? {} : { task: task.type }),
+  };
 };
 
 const MNIST_SHAPE = [28, 28, 1];
@@ -81,20 +124,24 @@ const hashOf = (model: RunSpec['model'], weights: Float32Array): Uint8Array =>
 /**
  * The beginning that a run's settings ask for; the same again after a crash.
  *
- * @param weights the bytes of a safetensors file of the model, in place of the file `from`
+ * @param bytes those of a safetensors file of the model, in place of the file `from`
  * @throws FloeError `usage`, `tensor_malformed`, `tensor_mismatch` when the file is of another
  * model
  */
-export const beginningOf = async (
-  settings: ModelSettings,
-  weights?: Uint8Array,
-): Promise<Beginning> => {
+export const beginningOf = async (given: ModelSettings, bytes?: Uint8Array): Promise<Beginning> => {
+  const settings = withContract(given);
   const { from } = settings;
-  const given =
-    weights ?? (from === undefined ? undefined : await readInput('--from', from, MAX_MODEL_BYTES));
-  const { architecture, tensors, topology } = await describeModel(
+  const weights =
+    bytes ?? (from === undefined ? undefined : await readInput('--from', from, MAX_MODEL_BYTES));
+  const opened = await openGivenModel(
     settings.model ?? 'mlp-2nn',
-    shapeOf(settings),
+    () => shapeOf(settings),
+    statedShape(settings),
+    DESCRIBING_BACKEND,
+  );
+  const { architecture, tensors, topology } = await describeModel(
+    opened,
+    opened.shape,
     DESCRIBING_BACKEND,
     settings.task,
   );
@@ -103,8 +150,8 @@ export const beginningOf = async (
     tensors: tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
     ...(architecture === 'custom' && topology !== undefined ? { topology } : {}),
   };
-  if (given === undefined) return { model };
-  const file = decodeSafetensors(given);
+  if (weights === undefined) return { model };
+  const file = decodeSafetensors(weights, MODEL_FILE_LIMITS);
   matchManifest(model, file.manifest);
   return { model, weights: file.flat, parent: { modelHash: hashOf(model, file.flat) } };
 };

@@ -5,6 +5,7 @@
  * of earlier requests.
  */
 import type { Dataset } from './data/dataset.ts';
+import type { PreflightReport } from './data/preflight.ts';
 import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
 import type { BaseRef } from '../protocol/model/base.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
@@ -85,6 +86,8 @@ export interface Trainer {
    * whose strategy corrects local steps: `correction_unsupported`.
    */
   readonly corrections?: true;
+  /** Remarks on its own examples for their owner. */
+  readonly report?: PreflightReport;
   /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
   train(request: TrainRequest): Promise<TrainResult>;
   /** On `data`, or on the trainer's own examples. */

@@ -2,9 +2,11 @@
  * @module Formats the coordinator's events as the lines that `floe coordinator` prints. Exported
  * for programs that print the same lines.
  */
+import { metricsText } from '../protocol/algorithm/metrics.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
+import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { timeoutLines } from '../protocol/spec/timeouts.ts';
@@ -18,10 +20,9 @@ const describeProgress = (progress: Progress): string | undefined => {
     case 'attempt-opened':
       return `round ${progress.version} (attempt ${progress.attempt}): ${progress.invited} invited`;
     case 'committed': {
-      const metrics = progress.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`);
       return (
         `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, ` +
-        `training ${metrics.join(', ')}, model ${toHex(progress.modelHash).slice(0, 16)}`
+        `${metricsText(progress.metrics, progress.version)}; model ${toHex(progress.modelHash).slice(0, 16)}`
       );
     }
     case 'aborted': {
@@ -70,11 +71,12 @@ const describeUpkeep = (event: UpkeepEvent): Line => {
 };
 
 const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
-  const { name, rounds, cohort, parent, strategy, secagg, deadlines } = spec;
+  const { name, rounds, cohort, parent, data, strategy, secagg, deadlines } = spec;
   const object = parent?.object === undefined ? '' : ` version 0x${toHex(parent.object)},`;
   const values = strategy.parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
   return [
     `${resumed ? 'resumed' : 'new run'}    "${name}", ${rounds} rounds, ${cohort.size} participants each, at least ${cohort.minimum}`,
+    ...(data === undefined ? [] : describeContract(data)),
     ...(parent === undefined ? [] : [`begins with${object} model ${toHex(parent.modelHash)}`]),
     `strategy   ${[strategy.name, ...values].join(', ')}`,
     secagg === 'masked'

@@ -64,6 +64,14 @@ export const newRun = async (
     seed: settings.seed,
     fork: fork?.object,
     begin: fork?.open ?? (() => begin(settings)),
-    spec: (fixed) => specOfSettings(settings, fixed, nameOf),
+    // A fork has the contract of its parent unless the settings give another.
+    spec: (fixed) => {
+      const { contract } = settings;
+      return specOfSettings(
+        settings,
+        contract === undefined ? fixed : { ...fixed, data: contract },
+        nameOf,
+      );
+    },
   };
 };

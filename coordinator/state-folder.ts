@@ -175,13 +175,14 @@ export const prepareRun = async (
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
   const beginning = await run.begin();
-  const { model } = beginning;
+  const { model, data } = beginning;
   const parent = parentFor(beginning, run.strategy ?? makeStrategySpec({}));
   const spec = run.spec({
     id,
     coordinator,
     model,
     ...(parent === undefined ? {} : { parent }),
+    ...(data === undefined ? {} : { data }),
   });
   if (!onNetwork && (spec.access?.models ?? []).length > 0)
     throw new FloeError('usage', '--access: expected --network, whose chain has the policies');

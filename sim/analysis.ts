@@ -17,10 +17,12 @@ import { decryptModel } from '../protocol/model/open-model.ts';
 import { initialModel } from '../protocol/model/first-model.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
+import type { Contract } from '../protocol/spec/contract.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { openModel } from '../protocol/verify/index.ts';
 import type { ModelDescription } from '../client/tfjs/describe.ts';
-import { chooseModel } from '../client/tfjs/choose-model.ts';
+import { openGivenModel } from '../client/own-model.ts';
+import type { ExampleShape } from '../client/tfjs/choose-model.ts';
 import { shuffle } from '../client/data/sampling.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
@@ -31,6 +33,8 @@ export interface AnalystData {
   readonly model: string;
   /** The task of the model, if the scenario declares one. */
   readonly task?: Task | undefined;
+  /** That the examples follow, where there is one. */
+  readonly contract?: Contract | undefined;
   readonly backend: BackendChoice;
   /** URL of the simulation module with the model or trainer, if any. */
   readonly module?: string | undefined;
@@ -39,7 +43,8 @@ export interface AnalystData {
 }
 
 export interface Score {
-  readonly testAccuracy: number;
+  /** Undefined of regression. */
+  readonly testAccuracy: number | undefined;
   readonly testLoss: number;
 }
 
@@ -57,7 +62,7 @@ export interface BaselinePlan {
 export interface BaselinePoint {
   /** Examples trained on so far. */
   readonly examples: number;
-  readonly testAccuracy: number;
+  readonly testAccuracy: number | undefined;
 }
 
 interface Opening {
@@ -83,6 +88,14 @@ interface OpenedModel {
  */
 const OWN_ARCHITECTURE = 'own';
 
+/** What the examples say of the model. */
+const shapeOf = ({ train, task }: AnalystData): ExampleShape => ({
+  featureShape: train.featureShape,
+  ...(train.classes === undefined ? {} : { classes: train.classes }),
+  targets: labelLength(train),
+  ...(task === undefined ? {} : { task: task.type }),
+});
+
 const openModelOf = async (
   init: AnalystData,
   task: SimulationModule | undefined,
@@ -101,11 +114,7 @@ const openModelOf = async (
   }
   const { architecture, build } =
     task?.model === undefined
-      ? chooseModel(init.model, {
-          ...init.train,
-          targets: labelLength(init.train),
-          task: init.task?.type,
-        })
+      ? await openGivenModel(init.model, () => shapeOf(init), shapeOf(init))
       : { architecture: 'custom', build: task.model };
   const backend = await selectBackend({ prefer: init.backend });
   const trainer = await tfjsTrainer({
@@ -115,6 +124,7 @@ const openModelOf = async (
     ...(await baseOfTask(task)),
     evaluationBatch: 500,
     ...(init.task === undefined ? {} : { task: init.task }),
+    ...(init.contract === undefined ? {} : { contract: init.contract }),
   });
   const trainerOf = (data: Dataset) => trainer.withData(data, { checked: true });
   return { architecture, trainer, topology: trainer.topology, trainerOf, engine: backend.name };
@@ -153,7 +163,8 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
   const score = async (weights: Float32Array): Promise<Score> => {
     const { trainer } = await opened();
     const { examples, correct, lossSum } = await trainer.evaluate(weights, init.test);
-    return { testAccuracy: correct / examples, testLoss: lossSum / examples };
+    const testAccuracy = init.task?.type === 'regression' ? undefined : correct / examples;
+    return { testAccuracy, testLoss: lossSum / examples };
   };
 
   return {

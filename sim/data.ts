@@ -3,7 +3,16 @@
  * of workers reads one copy.
  */
 import { type Dataset, rowOf, featureLength, labelLength } from '../client/data/dataset.ts';
-import { loadData } from '../client/data/load-node.ts';
+import { applyContract } from '../client/data/contract/apply.ts';
+import {
+  inferContract,
+  inferContractOfDataset,
+  type InferredContract,
+} from '../client/data/contract/infer.ts';
+import { loadData, loadDataset } from '../client/data/load-node.ts';
+import type { Table } from '../client/data/table.ts';
+import type { TaskType } from '../client/task.ts';
+import type { Contract } from '../protocol/spec/contract.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { SimulationData } from './task.ts';
@@ -13,6 +22,19 @@ export interface ScenarioData {
   readonly source: string;
   readonly train: Dataset;
   readonly test: Dataset;
+  /** The data contract that both follow: the scenario's, or inferred from the whole data. */
+  readonly contract?: Contract;
+  /** What was decided for it, and warnings about the data. */
+  readonly notes?: readonly string[];
+}
+
+export interface LoadScenarioOptions {
+  /** Whether pixels may stay bytes; a caller's trainer does not expect them. Default false. */
+  readonly bytes?: boolean;
+  /** Default: inferred, of tables and of data with class names. */
+  readonly contract?: Contract | undefined;
+  /** Which the inferred contract is for; default: by the target. */
+  readonly task?: TaskType | undefined;
 }
 
 /** One part in this many is held out if a source has no test part. */
@@ -64,37 +86,56 @@ export const shareData = ({ train, test, source = 'own data' }: SimulationData):
 const rowsOf = (data: Dataset): Uint32Array =>
   Uint32Array.from({ length: data.size }, (_, i) => rowOf(data, i));
 
-/**
- * Loads `mnist`, a CSV table or a folder of IDX files. A CSV table has no test part: a sixth of its
- * rows, chosen by the seed, is held out.
- *
- * @param bytes whether pixels may stay bytes; a caller's trainer does not expect them
- * @throws FloeError `file_not_found`, `data_malformed`, `data_unfit`
- */
-export const loadScenarioData = async (
-  source: string,
-  seed: Uint8Array,
-  bytes = false,
-): Promise<ScenarioData> => {
-  if (!/\.csv(\.gz)?$/iu.test(source)) {
-    const [train, test] = await Promise.all([
-      loadData(source, { part: 'train', shared: true, bytes }),
-      loadData(source, { part: 'test', shared: true, bytes }),
-    ]);
-    return {
-      source,
-      train: shareRows(train),
-      test: shareRows(test),
-    };
-  }
-  const all = await loadData(source);
+/** Rows of a table, cut by the seed: it has no test part. */
+const cutTable = (source: string, all: Dataset, seed: Uint8Array) => {
   if (all.size < HOLD_OUT)
     throw new FloeError('data_unfit', `${source}: expected at least ${HOLD_OUT} rows`);
   const order = shuffle(rowsOf(all), seededRandom(deriveSeed(seed, 'hold-out')));
   const held = Math.floor(all.size / HOLD_OUT);
+  return { train: shareRows(all, order.slice(held)), test: shareRows(all, order.slice(0, held)) };
+};
+
+const ofTable = (
+  source: string,
+  table: Table,
+  seed: Uint8Array,
+  { contract: given, task }: LoadScenarioOptions,
+): ScenarioData => {
+  const inferred: InferredContract =
+    given === undefined ? inferContract(table, { task }) : { contract: given, notes: [] };
+  const { contract } = inferred;
+  const { data, report } = applyContract(table, contract);
+  const notes = [...(table.notes ?? []), ...inferred.notes, ...report.warnings];
+  return { source, contract, notes, ...cutTable(source, data, seed) };
+};
+
+/** Class names of their own, such as names of folders, need a contract; numbers do not. */
+const contractOf = (data: Dataset, { contract, task }: LoadScenarioOptions): Contract | undefined =>
+  contract ??
+  (data.classNames === undefined ? undefined : inferContractOfDataset(data, { task }).contract);
+
+/**
+ * Loads `mnist`, a table, or a folder of IDX files or images. A table has no test part: a sixth of
+ * its rows, chosen by the seed, is held out.
+ *
+ * @throws FloeError `file_not_found`, `data_malformed`, `data_unfit`, `data_unmapped`
+ */
+export const loadScenarioData = async (
+  source: string,
+  seed: Uint8Array,
+  options: LoadScenarioOptions = {},
+): Promise<ScenarioData> => {
+  const { bytes = false } = options;
+  const loaded = await loadData(source, { part: 'train', shared: true, bytes });
+  if (loaded.type === 'table') return ofTable(source, loaded.table, seed, options);
+  const train = loaded.data;
+  const test = await loadDataset(source, { part: 'test', shared: true, bytes });
+  const contract = contractOf(train, options);
+  if (contract === undefined) return { source, train: shareRows(train), test: shareRows(test) };
   return {
     source,
-    train: shareRows(all, order.slice(held)),
-    test: shareRows(all, order.slice(0, held)),
+    contract,
+    train: shareRows(applyContract(train, contract).data),
+    test: shareRows(applyContract(test, contract).data),
   };
 };

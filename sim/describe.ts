@@ -1,6 +1,8 @@
 /**
  * @module Formats the events and the summary of a simulation as the lines that `floe sim` prints.
  */
+import { metricsText } from '../protocol/algorithm/metrics.ts';
+import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
@@ -24,6 +26,8 @@ const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly 
       : 'updates    NOT masked: the coordinator can read every update',
     `seed       ${scenario.seed} (keys derive from it: for simulation only)`,
     `data       ${data.source}: ${data.train} training and ${data.test} test examples`,
+    ...(data.contract === undefined ? [] : describeContract(data.contract)),
+    ...data.notes.map((note) => `           ${note}`),
     `partition  ${event.partition} over ${scenario.participants} participants: ${statistics.smallest} to ${statistics.largest} examples${labels}`,
     `model      ${event.model}, ${event.parameters} parameters`,
     `rounds     ${scenario.rounds}, ${scenario.cohort} participants each, ${event.workers} worker threads`,
@@ -65,18 +69,24 @@ export const describeEvent = (scenario: Scenario, event: ScenarioEvent): readonl
   }
 };
 
-/** The line of a committed round. @param testAccuracy of its model, undefined if not evaluated */
-export const describeRound = (
-  round: RoundSummary,
-  of: number,
-  testAccuracy: number | undefined,
-): string => {
-  const metrics = Object.entries(round.training).map(
-    ([name, value]) => `${name} ${value.toFixed(4)}`,
-  );
+/** What a model reaches on the test set. */
+export interface Tested {
+  readonly testAccuracy?: number | undefined;
+  readonly testLoss?: number | undefined;
+}
+
+/** Regression has no accuracy. */
+export const testText = ({ testAccuracy, testLoss }: Tested): string =>
+  testAccuracy === undefined && testLoss !== undefined
+    ? `test loss ${testLoss.toFixed(4)}`
+    : `test accuracy ${formatPercent(testAccuracy)}`;
+
+/** The line of a committed round. @param tested its model, empty if not evaluated */
+export const describeRound = (round: RoundSummary, of: number, tested: Tested): string => {
+  const metrics = Object.entries(round.training).map(([name, value]) => ({ name, value }));
   return (
-    `round ${String(round.version).padStart(String(of).length)}/${of}  test accuracy ${formatPercent(testAccuracy)}  ` +
-    `${metrics.join('  ')}  ${round.survivors}/${round.cohort} survived  ` +
+    `round ${String(round.version).padStart(String(of).length)}/${of}  ${testText(tested)}  ` +
+    `${metricsText(metrics, round.version)}  ${round.survivors}/${round.cohort} survived  ` +
     `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s`
   );
 };
@@ -96,7 +106,7 @@ const describePublished = ({ published, history }: Summary): readonly string[] =
 
 /** The lines of a finished run and of the files in its folder. */
 export const describeSummary = (summary: Summary, folder: string): readonly Line[] => {
-  const { baselineAccuracy, testAccuracy, rounds, seconds } = summary;
+  const { baselineAccuracy, rounds, seconds } = summary;
   const baseline =
     baselineAccuracy === undefined
       ? ''
@@ -104,9 +114,7 @@ export const describeSummary = (summary: Summary, folder: string): readonly Line
   const tfjs = summary.files['tfjs'] === undefined ? '' : ' (also as tfjs/)';
   return [
     info(''),
-    result(
-      `test accuracy ${formatPercent(testAccuracy)}${baseline} after ${rounds} rounds in ${seconds.toFixed(1)} s`,
-    ),
+    result(`${testText(summary)}${baseline} after ${rounds} rounds in ${seconds.toFixed(1)} s`),
     result(
       `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.attemptsAborted}`,
     ),

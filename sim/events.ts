@@ -5,6 +5,8 @@ import type { Progress } from '../coordinator/index.ts';
 import type { CrowdEvent } from './participant-host.ts';
 import type { DropPhase } from './faults.ts';
 import type { PartitionStatistics } from '../client/data/partition.ts';
+import type { TaskType } from '../client/task.ts';
+import type { Contract } from '../protocol/spec/contract.ts';
 import type { RoundSummary } from './summary.ts';
 
 export type ScenarioEvent =
@@ -22,7 +24,17 @@ export type ScenarioEvent =
       readonly gate: string;
       readonly ledger: string;
       readonly masked: boolean;
-      readonly data: { readonly source: string; readonly train: number; readonly test: number };
+      readonly data: {
+        readonly source: string;
+        readonly train: number;
+        readonly test: number;
+        /** In the run specification, where there is one. */
+        readonly contract: Contract | undefined;
+        /** What was decided for it, and warnings about the data. */
+        readonly notes: readonly string[];
+      };
+      /** Of the specification, where it has one. */
+      readonly task: TaskType | undefined;
       /** Its name. */
       readonly model: string;
       readonly parameters: number;
@@ -53,7 +65,8 @@ export type ScenarioEvent =
   | {
       readonly type: 'scored';
       readonly version: number;
-      readonly testAccuracy: number;
+      /** Undefined of regression. */
+      readonly testAccuracy: number | undefined;
       readonly testLoss: number;
     }
   /** A fault on the network was recovered, or the result so far could not be published. */

@@ -43,7 +43,10 @@ export const finishRun = async (
     model.topology === undefined || model.base !== undefined
       ? undefined
       : (JSON.parse(model.topology) as Record<string, unknown>);
-  await writeModel(partial, spec, weights, topology);
+  await writeModel(partial, spec, weights, topology, {
+    ...final,
+    round: init.history.rounds.filter(({ attempt }) => attempt <= final.version).length,
+  });
   const summary = summarise({
     ...init,
     modelHash: final.hash,

@@ -21,7 +21,10 @@ export interface History {
   /** @param now ms of a steady clock */
   note(progress: Progress, now: number, bytes: Bytes): void;
   /** The score of a model, which comes later than its round. */
-  score(version: number, score: { readonly testAccuracy: number; readonly testLoss: number }): void;
+  score(
+    version: number,
+    score: { readonly testAccuracy: number | undefined; readonly testLoss: number },
+  ): void;
 }
 
 /** Phases in which the cohort does nothing but aggregate securely. */

@@ -7,6 +7,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
+import { trainerHoldingOut } from '../client/held-out.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { joinRun, type Participant, type ParticipantEvent } from '../client/participant/index.ts';
 import type { BackendChoice } from '../client/tfjs/backends.ts';
@@ -209,6 +210,7 @@ const openTrainers = async (
     backend: { prefer: init.backend },
     ...(await baseOfTask(task)),
     ...(spec.training.task === undefined ? {} : { task: spec.training.task }),
+    ...(spec.data === undefined ? {} : { contract: spec.data }),
     checked,
   });
   return {
@@ -312,7 +314,11 @@ export const createCrowd = (
       const run = hashRunSpec(spec);
       let trains = '';
       for (const member of init.members) {
-        const trainer = await trainerOf(member.index, subset(init.train, member.rows));
+        const trainer = await trainerHoldingOut(
+          subset(init.train, member.rows),
+          spec.training.holdout,
+          (data) => trainerOf(member.index, data),
+        );
         trains ||= backend(trainer);
         await startMember(member, { spec, run, store, ports, trainer });
       }

@@ -48,7 +48,7 @@ const drawAll = () => {
   const x = rounds.map((r) => r.version);
   const at = [...new Set([...x, ...data.baseline.map((p) => p.rounds)])].sort((a, b) => a - b);
   const test = new Map(rounds.map((r) => [r.version, r.testAccuracy ?? null]));
-  const train = new Map(rounds.map((r) => [r.version, r.training.accuracy]));
+  const train = new Map(rounds.map((r) => [r.version, r.training.trainAccuracy]));
   const baseline = new Map(data.baseline.map((p) => [p.rounds, p.testAccuracy]));
   const column = (map) => at.map((key) => map.get(key));
   const lines = [

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PartitionStatistics } from '../client/data/partition.ts';
+import { metricInWords } from '../protocol/algorithm/metrics.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 
@@ -84,12 +85,16 @@ const rows = (entries: readonly (readonly [string, string])[]): string =>
 const card = (value: string, label: string): string =>
   `<div class="card"><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`;
 
+/** The test accuracy next to it is of the whole test set and of the round's own model. */
+const headOf = (name: string): string =>
+  name.startsWith('test') ? `held-out ${metricInWords(name)}, model before` : metricInWords(name);
+
 const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
   const metrics = Object.keys(history[0]?.training ?? {});
   const head = [
     'round',
     'test accuracy',
-    ...metrics.map((name) => `training ${name}`),
+    ...metrics.map(headOf),
     'survivors',
     'up',
     'down',
@@ -200,7 +205,11 @@ export const readUplot = async (): Promise<ReportInit['uplot']> => {
 /** The page, a complete HTML document. */
 export const renderReport = ({ summary, statistics, classNames, uplot }: ReportInit): string => {
   const phases = Object.keys(summary.phaseSeconds);
-  const title = `Floe: ${summary.model}, ${summary.rounds} rounds, ${formatPercent(summary.testAccuracy)}`;
+  const { testAccuracy, testLoss } = summary;
+  // Regression has no accuracy.
+  const isLoss = testAccuracy === undefined && testLoss !== undefined;
+  const tested = isLoss ? testLoss.toFixed(4) : formatPercent(testAccuracy);
+  const title = `Floe: ${summary.model}, ${summary.rounds} rounds, ${tested}`;
   const masks = summary.masked
     ? 'Every update was masked; the coordinator saw sums only.'
     : 'NOT masked: the coordinator could read every single update.';
@@ -232,7 +241,7 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
 <p class="lead">${escapeHtml(status)} <span class="${summary.masked ? '' : 'warn'}">${escapeHtml(masks)}</span></p>
 <div class="cards">
 ${[
-  card(formatPercent(summary.testAccuracy), 'test accuracy'),
+  card(tested, isLoss ? 'test loss' : 'test accuracy'),
   ...(summary.baseline === undefined
     ? []
     : [card(formatPercent(summary.baselineAccuracy), 'centralised baseline')]),

@@ -53,6 +53,7 @@ type Undecided =
   | 'targetAccuracy'
   | 'workers'
   | 'task'
+  | 'contract'
   | 'optimizer'
   | 'weightDecay'
   | 'clipGradient'

@@ -59,7 +59,7 @@ export const createScores = (init: ScoresInit): Scores => {
     final = model;
     history.score(version, result);
     onEvent({ type: 'scored', version, ...result });
-    if (targetAccuracy !== undefined && result.testAccuracy >= targetAccuracy) {
+    if (targetAccuracy !== undefined && (result.testAccuracy ?? 0) >= targetAccuracy) {
       reached = true;
       onTarget();
       return;

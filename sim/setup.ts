@@ -5,6 +5,8 @@
 import { loadStrategies } from '../protocol/algorithm/load-module.ts';
 import { deriveSeed } from '../protocol/ports/random.ts';
 import { identityFromSeed, type Identity } from '../protocol/ports/identity.ts';
+import { type Contract, taskOfContract } from '../protocol/spec/contract.ts';
+import { FloeError } from '../protocol/errors.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { createAnalyst, type AnalystCalls, type AnalystData } from './analysis.ts';
@@ -63,6 +65,7 @@ export const specOf = (
   keys: { readonly coordinator: Uint8Array; readonly auditor: Uint8Array },
   model: ModelDescription,
   members: readonly Uint8Array[],
+  contract?: Contract,
 ): RunSpec =>
   specOfSettings(settingsOf(scenario), {
     id: deriveSeed(master, 'run').slice(0, 16),
@@ -78,6 +81,7 @@ export const specOf = (
       ...(model.base === undefined ? {} : { base: model.base }),
     },
     members: { type: 'closed', keys: [...members] },
+    ...(contract === undefined ? {} : { data: contract }),
   });
 
 /** The caller's parts: a module by its URL, or values. */
@@ -107,8 +111,16 @@ export const setUp = async (
   const ownData = task && (await dataOfTask(task, dataSeed));
   const data =
     ownData === undefined
-      ? await loadScenarioData(scenario.data, dataSeed, task?.trainer === undefined)
+      ? await loadScenarioData(scenario.data, dataSeed, {
+          bytes: task?.trainer === undefined,
+          contract: scenario.contract,
+          task: scenario.task?.type,
+        })
       : shareData(ownData);
+  const { contract } = data;
+  const taskOfRun = scenario.task ?? (contract && ({ type: taskOfContract(contract) } as const));
+  if (taskOfRun?.type === 'regression' && scenario.targetAccuracy !== undefined)
+    throw new FloeError('usage', '--target-accuracy: regression has no accuracy');
   const hasOwnModel = task?.model !== undefined || task?.trainer !== undefined;
   const modelName = hasOwnModel ? (task.name ?? 'own model') : scenario.model;
   // A function of the caller's cannot go to another thread; a module is imported there.
@@ -126,7 +138,8 @@ export const setUp = async (
     train: data.train,
     test: data.test,
     model: scenario.model,
-    task: scenario.task,
+    task: taskOfRun,
+    contract,
     backend: scenario.backend,
     baselineSeed: deriveSeed(master, 'baseline'),
     ...(module !== undefined && hasOwnModel ? { module } : {}),
@@ -154,7 +167,7 @@ export const setUp = async (
     }),
   );
   const memberKeys = members.map(({ key }) => key);
-  const spec = specOf(scenario, now, master, keys, model, memberKeys);
+  const spec = specOf(scenario, now, master, keys, model, memberKeys, contract);
   const statistics = partitionStatistics(rows, labels, classes);
   const run = hashRunSpec(spec);
   return {

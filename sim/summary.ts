@@ -20,8 +20,8 @@ export const roundSchema = v.strictObject({
   /** Sum of the example weights that the survivors sent in masked form. */
   weight: amount,
   /**
-   * The run's metrics by name, over the survivors, as the masked sums give them: `loss`,
-   * `accuracy`...
+   * The run's metrics by name, over the survivors, as the masked sums give them: `trainLoss`,
+   * `trainAccuracy`...
    */
   training: v.record(v.string(), amount),
   /** Updates that were cut to the clip norm, among the survivors'. */
@@ -41,7 +41,8 @@ export type RoundSummary = v.InferOutput<typeof roundSchema>;
 const baselinePointSchema = v.strictObject({
   /** Examples trained on so far, in units of one federated round. */
   rounds: amount,
-  testAccuracy: share,
+  /** Absent of regression. */
+  testAccuracy: v.optional(share),
 });
 
 export const summarySchema = v.strictObject({

@@ -6,6 +6,7 @@
 import * as v from 'valibot';
 import type { BaseWeights } from '../client/adapters/base.ts';
 import type { Dataset } from '../client/data/dataset.ts';
+import { importModule } from '../client/own-module.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';
 import type { Trainer } from '../client/trainer.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -89,22 +90,8 @@ export const checkTask = (task: unknown, from: string): SimulationModule => {
  * Imports a simulation module. @param url `file:` or what `import` takes @throws FloeError `usage`,
  * `file_not_found`
  */
-export const loadTask = async (url: string): Promise<SimulationModule> => {
-  let exports: unknown;
-  try {
-    exports = await import(url);
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const missing = code === 'ERR_MODULE_NOT_FOUND';
-    throw new FloeError(
-      missing ? 'file_not_found' : 'usage',
-      `cannot load the module ${url}: ${message}`,
-      {},
-      { cause },
-    );
-  }
-  return checkTask(exports, url);
-};
+export const loadTask = async (url: string): Promise<SimulationModule> =>
+  checkTask(await importModule(url), url);
 
 /** The examples of a task. @throws FloeError `usage` for invalid examples */
 export const dataOfTask = async (

@@ -3,7 +3,8 @@
  * what their owner should know about them, such as missing classes, constant features, and the
  * range of values.
  */
-import { FloeError } from '../../protocol/errors.ts';
+import { FloeError, type ErrorDetails } from '../../protocol/errors.ts';
+import { someOf } from '../../protocol/spec/describe-contract.ts';
 import { type Task, type TaskType, makeTask } from '../task.ts';
 import { type Dataset, featureLength, labelLength, rowOf } from './dataset.ts';
 
@@ -36,8 +37,11 @@ interface Checked extends Omit<ModelShape, 'task'> {
   readonly task: Required<Task>;
 }
 
-const unfit = (message: string, row?: number): FloeError =>
-  new FloeError('data_unfit', message, row === undefined ? {} : { row });
+/** @param row from 0 over the whole file; people count from 1 */
+const unfit = (message: string, row?: number, details: ErrorDetails = {}): FloeError =>
+  row === undefined
+    ? new FloeError('data_unfit', message, details)
+    : new FloeError('data_unfit', `row ${row + 1}: ${message}`, { row: row + 1, ...details });
 
 const checkShape = (data: Dataset, { inputShape, outputs, steps, task }: Checked): void => {
   const fits =
@@ -82,7 +86,7 @@ const countClasses = (data: Dataset, classes: number, padding: number | undefine
       const label = data.labels[row * width + j] ?? NaN;
       if (label === padding) continue;
       if (!(label >= 0 && label < classes))
-        throw unfit(`row ${row}: expected a label of 0 to ${classes - 1}, got ${label}`, row);
+        throw unfit(`expected a label of 0 to ${classes - 1}, got ${label}`, row, { label });
       histogram[label] = (histogram[label] ?? 0) + 1;
     }
   }
@@ -98,7 +102,7 @@ const countLabels = (data: Dataset): number[] => {
     for (let j = 0; j < width; j++) {
       const label = data.labels[row * width + j] ?? NaN;
       if (!(label >= 0 && label <= 1))
-        throw unfit(`row ${row}: expected labels from 0 to 1, got ${label}`, row);
+        throw unfit(`expected labels from 0 to 1, got ${label}`, row);
       if (label > 0.5) histogram[j] = (histogram[j] ?? 0) + 1;
     }
   }
@@ -129,15 +133,20 @@ const checkTargets = (data: Dataset): void => {
     const bad = data.labels
       .subarray(row * width, (row + 1) * width)
       .find((v) => !Number.isFinite(v));
-    if (bad !== undefined) throw unfit(`row ${row}: the target is ${bad}`, row);
+    if (bad !== undefined) throw unfit(`the target is ${bad}`, row);
   }
 };
 
 interface Range {
   readonly minimum: number;
   readonly maximum: number;
-  readonly constantFeatures: number;
+  /** The feature that is furthest from 0. */
+  readonly largest: number;
+  readonly constant: readonly number[];
 }
+
+const nameOf = ({ featureNames }: Dataset, feature: number): string =>
+  featureNames?.[feature] ?? String(feature);
 
 const scanFeatures = (data: Dataset): Range => {
   const width = featureLength(data);
@@ -146,27 +155,33 @@ const scanFeatures = (data: Dataset): Range => {
   const varies = new Uint8Array(width);
   let minimum = Infinity;
   let maximum = -Infinity;
+  let furthest = -1;
+  let largest = 0;
   for (let i = 0; i < data.size; i++) {
     const at = rowOf(data, i) * width;
     for (let j = 0; j < width; j++) {
       const value = data.features[at + j] ?? NaN;
       if (!Number.isFinite(value)) {
-        const row = at / width;
-        const name = data.featureNames?.[j] ?? `feature ${j}`;
-        throw unfit(`row ${row}: ${name} is ${value}`, row);
+        const column = nameOf(data, j);
+        throw unfit(`column ${column} is ${value}`, at / width, { column });
       }
       if (value < minimum) minimum = value;
       if (value > maximum) maximum = value;
+      if (Math.abs(value) > furthest) {
+        furthest = Math.abs(value);
+        largest = j;
+      }
       if (value !== data.features[first + j]) varies[j] = 1;
     }
   }
   minimum /= scale;
   maximum /= scale;
-  return { minimum, maximum, constantFeatures: varies.reduce((sum, v) => sum + 1 - v, 0) };
+  const constant = Array.from(varies, (of, j) => (of === 0 ? j : -1)).filter((j) => j >= 0);
+  return { minimum, maximum, largest, constant };
 };
 
 /**
- * Checks the examples against the model. Rows are counted from 0 over the whole file or array, also
+ * Checks the examples against the model. Rows are counted from 1 over the whole file or array, also
  * in a subset.
  * @throws FloeError `data_unfit` with the first offending row
  */
@@ -175,19 +190,26 @@ export const preflight = (data: Dataset, model: ModelShape): PreflightReport => 
   checkShape(data, checked);
   const histogram = histogramOf(data, checked);
   if (histogram === undefined) checkTargets(data);
-  const range = scanFeatures(data);
+  const { minimum, maximum, largest: furthest, constant } = scanFeatures(data);
   const warnings: string[] = [];
   const missing = histogram?.flatMap((count, label) => (count === 0 ? [label] : [])) ?? [];
   if (missing.length > 0) warnings.push(`no example of class ${missing.join(', ')}`);
-  if (range.constantFeatures === featureLength(data) && data.size > 1)
+  if (constant.length === featureLength(data) && data.size > 1)
     warnings.push('every feature is constant');
-  const largest = Math.max(Math.abs(range.minimum), Math.abs(range.maximum));
+  // Pixels at the edge of images have no names, and are constant in most data sets.
+  else if (constant.length > 0 && data.size > 1 && data.featureNames !== undefined)
+    warnings.push(`the same in every example: ${someOf(constant.map((j) => nameOf(data, j)))}`);
+  const largest = Math.max(Math.abs(minimum), Math.abs(maximum));
   if (largest > 100)
-    warnings.push(`features reach ${largest}: scale them, or training may not converge`);
+    warnings.push(
+      `features reach ${largest} (column ${nameOf(data, furthest)}): scale them, as a data contract does, or training may not converge`,
+    );
   return {
     examples: data.size,
     ...(histogram === undefined ? {} : { histogram }),
-    ...range,
+    minimum,
+    maximum,
+    constantFeatures: constant.length,
     warnings,
   };
 };

@@ -90,13 +90,19 @@ export const parseEncoderConfig = (json: string): EncoderConfig => {
   };
 };
 
-/** One block: attention, then two dense layers, each added to its input and normalised. */
-const block = (
+type BlockConfig = Pick<EncoderConfig, 'hidden' | 'heads' | 'intermediate' | 'epsilon' | 'padding'>;
+
+/**
+ * One block: attention, then two dense layers, each added to its input and normalised.
+ *
+ * @param ids tell where padding is; without them every step counts
+ */
+export const block = (
   tf: Tf,
-  { hidden, heads, intermediate, epsilon, padding }: EncoderConfig,
+  { hidden, heads, intermediate, epsilon, padding }: BlockConfig,
   name: string,
   x: Symbolic,
-  ids: Symbolic,
+  ids?: Symbolic,
 ): Symbolic => {
   const layers = encoderLayers(tf);
   const dense = (part: string, units: number, input: Symbolic): Symbolic =>
@@ -108,7 +114,7 @@ const block = (
   };
   const parts = ['query', 'key', 'value'].map((part) => dense(part, hidden, x));
   const attention = layers.attention({ name: `${name}_attention`, heads, padding });
-  const mixed = attention.apply([...parts, ids]) as Symbolic;
+  const mixed = attention.apply(ids === undefined ? parts : [...parts, ids]) as Symbolic;
   const attended = normed('attention', dense('output', hidden, mixed), x);
   const wide = dense('intermediate', intermediate, attended);
   const bent = layers.gelu({ name: `${name}_gelu` }).apply(wide) as Symbolic;

@@ -129,7 +129,7 @@ const apart = (tf: Tf, x: Tensor, heads: number): Tensor => {
 };
 
 const attentionLayer = (tf: Tf) =>
-  /** Takes queries, keys, values and the ids that tell where padding is. */
+  /** Takes queries, keys, values, and the ids that tell where padding is, if anywhere. */
   class AttentionCore extends tf.layers.Layer {
     static className = 'AttentionCore';
     private readonly how: AttentionArgs;
@@ -146,14 +146,26 @@ const attentionLayer = (tf: Tf) =>
     override call(inputs: Tensor | Tensor[], kwargs: Record<string, unknown>): Tensor {
       return tf.tidy(() => {
         this.invokeCallHook(inputs, kwargs);
-        const [q, k, v, ids] = several(inputs, 4, this.name) as [Tensor, Tensor, Tensor, Tensor];
+        const given = Array.isArray(inputs) ? inputs.length : 1;
+        const parts = several(inputs, Math.max(3, Math.min(4, given)), this.name);
+        const [q, k, v, ids] = parts as [Tensor, Tensor, Tensor, Tensor | undefined];
         const { heads, padding } = this.how;
         const [batch, length, size] = v.shape.map(sizeOf) as [number, number, number];
         const scores = tf.matMul(apart(tf, q, heads), apart(tf, k, heads), false, true);
-        const away = tf.mul(tf.sub(present(tf, ids, padding), 1), BIG);
-        const shown = tf.reshape(away, [batch, 1, 1, length]);
-        const scale = 1 / Math.sqrt(size / heads);
-        const weights = tf.softmax(tf.add(tf.mul(scores, scale), shown));
+        const scaled = tf.mul(scores, 1 / Math.sqrt(size / heads));
+        const hidden =
+          ids === undefined
+            ? scaled
+            : tf.add(
+                scaled,
+                tf.reshape(tf.mul(tf.sub(present(tf, ids, padding), 1), BIG), [
+                  batch,
+                  1,
+                  1,
+                  length,
+                ]),
+              );
+        const weights = tf.softmax(hidden);
         const mixed = tf.matMul(weights, apart(tf, v, heads));
         return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, length, size]);
       });
@@ -161,6 +173,34 @@ const attentionLayer = (tf: Tf) =>
 
     override getConfig(): Tfjs.serialization.ConfigDict {
       return { ...super.getConfig(), ...this.how };
+    }
+  };
+
+const positionLayer = (tf: Tf) =>
+  /** Adds a vector of its own to each step of a sequence. */
+  class Positions extends tf.layers.Layer {
+    static className = 'Positions';
+    private places: Weight | undefined;
+
+    override build(input: Shape | Shape[]): void {
+      const [, steps, size] = input as Shape;
+      const small = tf.initializers.randomUniform({ minval: -0.05, maxval: 0.05 });
+      this.places = this.addWeight('position', [sizeOf(steps), sizeOf(size)], 'float32', small);
+      this.built = true;
+    }
+
+    override computeOutputShape(input: Shape): Shape {
+      return input;
+    }
+
+    override call(inputs: Tensor | Tensor[], kwargs: Record<string, unknown>): Tensor {
+      return tf.tidy(() => {
+        this.invokeCallHook(inputs, kwargs);
+        const [x] = several(inputs, 1, this.name) as [Tensor];
+        if (this.places === undefined)
+          throw new FloeError('internal', `${this.name} was not built`);
+        return tf.add(x, tf.expandDims(this.places.read(), 0));
+      });
     }
   };
 
@@ -216,6 +256,7 @@ export interface EncoderLayers {
   embeddings(args: LayerArgs & EmbeddingArgs): Tfjs.layers.Layer;
   attention(args: LayerArgs & AttentionArgs): Tfjs.layers.Layer;
   gelu(args: LayerArgs): Tfjs.layers.Layer;
+  positions(args: LayerArgs): Tfjs.layers.Layer;
   pooling(args: LayerArgs & Pick<AttentionArgs, 'padding'>): Tfjs.layers.Layer;
 }
 
@@ -229,11 +270,14 @@ export const encoderLayers = (tf: Tf): EncoderLayers => {
   const Attention = attentionLayer(tf);
   const Gelu = geluLayer(tf);
   const Pooling = poolingLayer(tf);
-  for (const layer of [Embeddings, Attention, Gelu, Pooling]) tf.serialization.registerClass(layer);
+  const Positions = positionLayer(tf);
+  for (const layer of [Embeddings, Attention, Gelu, Pooling, Positions])
+    tf.serialization.registerClass(layer);
   const made: EncoderLayers = {
     embeddings: (args) => new Embeddings(args),
     attention: (args) => new Attention(args),
     gelu: (args) => new Gelu(args),
+    positions: (args) => new Positions(args),
     pooling: (args) => new Pooling(args),
   };
   known.set(tf.layers.Layer, made);

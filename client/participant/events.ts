@@ -5,7 +5,7 @@
 import { trainableOf } from '../../protocol/algorithm/segments.ts';
 import { describeLocal } from '../../protocol/algorithm/local-tensors.ts';
 import { describeError } from '../../protocol/encoding/index.ts';
-import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
+import { metricsText, type ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
 import type { ModelRef } from '../../protocol/records/records.ts';
@@ -249,10 +249,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'uploaded':
       return ['info', `attempt ${event.attempt}: uploaded ${event.bytes} bytes`];
     case 'committed':
-      return [
-        'info',
-        `attempt ${event.attempt}: new model, ${event.metrics.map(({ name, value }) => `${name} ${value.toFixed(4)}`).join(', ')}`,
-      ];
+      return ['info', `attempt ${event.attempt}: new model, ${metricsText(event.metrics)}`];
     case 'aborted':
       return [
         'warn',

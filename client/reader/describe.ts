@@ -2,6 +2,7 @@
  * @module Formats the results of reading a run as the lines that `floe verify` and `floe models`
  * print.
  */
+import { metricsText } from '../../protocol/algorithm/metrics.ts';
 import { info, result, type Line } from '../../protocol/line.ts';
 import type { VersionFacts } from '../../protocol/net/sui/lineage.ts';
 import type { FolderReport } from './examine-folder.ts';
@@ -88,13 +89,10 @@ export const describeVerification = (found: RunVerification): readonly Line[] =>
   ];
 };
 
-const measured = ({ examples, metrics }: VersionFacts): string =>
-  examples === 0
-    ? 'nothing measured'
-    : [
-        ...Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`),
-        `${examples} examples`,
-      ].join(', ');
+const measured = ({ examples, metrics }: VersionFacts): string => {
+  const list = Object.entries(metrics).map(([name, value]) => ({ name, value }));
+  return examples === 0 ? 'nothing measured' : `${examples} examples: ${metricsText(list)}`;
+};
 
 /** The lines of listed versions: one block for each. */
 export const describeVersions = (found: ListedVersions): readonly Line[] => {

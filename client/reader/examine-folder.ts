@@ -8,10 +8,17 @@ import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import { decodeRecord } from '../../protocol/records/records.ts';
 import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import { decodeSafetensors, encodeSafetensors, hashModel } from '../../protocol/model/index.ts';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  hashModel,
+  MODEL_FILE_LIMITS,
+} from '../../protocol/model/index.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import type { Verification } from '../../protocol/verify/index.ts';
+import { factsOf, type Facts } from '../export/facts.ts';
 import type { Topology } from '../tfjs/models.ts';
+import { modelsOf, roundOf } from './signed-models.ts';
 import { RUN_FILES, seedAsText, specAsJson } from '../../protocol/records/run-files.ts';
 
 /** The files of a folder, by their paths below it. */
@@ -104,23 +111,32 @@ const KNOWN_UNVERIFIED: readonly (readonly [start: string, reason: string])[] = 
 const whyUnknown = (path: string): string =>
   KNOWN_UNVERIFIED.find(([start]) => path.startsWith(start))?.[1] ?? 'no record names it';
 
-const checkSafetensors = (spec: RunSpec, bytes: Uint8Array, modelHash: string): Verdict => {
-  const { flat } = decodeSafetensors(bytes);
+/** What an export of the newest model says of itself. */
+const factsOfNewest = ({ spec, transcript }: ExamineInit): Facts => {
+  const model = modelsOf({ spec, transcript }).at(-1);
+  if (model === undefined) return {};
+  return factsOf(spec, { ...model, round: roundOf({ spec, transcript }, model) });
+};
+
+const checkSafetensors = (init: ExamineInit, bytes: Uint8Array, modelHash: string): Verdict => {
+  const { spec } = init;
+  const { flat } = decodeSafetensors(bytes, MODEL_FILE_LIMITS);
   const manifest = { tensors: spec.model.tensors };
   const found = toHex(hashModel(manifest, flat));
   if (found !== modelHash) return wrong(`holds the model ${found}, not the committed ${modelHash}`);
   return (
-    equalBytes(bytes, encodeSafetensors(manifest, flat)) ||
+    equalBytes(bytes, encodeSafetensors(manifest, flat, factsOfNewest(init), MODEL_FILE_LIMITS)) ||
     wrong('is written otherwise than the committed model')
   );
 };
 
 const checkTfjs = async (
-  { files, spec, topology }: ExamineInit,
+  init: ExamineInit,
   name: string,
   bytes: Uint8Array,
   modelHash: string,
 ): Promise<Verdict> => {
+  const { files, spec, topology } = init;
   const { exportTfjs } = await import('../tfjs/topology.ts');
   const weights = await files.read(`${RUN_FILES.tfjs}/weights.bin`);
   const flat = new Float32Array(weights.length / 4);
@@ -131,7 +147,8 @@ const checkTfjs = async (
     const found = toHex(hashModel(manifest, flat));
     return found === modelHash || wrong(`holds the model ${found}, not the committed ${modelHash}`);
   }
-  const expected = exportTfjs(manifest, flat, await topology())['model.json'];
+  const facts = factsOfNewest(init);
+  const expected = exportTfjs(manifest, flat, await topology(), facts)['model.json'];
   return equalBytes(bytes, expected) || wrong("is not the specification's model");
 };
 
@@ -186,7 +203,7 @@ const judge = async (
   const bytes = await files.read(path);
   return isTfjs
     ? checkTfjs(init, path.slice(RUN_FILES.tfjs.length + 1), bytes, modelHash)
-    : checkSafetensors(spec, bytes, modelHash);
+    : checkSafetensors(init, bytes, modelHash);
 };
 
 /**

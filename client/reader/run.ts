@@ -19,7 +19,7 @@ import { httpBase } from '../connect/address.ts';
 import { examineFolder, type FolderReport } from './examine-folder.ts';
 import { openCoordinator } from './from-coordinator.ts';
 import { openFolder } from './from-folder.ts';
-import { modelOfVersion, modelsOf } from './signed-models.ts';
+import { modelOfVersion, modelsOf, roundOf } from './signed-models.ts';
 import type { OpenRunOptions, Source } from './source.ts';
 import { topologyOfSpec } from './topology.ts';
 
@@ -47,6 +47,8 @@ export interface PullOptions {
 export interface PulledModel {
   /** As the coordinator signed it. */
   readonly model: ModelRef;
+  /** How many rounds made it: the number of its commit, 0 for the first model. */
+  readonly round: number;
   /** Flat, in the order of `spec.model.tensors`. */
   readonly weights: Float32Array;
   /** The state of the strategy between rounds, flat; empty for a strategy without state. */
@@ -182,7 +184,8 @@ const pull = async (source: Source, { attempt, signal }: PullOptions): Promise<P
   const model = chooseModel(source, attempt);
   const cipher = await fetchModel(source, model, signal);
   const run = hashRunSpec(spec);
-  return { model, ...(await openVersion({ run, model, cipher }, spec.model, gate)) };
+  const opened = await openVersion({ run, model, cipher }, spec.model, gate);
+  return { model, round: roundOf(source, model), ...opened };
 };
 
 const fork = async (
@@ -217,6 +220,7 @@ const fork = async (
   return {
     model: architecture,
     weights,
+    ...(spec.data === undefined ? {} : { data: spec.data }),
     ...(stateHash === undefined ? {} : { carried: { state, strategy: spec.strategy } }),
     parent: {
       modelHash: model.hash,

@@ -39,6 +39,10 @@ export const modelsOf = ({ spec, transcript }: SignedRun): readonly ModelRef[] =
 export const committedRounds = (run: SignedRun): number =>
   modelsOf(run).filter(({ version }) => version > 0).length;
 
+/** How many rounds stand behind a model: the number of its commit, 0 for the first model. */
+export const roundOf = (run: SignedRun, { version }: Pick<ModelRef, 'version'>): number =>
+  modelsOf(run).filter((known) => known.version > 0 && known.version <= version).length;
+
 /**
  * The signed reference behind a version on chain.
  * @throws FloeError `verification_failed` when the transcript and the chain name different models

@@ -4,13 +4,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '../../protocol/bytes.ts';
-import { encodeSafetensors, type Manifest } from '../../protocol/model/index.ts';
+import { encodeSafetensors, MODEL_FILE_LIMITS, type Manifest } from '../../protocol/model/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { isThere, writeWhole } from '../../protocol/ports/files.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import type { BaseWeights } from '../adapters/base.ts';
+import { factsOf, type ExportedModel, type Facts } from '../export/facts.ts';
 import type { Topology } from '../tfjs/models.ts';
+import { modelOfSpec } from '../spec-model.ts';
 import type { PulledModel, PullOptions, RunReader } from './run.ts';
 import { topologyOfSpec } from './topology.ts';
 
@@ -19,28 +21,31 @@ const writeTfjs = async (
   manifest: Manifest,
   weights: Float32Array,
   topology: Topology,
+  facts: Facts,
 ): Promise<void> => {
   await mkdir(join(folder, RUN_FILES.tfjs), { recursive: true });
   const { exportTfjs } = await import('../tfjs/topology.ts');
-  for (const [name, bytes] of Object.entries(exportTfjs(manifest, weights, topology)))
+  for (const [name, bytes] of Object.entries(exportTfjs(manifest, weights, topology, facts)))
     await writeWhole(join(folder, RUN_FILES.tfjs, name), bytes);
 };
 
 /**
- * A tfjs model needs all of its weights, and those of a frozen base do not travel.
+ * A model of tfjs or ONNX needs all of its weights, and those of a frozen base do not travel.
  * @throws FloeError `base_mismatch` for a run over a frozen base
  */
-const requireWhole = ({ model: { base } }: RunSpec): void => {
+const requireWhole = ({ model: { base } }: RunSpec, file: string): void => {
   if (base === undefined) return;
   const name = base.name === undefined ? '' : ` (${base.name})`;
   throw new FloeError(
     'base_mismatch',
-    `tfjs/model.json: the run trains over the frozen base ${toHex(base.hash)}${name}, whose weights it does not hold; give them with --base (\`base\` in code)`,
+    `${file}: the run trains over the frozen base ${toHex(base.hash)}${name}, whose weights it does not hold; give them with --base (\`base\` in code)`,
   );
 };
 
 /**
  * Writes the model in clear: safetensors, and tfjs's own format where the topology is known.
+ *
+ * @param model as the coordinator signed it: the files then say what they hold, see export/facts.ts
  * @throws FloeError `base_mismatch` with the topology of a run over a frozen base
  */
 export const writeModel = async (
@@ -48,11 +53,14 @@ export const writeModel = async (
   spec: RunSpec,
   weights: Float32Array,
   topology: Topology | undefined,
+  model?: ExportedModel,
 ): Promise<void> => {
-  if (topology !== undefined) requireWhole(spec);
+  if (topology !== undefined) requireWhole(spec, 'tfjs/model.json');
   const manifest = { tensors: spec.model.tensors };
-  await writeWhole(join(folder, RUN_FILES.model), encodeSafetensors(manifest, weights));
-  if (topology !== undefined) await writeTfjs(folder, manifest, weights, topology);
+  const facts = model === undefined ? {} : factsOf(spec, model);
+  const bytes = encodeSafetensors(manifest, weights, facts, MODEL_FILE_LIMITS);
+  await writeWhole(join(folder, RUN_FILES.model), bytes);
+  if (topology !== undefined) await writeTfjs(folder, manifest, weights, topology, facts);
 };
 
 /** Base and adapters put together as a plain model. @throws FloeError `base_mismatch` */
@@ -77,8 +85,10 @@ const mergeWhole = async (spec: RunSpec, weights: Float32Array, base: BaseWeight
 export interface SaveOptions extends PullOptions {
   /** Also write tfjs/model.json, which `tf.loadLayersModel` reads. */
   readonly tfjs?: boolean | undefined;
+  /** Also write model.onnx, which ONNX Runtime runs. */
+  readonly onnx?: boolean | undefined;
   /**
-   * With `tfjs`, for a run over a frozen base: its weights, which are merged into the tfjs model.
+   * With `tfjs` or `onnx`, for a run over a frozen base: its weights, which go into these files.
    * The safetensors file holds what the run trained, with or without it.
    */
   readonly base?: BaseWeights | undefined;
@@ -90,7 +100,28 @@ export interface SavedModel extends PulledModel {
   /** The safetensors file, and with `tfjs` the model.json. */
   readonly file: string;
   readonly tfjs: string | undefined;
+  readonly onnx: string | undefined;
 }
+
+const writeOnnx = async (
+  file: string,
+  spec: RunSpec,
+  { model, round, weights }: PulledModel,
+  base: BaseWeights | undefined,
+): Promise<void> => {
+  const { exportOnnx } = await import('../export/onnx.ts');
+  const bytes = await exportOnnx(
+    {
+      model: modelOfSpec(spec),
+      manifest: { tensors: spec.model.tensors },
+      weights,
+      task: spec.training.task,
+      base,
+    },
+    factsOf(spec, { ...model, round }),
+  );
+  await writeWhole(file, bytes);
+};
 
 /**
  * Pulls a model of an open run and writes it in clear to a folder, which is made if missing.
@@ -101,24 +132,36 @@ export interface SavedModel extends PulledModel {
 export const savePulled = async (
   run: Pick<RunReader, 'spec' | 'pull'>,
   folder: string,
-  { tfjs = false, force = false, base, ...options }: SaveOptions = {},
+  { tfjs = false, onnx = false, force = false, base, ...options }: SaveOptions = {},
 ): Promise<SavedModel> => {
-  if (base !== undefined && !tfjs)
-    throw new FloeError('usage', '--base: expected --tfjs as well, which alone needs the base');
-  if (tfjs && base === undefined) requireWhole(run.spec);
+  if (base !== undefined && !tfjs && !onnx)
+    throw new FloeError('usage', '--base: expected --tfjs or --onnx as well, which need the base');
+  if (tfjs && base === undefined) requireWhole(run.spec, 'tfjs/model.json');
+  if (onnx && base === undefined) requireWhole(run.spec, RUN_FILES.onnx);
   const pulled = await run.pull(options);
+  const exported = { ...pulled.model, round: pulled.round };
   const file = join(folder, RUN_FILES.model);
   if (!force && (await isThere(file)))
     throw new FloeError('file_exists', `${file} exists; --force overwrites it`);
-  const merged = base && (await mergeWhole(run.spec, pulled.weights, base));
+  const merged = tfjs && base ? await mergeWhole(run.spec, pulled.weights, base) : undefined;
   await mkdir(folder, { recursive: true });
+  // Before the other files: a model that ONNX has no form for leaves none of them.
+  const onnxFile = join(folder, RUN_FILES.onnx);
+  if (onnx) await writeOnnx(onnxFile, run.spec, pulled, base);
   const topology = tfjs && merged === undefined ? await topologyOfSpec(run.spec) : undefined;
-  await writeModel(folder, run.spec, pulled.weights, topology);
+  await writeModel(folder, run.spec, pulled.weights, topology, exported);
   if (merged !== undefined)
-    await writeTfjs(folder, merged.manifest, merged.weights, merged.topology);
+    await writeTfjs(
+      folder,
+      merged.manifest,
+      merged.weights,
+      merged.topology,
+      factsOf(run.spec, exported),
+    );
   return {
     ...pulled,
     file,
     tfjs: tfjs ? join(folder, RUN_FILES.tfjs, 'model.json') : undefined,
+    onnx: onnx ? onnxFile : undefined,
   };
 };

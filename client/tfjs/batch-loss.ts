@@ -43,8 +43,11 @@ const logitsLoss = (tf: Tf, logits: Tfjs.Tensor, oneHot: Tfjs.Tensor): Tfjs.Scal
   return operation(logits) as Tfjs.Scalar;
 };
 
-/** The same for tokens, whose targets sum to their weight in the example: 0 for padding. */
-const tokensLoss = (tf: Tf, logits: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar => {
+/**
+ * The same for targets that sum to a weight: of a class, or of a token in its example, which is 0
+ * for padding.
+ */
+const weightedLoss = (tf: Tf, logits: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar => {
   const batch = target.shape[0] ?? 1;
   return withGradient(
     tf,
@@ -114,18 +117,19 @@ const absoluteLoss = (tf: Tf, prediction: Tfjs.Tensor, target: Tfjs.Tensor): Tfj
 
 const ownLoss = (
   tf: Tf,
-  { task, outputs }: LossSpec,
+  { task, outputs, weights }: LossSpec,
   prediction: Tfjs.Tensor,
   target: Tfjs.Tensor,
 ): Tfjs.Scalar => {
   switch (task.type) {
-    case 'multi-class':
-      return outputs === 'logits'
-        ? logitsLoss(tf, prediction, target)
-        : probabilitiesLoss(tf, prediction, target);
+    case 'multi-class': {
+      if (outputs !== 'logits') return probabilitiesLoss(tf, prediction, target);
+      // With weights the targets of an example do not sum to 1.
+      return (weights === undefined ? logitsLoss : weightedLoss)(tf, prediction, target);
+    }
     case 'sequence':
       return outputs === 'logits'
-        ? tokensLoss(tf, prediction, target)
+        ? weightedLoss(tf, prediction, target)
         : probabilitiesLoss(tf, prediction, target);
     case 'binary':
     case 'multi-label':

@@ -55,6 +55,8 @@ const PENALTIES = [
  */
 export const densePlan = (model: Tfjs.LayersModel, objective: Objective): DensePlan | undefined => {
   if (model.getClassName() !== 'Sequential' || !model.trainable) return undefined;
+  // Its gradient of a softmax has targets that sum to 1.
+  if (objective.weights !== undefined) return undefined;
   const [first, ...rest] = model.layers;
   const stack = first?.getClassName() === 'Flatten' ? rest : model.layers;
   let inputs = model.inputs[0]?.shape.slice(1).reduce<number>((a, b) => a * (b ?? 0), 1) ?? 0;

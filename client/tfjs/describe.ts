@@ -8,7 +8,7 @@ import type { BackendChoice } from './backends.ts';
 import { tfjsTrainer } from './trainer.ts';
 import type { BaseRef } from '../../protocol/model/base.ts';
 import type { TensorSpec } from '../../protocol/model/index.ts';
-import { chooseModel, type ExampleShape } from './choose-model.ts';
+import type { ExampleShape, ModelChoice } from './choose-model.ts';
 
 export interface ModelDescription {
   readonly architecture: string;
@@ -22,28 +22,28 @@ export interface ModelDescription {
 }
 
 /** The labels of one example, all zero. */
-const labelsFor = (task: Task['type'], width: number): Int32Array | Float32Array => {
+const labelsFor = (task: Task['type'], width: number, steps: number): Int32Array | Float32Array => {
   if (task === 'regression' || task === 'multi-label') return new Float32Array(width);
-  return new Int32Array(1);
+  return new Int32Array(task === 'sequence' ? steps : 1);
 };
 
-/** @throws FloeError `usage` for an unknown name, `backend_unavailable` */
+/** @throws FloeError `model_malformed`, `backend_unavailable` */
 export const describeModel = async (
-  name: string,
+  { architecture, build }: ModelChoice,
   shape: ExampleShape,
   backend: BackendChoice,
   given?: Task,
 ): Promise<ModelDescription> => {
   const { featureShape, classes, targets = 1 } = shape;
-  const task = makeTask(given ?? (classes === undefined ? 'regression' : 'multi-class'));
-  const { architecture, build } = chooseModel(name, { ...shape, task: task.type });
+  const implied = shape.task ?? (classes === undefined ? 'regression' : 'multi-class');
+  const task = makeTask(given ?? implied);
   const size = featureShape.reduce((a, b) => a * b, 1);
   const trainer = await tfjsTrainer({
     model: build,
     // One example of zeros: the trainer checks that data fits, and this fits.
     data: createDataset({
       features: new Float32Array(size),
-      labels: labelsFor(task.type, classes ?? targets),
+      labels: labelsFor(task.type, classes ?? targets, featureShape[0] ?? 1),
       featureShape,
       ...(classes === undefined ? {} : { classes }),
     }),

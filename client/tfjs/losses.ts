@@ -16,6 +16,8 @@ export interface LossSpec {
   readonly width: number;
   /** Numbers of one label's row: the classes of a token, else `width`. */
   readonly columns: number;
+  /** Of `multi-class`: the loss of an example of class k counts weights[k] times. */
+  readonly weights?: readonly number[];
 }
 
 export interface Score {
@@ -140,7 +142,7 @@ export const score = (
     switch (spec.task.type) {
       case 'multi-class': {
         const label = own[0] ?? 0;
-        const lossSum = classLoss(spec.outputs, row, label);
+        const lossSum = (spec.weights?.[label] ?? 1) * classLoss(spec.outputs, row, label);
         total = addScores(total, {
           ...NO_SCORE,
           lossSum,
@@ -163,12 +165,13 @@ export const score = (
 };
 
 /**
- * The targets of a batch, `width` numbers an example: classes as a single one; tokens as a single
+ * The targets of a batch, `width` numbers an example: classes as their weight, which is 1 without
+ * weights; tokens as a single
  * number each, one over the tokens of their example that count, and zeros for padding; the labels
  * themselves for other tasks.
  */
 export const targetsOf = (
-  { task, width, columns }: LossSpec,
+  { task, width, columns, weights }: LossSpec,
   labels: ArrayLike<number>,
   rows: number,
 ): Float32Array => {
@@ -181,7 +184,8 @@ export const targetsOf = (
     for (let t = 0; t < steps; t++) if (labels[i * steps + t] !== padding) count++;
     for (let t = 0; t < steps; t++) {
       const label = labels[i * steps + t] ?? 0;
-      if (label !== padding) values[(i * steps + t) * columns + label] = 1 / count;
+      if (label !== padding)
+        values[(i * steps + t) * columns + label] = (weights?.[label] ?? 1) / count;
     }
   }
   return values;

@@ -44,7 +44,11 @@ const DIGITS: ModelEnd = { units: 10, activation: 'softmax' };
  * 1,663,370 parameters, as published.
  */
 export const cnnFor =
-  (inputShape: readonly number[], end: ModelEnd): ModelFunction =>
+  (
+    inputShape: readonly number[],
+    end: ModelEnd,
+    [first, second, hidden]: readonly [number, number, number] = [32, 64, 512],
+  ): ModelFunction =>
   (tf) =>
     tf.sequential({
       name: 'cnn',
@@ -52,7 +56,7 @@ export const cnnFor =
         tf.layers.conv2d({
           name: 'convolution1',
           inputShape: [...inputShape],
-          filters: 32,
+          filters: first,
           kernelSize: 5,
           padding: 'same',
           activation: 'relu',
@@ -61,7 +65,7 @@ export const cnnFor =
         tf.layers.maxPooling2d({ name: 'pool1', poolSize: 2 }),
         tf.layers.conv2d({
           name: 'convolution2',
-          filters: 64,
+          filters: second,
           kernelSize: 5,
           padding: 'same',
           activation: 'relu',
@@ -69,7 +73,7 @@ export const cnnFor =
         }),
         tf.layers.maxPooling2d({ name: 'pool2', poolSize: 2 }),
         tf.layers.flatten({ name: 'flatten' }),
-        tf.layers.dense({ name: 'hidden', units: 512, activation: 'relu', kernelInitializer }),
+        tf.layers.dense({ name: 'hidden', units: hidden, activation: 'relu', kernelInitializer }),
         tf.layers.dense({ name: 'output', ...end, kernelInitializer }),
       ],
     });
@@ -109,7 +113,9 @@ export const modelFromTopology =
         topology as unknown as Parameters<Tf['models']['modelFromJSON']>[0],
       );
     } catch (thrown) {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown);
+      const message = thrown instanceof Error ? thrown.message : String(thrown);
+      const [, kind, name] = /^Unknown (\w+): (\w+)/u.exec(message) ?? [];
+      const reason = name === undefined ? message : `tfjs has no ${kind} ${name}`;
       const details = { cause: thrown };
       throw new FloeError('model_malformed', `no model of this topology: ${reason}`, {}, details);
     }

@@ -25,6 +25,8 @@ export interface Declared {
   readonly task?: Task | TaskType | undefined;
   /** Of the model, where its last operation does not say so. */
   readonly outputs?: OutputKind | undefined;
+  /** Of the classes. */
+  readonly weights?: readonly number[] | undefined;
 }
 
 const malformed = (message: string): FloeError => new FloeError('model_malformed', message);
@@ -150,6 +152,9 @@ export const objectiveOf = (
   const shape = outputShape(model);
   const task = makeTask(declared.task ?? compiledTask(model, shape) ?? impliedTask(data, shape));
   requireOutputs(task, shape);
+  const { weights } = declared;
+  if (weights !== undefined && (task.type !== 'multi-class' || weights.length !== shape[0]))
+    throw malformed(`class weights: expected the task multi-class with ${weights.length} outputs`);
   const last = lastOperation(tf, model);
   const { outputs, without } = readOutputs(task, last, declared.outputs);
   const loss = task.type === 'regression' ? ` (${task.loss} error)` : '';
@@ -161,7 +166,8 @@ export const objectiveOf = (
     shape,
     width: shape.reduce((a, b) => a * b, 1),
     columns: shape.at(-1) ?? 1,
-    description: `${task.type}${loss}, ${taken}`,
+    ...(weights === undefined ? {} : { weights }),
+    description: `${task.type}${loss}, ${taken}${weights === undefined ? '' : ', classes weighted'}`,
     apply: (x, training) => {
       const run = (): Tfjs.Tensor => model.apply(x, { training }) as Tfjs.Tensor;
       return without === undefined ? run() : without(run);

@@ -130,12 +130,15 @@ export const topologyOf = (model: Tfjs.LayersModel): Topology => {
 /**
  * A model in tfjs's layers format: `model.json` (UTF-8) and `weights.bin` (float32, little-endian),
  * which `tf.loadLayersModel` reads.
+ *
+ * @param userDefinedMetadata texts that travel in model.json
  * @throws FloeError `tensor_mismatch` when the weights are not as many as the manifest says
  */
 export const exportTfjs = (
   manifest: Manifest,
   flat: Float32Array,
   topology: Topology,
+  userDefinedMetadata: Readonly<Record<string, string>> = {},
 ): { readonly 'model.json': Uint8Array; readonly 'weights.bin': Uint8Array } => {
   requireLength(manifest, flat);
   const bytes = new Uint8Array(flat.length * 4);
@@ -146,6 +149,7 @@ export const exportTfjs = (
     generatedBy: 'Floe',
     convertedBy: null,
     modelTopology: topology,
+    ...(Object.keys(userDefinedMetadata).length === 0 ? {} : { userDefinedMetadata }),
     weightsManifest: [
       {
         paths: ['weights.bin'],

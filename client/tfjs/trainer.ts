@@ -7,6 +7,7 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import type { BaseRef } from '../../protocol/model/base.ts';
 import type { Manifest } from '../../protocol/model/manifest.ts';
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
+import type { Contract } from '../../protocol/spec/contract.ts';
 import { systemClock } from '../../protocol/ports/clock.ts';
 import { type BaseWeights, loadBase, travellingManifest } from '../adapters/base.ts';
 import { adapterRemark } from '../adapters/with-adapters.ts';
@@ -33,6 +34,7 @@ import { fastestOf } from './fastest.ts';
 import { layersEngine } from './layers-engine.ts';
 import type { OutputKind, Score } from './losses.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
+import { requireContract } from './contract-fit.ts';
 import { type Objective, labelsOf, objectiveOf } from './objective.ts';
 import { onnxEngine } from './onnx-engine.ts';
 import { recordedEngine } from './recorded-engine.ts';
@@ -55,6 +57,8 @@ export interface TfjsTrainerOptions {
    */
   readonly outputs?: OutputKind;
   readonly data: Dataset;
+  /** The data contract that the examples follow: the model must have its shape and outputs. */
+  readonly contract?: Contract;
   /**
    * The weights of the model that do not train: they are written once, are no part of the manifest,
    * and {@link Trainer.base} names them. For a model of `withAdapters`.
@@ -321,8 +325,11 @@ const share = async (
   model: Tfjs.LayersModel,
 ): Promise<Shared> => {
   const { data, denseFastPath = true } = options;
-  const objective = objectiveOf(backend.tf, model, data, options);
+  const { contract } = options;
+  const weights = contract?.target.type === 'classes' ? contract.target.weights : undefined;
+  const objective = objectiveOf(backend.tf, model, data, { ...options, weights });
   const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
+  if (contract !== undefined) requireContract(contract, inputShape, objective);
   const shape = { inputShape, ...labelsOf(objective) };
   const reports = new WeakMap<Dataset, PreflightReport>();
   const check = (examples: Dataset): PreflightReport => {

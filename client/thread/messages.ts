@@ -19,7 +19,10 @@ export interface ThreadStart {
 }
 
 /** What is known of a trainer before it trains. */
-export type Facts = Pick<Trainer, 'manifest' | 'backend' | 'examples' | 'base' | 'corrections'>;
+export type Facts = Pick<
+  Trainer,
+  'manifest' | 'backend' | 'examples' | 'base' | 'corrections' | 'report'
+>;
 
 export type ThreadCall =
   | {

@@ -41,6 +41,9 @@ const PROGRESS_MS = 1000;
  */
 export const specTrainerModule = (): URL => sibling('spec-trainer');
 
+/** The same for the trainer of a user's own module: `ModuleTrainerInput`. */
+export const moduleTrainerModule = (): URL => sibling('module-trainer');
+
 /** Rejects with `aborted` as soon as the signal fires, whatever the thread is doing. */
 const untilAborted = async <T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> => {
   if (signal === undefined) return work;

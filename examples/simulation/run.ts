@@ -17,7 +17,7 @@ const { summary, folder } = await simulate({
   substrate: 'local',
   onEvent: (event) => {
     if (event.type === 'scored')
-      console.log(`round ${event.version}: test accuracy ${event.testAccuracy.toFixed(3)}`);
+      console.log(`round ${event.version}: test accuracy ${(event.testAccuracy ?? 0).toFixed(3)}`);
   },
 });
 console.log(`model ${summary.modelHash} in ${folder}`);

@@ -57,13 +57,16 @@ const predict = (weights: Float32Array, { features }: Dataset, row: number): num
 const lossOf = (probability: number, label: number): number =>
   -Math.log(Math.max(1e-7, label === 1 ? probability : 1 - probability));
 
+/** For `floe coordinator --module`, which has no examples to make a trainer of. */
+export const manifest: Trainer['manifest'] = {
+  tensors: [
+    { name: 'kernel', shape: [FEATURES], dtype: 'float32' },
+    { name: 'bias', shape: [1], dtype: 'float32' },
+  ],
+};
+
 export const trainer = ({ data: own }: SimulationTrainerInit): Trainer => ({
-  manifest: {
-    tensors: [
-      { name: 'kernel', shape: [FEATURES], dtype: 'float32' },
-      { name: 'bias', shape: [1], dtype: 'float32' },
-    ],
-  },
+  manifest,
   backend: 'plain JavaScript',
   examples: own.size,
   train: async ({ weights: start, epochs, batchSize, learningRate }) => {

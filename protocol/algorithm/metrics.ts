@@ -29,6 +29,8 @@ export const metricSchema = v.strictObject({
       'expected a scale > 0',
     ),
   ),
+  /** Of a `sum`: what is reported is this sum divided by that of the metric with this name. */
+  per: v.optional(metricName),
 });
 
 export type MetricSpec = Readonly<v.InferOutput<typeof metricSchema>>;
@@ -51,6 +53,39 @@ export const metricsOfTask = (task: string | undefined): MetricSpec[] => [
   ...(task === 'regression' ? REGRESSION_METRICS : DEFAULT_METRICS),
 ];
 
+const ofHeldOut = (name: string): MetricSpec => ({
+  name,
+  kind: 'sum',
+  scale: 1000,
+  per: HELD_OUT,
+});
+
+/** How many examples the participants held out, over all survivors. */
+export const HELD_OUT = 'testExamples';
+
+/**
+ * What participants measure on their held-out examples with the model that they begin the round
+ * with: sums over these examples, so that the quotients are those of the pooled examples.
+ */
+export const testMetricsOf = (task: string | undefined): MetricSpec[] => [
+  { name: HELD_OUT, kind: 'sum', scale: 1 },
+  ofHeldOut('testLoss'),
+  ...(task === 'regression'
+    ? [ofHeldOut('testMae'), ofHeldOut('testMse')]
+    : [ofHeldOut('testAccuracy')]),
+];
+
+/**
+ * The names under which the measurements of training are reported: each example was met while the
+ * weights changed, and they are trained on it.
+ */
+const REPORTED_AS: ReadonlyMap<string, string> = new Map([
+  ['loss', 'trainLoss'],
+  ['accuracy', 'trainAccuracy'],
+  ['mae', 'trainMae'],
+  ['mse', 'trainMse'],
+]);
+
 export const metricsSchema = v.pipe(
   v.array(metricSchema),
   // The strategy's own scalars travel in the same lanes.
@@ -58,6 +93,15 @@ export const metricsSchema = v.pipe(
   v.check(
     (list) => new Set(list.map(({ name }) => name)).size === list.length,
     'expected each metric once',
+  ),
+  v.check(
+    (list) =>
+      list.every(
+        ({ kind, per }) =>
+          per === undefined ||
+          (kind === 'sum' && list.some((other) => other.name === per && other.per === undefined)),
+      ),
+    'per: expected a sum, and the name of another metric that is no quotient',
   ),
 );
 
@@ -103,16 +147,64 @@ export const weighMetrics = (
     return kind === 'sum' ? value : value * (Math.min(examples, weightScale) / examples);
   });
 
-/** The metrics of a commit as they are shown. @param weight of the commit */
+/** Means, sums and quotients by the names of the specification. @param weight of the commit */
+export const metricValues = (
+  metrics: readonly MetricSpec[],
+  sums: readonly NamedSum[],
+  weight: number,
+): readonly ReportedMetric[] =>
+  metrics.flatMap(({ name, kind, per }, i): ReportedMetric[] => {
+    const sum = sums[i]?.sum ?? 0;
+    if (kind === 'mean') return [{ name, kind, value: sum / Math.max(1, weight) }];
+    if (per === undefined) return [{ name, kind, value: sum }];
+    const whole = sums[metrics.findIndex((other) => other.name === per)]?.sum ?? 0;
+    // Nobody held out an example: there is no quotient.
+    return whole === 0 ? [] : [{ name, kind: 'mean', value: sum / whole }];
+  });
+
+/**
+ * The metrics of a commit as they are shown: those of training as `trainLoss`, `trainAccuracy`, and
+ * those of held-out examples as `testLoss`, `testAccuracy`. @param weight of the commit
+ */
 export const reportMetrics = (
   metrics: readonly MetricSpec[],
   sums: readonly NamedSum[],
   weight: number,
 ): readonly ReportedMetric[] =>
-  metrics.map(({ name, kind }, i) => {
-    const sum = sums[i]?.sum ?? 0;
-    return { name, kind, value: kind === 'mean' ? sum / Math.max(1, weight) : sum };
-  });
+  metricValues(metrics, sums, weight).map(({ name, ...rest }) => ({
+    name: REPORTED_AS.get(name) ?? name,
+    ...rest,
+  }));
+
+/** The words of a reported name: `train accuracy`. */
+export const metricInWords = (name: string): string =>
+  name.replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`);
+
+const isTest = ({ name }: { readonly name: string }): boolean => /^test[A-Z]/u.test(name);
+
+/**
+ * Reported metrics as a line shows them. The test metrics are of the model before: participants
+ * measure it when they begin the round.
+ *
+ * @param round whose commit has these metrics, where that is known @example `train loss 0.1200;
+ * test accuracy 0.9300 on 120 held-out examples (model after round 4)`
+ */
+export const metricsText = (
+  metrics: readonly Pick<ReportedMetric, 'name' | 'value'>[],
+  round?: number,
+): string => {
+  const words = (of: typeof metrics): string =>
+    of.map(({ name, value }) => `${metricInWords(name)} ${value.toFixed(4)}`).join(', ');
+  const heldOut = metrics.find(({ name }) => name === HELD_OUT)?.value;
+  const tested = metrics.filter((metric) => isTest(metric) && metric.name !== HELD_OUT);
+  const trained = words(metrics.filter((metric) => !isTest(metric)));
+  if (tested.length === 0) return trained;
+  const examples = heldOut === undefined ? '' : ` on ${heldOut} held-out examples`;
+  const before = round === undefined ? 'the model before' : `model after round ${round - 1}`;
+  const model = round === 1 ? 'the first model' : before;
+  const test = `${words(tested)}${examples} (${model})`;
+  return trained === '' ? test : `${trained}; ${test}`;
+};
 
 /** The value of the metric with this name, where the run has it. */
 export const metricValue = (metrics: readonly ReportedMetric[], name: string): number | undefined =>

@@ -26,7 +26,7 @@ import { hashModel, placeOf, put, roundToTypes, roundValues, take } from '../mod
 import type { TensorSpec } from '../model/manifest.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
-import { reportMetrics, type NamedSum } from './metrics.ts';
+import { metricValues, type NamedSum } from './metrics.ts';
 import { strategyOf } from './registry.ts';
 import {
   encodingFor,
@@ -129,7 +129,7 @@ const stepTotals = (spec: RunSpec, survivors: number, totals: ExtraTotals): Step
   const { weight, metrics } = totals;
   const scalars = strategyOf(spec).strategy.member?.scalars ?? [];
   const sums = scalars.map(({ name }, i) => ({ name, sum: metrics[spec.metrics.length + i]! }));
-  const values = reportMetrics(scalars, sums, weight);
+  const values = metricValues(scalars, sums, weight);
   return {
     weight,
     survivors,

@@ -21,6 +21,7 @@ export {
 export { partsOf, placeOf, put, take, type ModelParts, type Range } from './parts.ts';
 export {
   decodeSafetensors,
+  MODEL_FILE_LIMITS,
   encodeSafetensors,
   SAFETENSORS_LIMITS,
   type Safetensors,

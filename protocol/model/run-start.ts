@@ -13,6 +13,8 @@ export interface Beginning {
   /** Where the run begins with a model that was there before: that model, and its flat weights. */
   readonly parent?: NonNullable<RunSpec['parent']>;
   readonly weights?: Float32Array;
+  /** The data contract of the run that this model is from. */
+  readonly data?: RunSpec['data'];
   /** What the strategy of that model carried, and which strategy that is. */
   readonly carried?: { readonly state: Float32Array; readonly strategy: StrategySpec };
 }

@@ -38,6 +38,9 @@ export const SAFETENSORS_LIMITS: SafetensorsLimits = {
   parameters: MANIFEST_LIMITS.parameters,
 };
 
+/** Of a file that Floe exports: topology and data contract are in its header. */
+export const MODEL_FILE_LIMITS = { headerBytes: 16 << 20 } as const;
+
 export interface Safetensors {
   readonly manifest: Manifest;
   readonly flat: Float32Array;
@@ -58,6 +61,7 @@ export const encodeSafetensors = (
   manifest: Manifest,
   flat: Float32Array,
   metadata: Readonly<Record<string, string>> = {},
+  { headerBytes: maxHeader = SAFETENSORS_LIMITS.headerBytes }: Partial<SafetensorsLimits> = {},
 ): Uint8Array<ArrayBuffer> => {
   validateManifest(manifest);
   checkLength(manifest, flat);
@@ -65,8 +69,7 @@ export const encodeSafetensors = (
     throw malformed('a tensor cannot be named __metadata__');
   const json = utf8(formatHeader(manifest, metadata));
   const headerBytes = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  if (headerBytes > SAFETENSORS_LIMITS.headerBytes)
-    throw malformed(`expected a header of at most ${SAFETENSORS_LIMITS.headerBytes} bytes`);
+  if (headerBytes > maxHeader) throw malformed(`expected a header of at most ${maxHeader} bytes`);
   const dataBytes = manifest.tensors.reduce(
     (sum, { shape, dtype }) => sum + elementCount(shape) * elementBytes(dtype),
     0,

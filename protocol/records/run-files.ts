@@ -13,6 +13,7 @@ export const RUN_FILES = {
   auditor: 'auditor.key',
   model: 'model.safetensors',
   tfjs: 'tfjs',
+  onnx: 'model.onnx',
   summary: 'summary.json',
   report: 'report.html',
   network: 'network.json',

@@ -42,6 +42,8 @@ const range = v.pipe(
 const numberFeature = v.strictObject({
   type: v.literal('number'),
   name,
+  /** The column holds dates such as 2026-01-31; the number is the days since 1970-01-01. */
+  date: v.optional(v.literal(true)),
   /** Missing: the number is taken as it is. */
   normalise: v.optional(normalisation),
   range: v.optional(range),
@@ -110,6 +112,22 @@ const target = v.variant('type', [
   }),
 ]);
 
+export type ContractInput = v.InferOutput<typeof input>;
+export type ContractFeature = v.InferOutput<typeof feature>;
+export type ContractTarget = v.InferOutput<typeof target>;
+export type Normalisation = v.InferOutput<typeof normalisation>;
+
+/** The columns of the target. */
+export const targetColumns = (of: ContractTarget): readonly string[] => {
+  if (of.type === 'classes') return [of.name];
+  return of.type === 'labels' ? of.names : of.columns.map((each) => each.name);
+};
+
+const isApart = (from: ContractInput, of: ContractTarget): boolean => {
+  const columns = new Set(targetColumns(of));
+  return from.type !== 'table' || !from.features.some(({ name: own }) => columns.has(own));
+};
+
 export const contractSchema = v.pipe(
   v.strictObject({ version: v.literal(1), input, target }),
   v.check(
@@ -117,13 +135,35 @@ export const contractSchema = v.pipe(
       of.type !== 'classes' || of.weights === undefined || of.weights.length === of.classes.length,
     'target.weights: expected a weight for each class',
   ),
+  v.check(
+    ({ input: from, target: of }) => isApart(from, of),
+    'target: expected a column that is no feature',
+  ),
 );
 
 export type Contract = v.InferOutput<typeof contractSchema>;
-export type ContractInput = Contract['input'];
-export type ContractFeature = Extract<ContractInput, { type: 'table' }>['features'][number];
-export type ContractTarget = Contract['target'];
-export type Normalisation = v.InferOutput<typeof normalisation>;
+
+export type ContractTask = 'multi-class' | 'binary' | 'multi-label' | 'regression';
+
+/** The task of a run that declares none; two classes may also be `binary`. */
+export const taskOfContract = ({ target: of }: Contract): ContractTask =>
+  of.type === 'classes' ? 'multi-class' : of.type === 'labels' ? 'multi-label' : 'regression';
+
+/** Why a run of this task cannot have the contract, after the field; undefined where it can. */
+export const contractViolation = (contract: Contract, task: string): string | undefined => {
+  const { target: of } = contract;
+  const fits =
+    task === taskOfContract(contract) ||
+    (task === 'binary' && of.type === 'classes' && of.classes.length === 2);
+  if (!fits)
+    return (
+      `data.target: expected a target for training.task ${task}, got ${of.type}` +
+      (of.type === 'classes' ? ` (${of.classes.length})` : '')
+    );
+  if (task === 'binary' && of.type === 'classes' && of.weights !== undefined)
+    return 'data.target.weights: expected training.task multi-class, got binary';
+  return undefined;
+};
 
 /** Inputs of the model that a column gives. */
 export const widthOfFeature = (of: ContractFeature): number =>
@@ -135,10 +175,16 @@ export const shapeOfInput = (of: ContractInput): readonly number[] =>
     ? [of.features.reduce((sum, each) => sum + widthOfFeature(each), 0)]
     : of.shape;
 
-/** Outputs of the model: classes, labels or values. A binary target has one output. */
-export const outputsOfTarget = (of: ContractTarget): number =>
-  of.type === 'classes'
-    ? of.classes.length
-    : of.type === 'labels'
-      ? of.names.length
-      : of.columns.length;
+/** Outputs of the model: classes, labels or values; one for the task `binary`. */
+export const outputsOfTarget = (of: ContractTarget, task?: string): number => {
+  if (of.type === 'classes') return task === 'binary' ? 1 : of.classes.length;
+  return of.type === 'labels' ? of.names.length : of.columns.length;
+};
+
+/** Names of the inputs in their order: a category has one for each value, `column=value`. */
+export const inputNames = (of: ContractInput): readonly string[] | undefined =>
+  of.type === 'table'
+    ? of.features.flatMap((each) =>
+        each.type === 'number' ? [each.name] : each.values.map((value) => `${each.name}=${value}`),
+      )
+    : undefined;

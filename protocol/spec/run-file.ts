@@ -6,6 +6,7 @@ import { DEFAULT_STRATEGY } from '../algorithm/registry.ts';
 import { fromHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { readInput } from '../ports/input-file.ts';
+import { readContract } from './contract-file.ts';
 import { readSettings, type NameSetting } from './read-settings.ts';
 import { flagOf, type Setting, type SettingCommand } from './setting.ts';
 import { SETTINGS, type RunSettings } from './settings.ts';
@@ -37,6 +38,14 @@ const parseRunFile = async (path: string, text: string): Promise<unknown> => {
   return parse(text, { logLevel: 'error', maxAliasCount: 0 }) ?? {};
 };
 
+/** The key `contract` may name a file; its contents then stand for it. */
+const withContract = async (path: string, value: unknown): Promise<unknown> => {
+  if (typeof value !== 'object' || value === null || !('contract' in value)) return value;
+  const { contract } = value;
+  if (typeof contract !== 'string') return value;
+  return { ...value, contract: await readContract(`${path}: contract`, contract) };
+};
+
 export interface RunFile {
   readonly settings: RunSettings;
   /** Keys that the command does not use. */
@@ -61,7 +70,7 @@ export const readRunFile = async (
     const [message = ''] = (cause as Error).message.split('\n');
     throw new FloeError('spec_invalid', `${path}: ${message}`, {}, { cause });
   }
-  return readSettings(SETTINGS, value, {
+  return readSettings(SETTINGS, await withContract(path, value), {
     command: command === 'sim' ? 'sim' : 'coordinator',
     code: 'spec_invalid',
     nameOf: (name) => `${path}: ${name}`,

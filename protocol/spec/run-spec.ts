@@ -13,6 +13,7 @@ import {
   DEFAULT_METRICS,
   metricsOfTask,
   metricsSchema,
+  testMetricsOf,
   type MetricSpec,
 } from '../algorithm/metrics.ts';
 import {
@@ -25,6 +26,7 @@ import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
 import { partsOf, sizeOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
+import { contractViolation, taskOfContract } from './contract.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
@@ -43,6 +45,8 @@ export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 /** Bytes of the proof that a commit is wrong. */
 export const MAX_PROOF_BYTES = 4096;
 const MAX_SPEC_BYTES = 4 << 20;
+/** Of a specification: a contract of 100,000 columns has about eight elements a column. */
+const SPEC_BUDGET = { elements: 1_200_000, depth: 16 };
 
 const isAscending = (keys: Uint8Array[]): boolean =>
   keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] as Uint8Array, key) < 0);
@@ -88,7 +92,7 @@ export const runSpecSchema = v.pipe(
     id: fixedBytes(16),
     /** Ed25519 key of the coordinator, which signs the round's records. */
     coordinator: fixedBytes(32),
-    /** `name`, `rounds`, `selection`, `secagg`, `auditors`: settings without a group. */
+    /** `name`, `rounds`, `data`, `selection`, `secagg`, `auditors`: settings without a group. */
     ...specEntries(SETTINGS, ''),
     /**
      * Missing where only auditors and the cohorts read. Needs a gate whose policies are on chain.
@@ -191,6 +195,13 @@ export const runSpecSchema = v.pipe(
     const { setting, message } = violation;
     addIssue({ message: `${fieldOf(setting)}: ${message(fieldOf)}` });
   }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.data === undefined) return;
+    const { data, training } = dataset.value;
+    // A contract says the task, and the specification repeats it: trainers read one field.
+    const message = contractViolation(data, training.task?.type ?? 'none');
+    if (message !== undefined) addIssue({ message });
+  }),
 );
 
 export type RunSpec = v.InferOutput<typeof runSpecSchema>;
@@ -210,6 +221,7 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
       | 'members'
       | 'metrics'
       | 'strategy'
+      | 'data'
     >
   ]?: RunSpec[Key] extends readonly unknown[] | string | number
     ? RunSpec[Key]
@@ -222,6 +234,8 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   /** How many rounds' blobs are kept; all unless told. */
   readonly retention?: { readonly rounds: number } | undefined;
   readonly metrics?: readonly MetricSpec[];
+  /** The task follows from it where none is given. */
+  readonly data?: RunSpec['data'] | undefined;
   /** FedAvg unless told; the parameters that are not given have the strategy's defaults. */
   readonly strategy?: StrategyInput;
 };
@@ -242,6 +256,23 @@ export const SPEC_DEFAULTS = {
 const ascending = (given: RunSpec['members']): RunSpec['members'] =>
   given.type === 'open' ? given : { ...given, keys: given.keys.toSorted(compareBytes) };
 
+const taskOf = (data: RunSpec['data']): RunSpec['training']['task'] => {
+  if (data === undefined) return undefined;
+  const type = taskOfContract(data);
+  return type === 'regression' ? { type, loss: 'squared', delta: 1 } : { type };
+};
+
+/** Those that are given, else those of the task; and with held-out examples those of them. */
+const declaredMetrics = (
+  given: readonly MetricSpec[] | undefined,
+  { task, holdout }: Partial<RunSpec['training']>,
+): readonly MetricSpec[] => {
+  const metrics = given ?? metricsOfTask(task?.type);
+  if (holdout === undefined) return metrics;
+  const names = new Set(metrics.map(({ name }) => name));
+  return [...metrics, ...testMetricsOf(task?.type).filter(({ name }) => !names.has(name))];
+};
+
 /**
  * Fills in the defaults and validates. A run that names neither a seed nor a parent begins with the
  * seed of its id.
@@ -252,8 +283,15 @@ export const makeRunSpec = ({
   access,
   retention,
   members: given,
+  data,
   ...input
 }: RunSpecInput): RunSpec => {
+  const task = input.training?.task ?? taskOf(data);
+  const training = {
+    ...SPEC_DEFAULTS.training,
+    ...input.training,
+    ...(task === undefined ? {} : { task }),
+  };
   const size = input.cohort?.size ?? SPEC_DEFAULTS.cohort.size;
   return parseWith(
     runSpecSchema,
@@ -270,8 +308,9 @@ export const makeRunSpec = ({
         minimum: Math.min(SPEC_DEFAULTS.cohort.minimum, size),
         ...input.cohort,
       },
-      training: { ...SPEC_DEFAULTS.training, ...input.training },
-      metrics: input.metrics ?? metricsOfTask(input.training?.task?.type),
+      ...(data === undefined ? {} : { data }),
+      training,
+      metrics: declaredMetrics(input.metrics, training),
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
       strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
@@ -314,7 +353,7 @@ const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
 const SPEC_FORMAT = { field: 'version', version: 1, what: "the run's specification" };
 
 const specsOfProcess = createInterned((bytes) =>
-  decodeVersioned(runSpecSchema, SPEC_FORMAT, bytes, 'spec_invalid', MAX_SPEC_BYTES),
+  decodeVersioned(runSpecSchema, SPEC_FORMAT, bytes, 'spec_invalid', MAX_SPEC_BYTES, SPEC_BUDGET),
 );
 
 export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);

@@ -29,7 +29,7 @@ export type SettingFlags = {
   readonly [
     Name in keyof Omit<
       RunSettings,
-      'auditors' | 'allow' | 'drops' | 'strategy' | 'strategyModules' | 'metrics'
+      'auditors' | 'allow' | 'drops' | 'strategy' | 'strategyModules' | 'metrics' | 'contract'
     >
   ]?: RunSettings[Name] | undefined;
 } & StrategyFlags & {
@@ -37,6 +37,8 @@ export type SettingFlags = {
     /** File of keys. */
     readonly allow?: string | undefined;
     readonly drop?: RunSettings['drops'] | undefined;
+    /** File of a data contract. */
+    readonly contract?: string | undefined;
   };
 
 /** `server-learning-rate` as the name of a value. */
@@ -72,8 +74,9 @@ const helpOf = (setting: Setting, command: SettingCommand): string => {
 };
 
 const flagOfSetting = (setting: Setting, command: SettingCommand): Flag<unknown> | undefined => {
-  // Strategies define their own flags.
-  if (setting.type === 'data') return undefined;
+  // A contract has a file; strategies define their own flags.
+  if (setting.type === 'data')
+    return setting.file === true ? text('<file>', helpOf(setting, command)) : undefined;
   if (setting.type === 'boolean')
     // A setting that is on by default is turned off by its flag.
     return setting.default

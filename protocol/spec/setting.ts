@@ -111,6 +111,8 @@ interface DataKind extends Defaults<object> {
   /** What it takes, after "expected". */
   readonly expected: string;
   readonly flags: boolean;
+  /** True: its flag names a file with the value. */
+  readonly file?: boolean;
 }
 
 /** Kinds that stand alone, and as parameters of an alternative. */

@@ -3,6 +3,7 @@
  * `run_outdated`, where a strict schema would say of them that a field is wrong.
  */
 import * as v from 'valibot';
+import type { CborBudget } from './cbor-budget.ts';
 import { decodeCbor, integer } from './cbor.ts';
 import { FloeError, type ErrorCode } from '../errors.ts';
 
@@ -47,9 +48,10 @@ export const decodeVersioned = <Schema extends v.GenericSchema>(
   bytes: Uint8Array,
   code: ErrorCode,
   maxBytes: number,
+  budget?: CborBudget,
 ): v.InferOutput<Schema> => {
   try {
-    return decodeCbor(schema, bytes, code, maxBytes);
+    return decodeCbor(schema, bytes, code, maxBytes, budget);
   } catch (thrown) {
     const found = versionIn(bytes, field, maxBytes);
     throw found === undefined || found === version ? thrown : outdated(what, found, version);

@@ -98,8 +98,8 @@ beforeAll(async () => {
       parent: 0,
       examples: 200,
       metrics: [
-        { name: 'loss', value: 0.25 },
-        { name: 'accuracy', value: 0.97 },
+        { name: 'trainLoss', value: 0.25 },
+        { name: 'testAccuracy', value: 0.97 },
       ],
     },
   );
@@ -329,7 +329,7 @@ describe('floe models', () => {
           id: models[1],
           attempt: 1,
           parent: models[0],
-          metrics: { loss: 0.25, accuracy: 0.97 },
+          metrics: { trainLoss: 0.25, testAccuracy: 0.97 },
           examples: 200,
         },
       ],
@@ -343,7 +343,9 @@ describe('floe models', () => {
       lineage: [{ id: models[1] }, { id: models[0] }],
     });
     const words = await floe(['models', models[1] ?? '', '--network', 'floe.json']);
-    expect(words.stdout).toContain('loss 0.2500, accuracy 0.9700, 200 examples');
+    expect(words.stdout).toContain(
+      '200 examples: train loss 0.2500; test accuracy 0.9700 (the model before)',
+    );
     expect(words.stdout).toContain(`parent ${models[0] ?? ''}`);
   });
 

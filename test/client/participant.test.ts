@@ -113,8 +113,8 @@ describe('a participant in honest rounds', () => {
         expect(await event('committed', 2)).toMatchObject({
           clipped: 0,
           metrics: [
-            { name: 'loss', kind: 'mean', value: 7.5 / 60 },
-            { name: 'accuracy', kind: 'mean', value: 15 / 60 },
+            { name: 'trainLoss', kind: 'mean', value: 7.5 / 60 },
+            { name: 'trainAccuracy', kind: 'mean', value: 15 / 60 },
           ],
         });
       }

@@ -8,7 +8,7 @@ import { join as pathOf } from 'node:path';
 import * as v from 'valibot';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { join, type JoinOptions } from '../../client/index.ts';
-import { loadData } from '../../client/data/load-node.ts';
+import { loadDataset } from '../../client/data/load-node.ts';
 import type { Dataset } from '../../client/data/dataset.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { describeModels } from '../../protocol/net/sui/lineage.ts';
@@ -44,7 +44,7 @@ beforeAll(async () => {
   await writeFile(at('net.json'), JSON.stringify(network));
   await writeFile(at('other.json'), JSON.stringify({ ...network, floe: other }));
   const table = await writeTable(at('table.csv'), { rows: 30, features: 4, classes: 2 });
-  data = await loadData(table);
+  data = await loadDataset(table);
 });
 afterEach(async ({ task }) => {
   const printed = await killAll();

@@ -39,9 +39,9 @@ describe('declared metrics', () => {
       expect(await event('committed')).toMatchObject({
         weight: 40,
         metrics: [
-          { name: 'loss', kind: 'mean', value: 0.15 },
-          { name: 'accuracy', kind: 'mean', value: 0.3 },
-          { name: 'mae', kind: 'mean', value: 0.25 },
+          { name: 'trainLoss', kind: 'mean', value: 0.15 },
+          { name: 'trainAccuracy', kind: 'mean', value: 0.3 },
+          { name: 'trainMae', kind: 'mean', value: 0.25 },
           { name: 'positives', kind: 'sum', value: 28 },
         ],
       });

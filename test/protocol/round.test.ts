@@ -50,6 +50,6 @@ it('above the weight cap, loss and accuracy are means over the participants as t
   expect(weight).toBe(250);
   // 100 * 0.9 + 100 * 0.5 + 50 * 0.2 of 250, and the losses per example 0.5, 0.25, 0.1 likewise.
   const means = reportMetrics(spec.metrics, metrics, weight);
-  expect(metricValue(means, 'accuracy')).toBeCloseTo(150 / 250, 6);
-  expect(metricValue(means, 'loss')).toBeCloseTo(80 / 250, 6);
+  expect(metricValue(means, 'trainAccuracy')).toBeCloseTo(150 / 250, 6);
+  expect(metricValue(means, 'trainLoss')).toBeCloseTo(80 / 250, 6);
 });

@@ -78,8 +78,10 @@ describe('the table', () => {
     const fields = fieldsOf(runSpecSchema as unknown as SchemaView).filter(
       (field) => !FIXED.has(field),
     );
-    // What is below a strategy is its own.
-    const own = new Set(fields.map((field) => field.replace(/^strategy\..*$/u, 'strategy')));
+    // What is below a strategy and a data contract is its own.
+    const own = new Set(
+      fields.map((field) => field.replace(/^(strategy|data)\..*$/u, (_, name: string) => name)),
+    );
     expect([...own].toSorted()).toEqual(paths.filter((path) => path !== 'members.keys').toSorted());
   });
 
@@ -130,9 +132,10 @@ describe('the table', () => {
         return setting.commands.includes('sim') && scenario[name] === undefined;
       })
       .map(([name]) => name);
-    // Without them: as many bits as the ring holds; plain SGD; the task that labels and model mean.
+    // Without them: as many bits as the ring holds; plain SGD; the task and the contract that the
+    // data means.
     const training = ['clipGradient', 'optimizer', 'schedule', 'statistics', 'task', 'weightDecay'];
-    const implied = ['bits', ...training];
+    const implied = ['bits', 'contract', 'holdout', ...training];
     const rest = missing.filter((name) => !implied.includes(name));
     expect(rest.toSorted()).toEqual(['local', 'network', 'targetAccuracy', 'workers']);
     const known = new Set([...Object.keys(SETTINGS), 'substrate']);

@@ -18,7 +18,7 @@ const round = (version: number, more: Partial<RoundSummary> = {}): RoundSummary 
   cohort: 10,
   survivors: 9,
   weight: 6000,
-  training: { loss: 1 / version, accuracy: 0.9 },
+  training: { trainLoss: 1 / version, trainAccuracy: 0.9 },
   clipped: 0,
   testAccuracy: 0.8 + version / 100,
   modelHash: 'ab'.repeat(32),

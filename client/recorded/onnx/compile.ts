@@ -277,3 +277,73 @@ export const compileOnnx = (plan: Plan): Compiled => {
     fixed: fixed.map(([buffer, { name, dims }]) => ({ buffer, name, dims })),
   };
 };
+
+export interface ForwardInit {
+  /** Of the forward pass alone, for one example. */
+  readonly plan: Plan;
+  /** In the plan's order. */
+  readonly weights: readonly Float32Array[];
+  /** Shapes of one example and of its predictions. */
+  readonly input: readonly number[];
+  readonly output: readonly number[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The shape of any number of examples, as a constant. */
+const shapeOf = (name: string, dims: readonly number[]) => ({
+  name,
+  dims: [dims.length + 1],
+  data: BigInt64Array.from([-1, ...dims], (size) => BigInt(size)),
+});
+
+const reshape = (from: string, shape: string, to: string): GraphNode => ({
+  op: 'Reshape',
+  inputs: [from, shape],
+  outputs: [to],
+  attributes: {},
+});
+
+/**
+ * The forward pass as a model of its own, with its weights: `input` [n, ...] to `output` [n, ...]
+ * for any number n of examples.
+ * @throws Unrecordable for an operation without an ONNX operator
+ */
+export const forwardOnnx = ({
+  plan,
+  weights,
+  input,
+  output,
+  metadata,
+}: ForwardInit): Uint8Array => {
+  const { graph, inputs, outputs } = stepGraph(plan);
+  const fed = inputs.get(plan.features);
+  const prediction = outputs.get(plan.prediction);
+  if (fed === undefined || prediction === undefined)
+    throw new Unrecordable('a prediction that no input determines');
+  const constants = plan.weights.flatMap((buffer, i) => {
+    const port = inputs.get(buffer);
+    const data = weights[i];
+    return port === undefined || data === undefined ? [] : [{ ...port, data }];
+  });
+  return modelBytes(
+    {
+      nodes: [
+        reshape('input', 'input_shape', outer(fed).name),
+        {
+          op: 'Scan',
+          inputs: [outer(fed).name],
+          outputs: [end(prediction).name],
+          attributes: {
+            body: { ...graph, inputs: [fed], outputs: [prediction] },
+            num_scan_inputs: 1,
+          },
+        },
+        reshape(end(prediction).name, 'output_shape', 'output'),
+      ],
+      constants: [...constants, shapeOf('input_shape', fed.dims), shapeOf('output_shape', output)],
+      inputs: [{ name: 'input', dims: ['n', ...input] }],
+      outputs: [{ name: 'output', dims: ['n', ...output] }],
+    },
+    metadata,
+  );
+};

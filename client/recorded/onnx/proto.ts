@@ -116,11 +116,17 @@ const graphMessage = ({ nodes, constants, inputs, outputs }: Graph): Part[] => [
   ...outputs.flatMap((port) => message(12, portMessage(port))),
 ];
 
-/** The graph as an ONNX model. */
-export const modelBytes = (graph: Graph): Uint8Array =>
+/** The graph as an ONNX model. @param metadata texts by name, in `metadata_props` */
+export const modelBytes = (
+  graph: Graph,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array =>
   join([
     ...whole(1, IR_VERSION),
     ...string(2, 'floe'),
     ...message(7, graphMessage(graph)),
     ...message(8, [...string(1, ''), ...whole(2, OPSET)]),
+    ...Object.entries(metadata).flatMap(([name, value]) =>
+      message(14, [...string(1, name), ...string(2, value)]),
+    ),
   ]);

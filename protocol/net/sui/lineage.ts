@@ -14,7 +14,7 @@ export interface VersionFacts {
   readonly run: string;
   readonly attempt: number;
   readonly parent?: string;
-  /** The run's metrics by name, means and sums as they are reported: `loss`, `accuracy`... */
+  /** The run's metrics by name, means and sums as they are reported: `trainLoss`... */
   readonly metrics: Readonly<Record<string, number>>;
   readonly examples: number;
   /** Absent without differential privacy. */

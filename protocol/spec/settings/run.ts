@@ -2,6 +2,7 @@
  * @module Settings of a run as a whole: its name, length, model, readers, and where it is kept.
  */
 import { MAX_ATTEMPT } from '../bounds.ts';
+import { contractSchema } from '../contract.ts';
 import { EVERY_RUN, REAL_RUNS, type SettingsTable } from '../setting.ts';
 
 /**
@@ -45,11 +46,24 @@ export const RUN_SETTINGS = {
   model: {
     area: 'run',
     type: 'text',
-    max: 100,
+    max: 4096,
     placeholder: '<name>',
     default: 'mlp-2nn',
-    help: 'mlp-2nn, cnn, linear or mlp:UNITS,...',
+    help: 'mlp-2nn, cnn, resnet-8, linear, mlp:UNITS,..., gru:UNITS, transformer, or a model.json of tfjs or Keras',
     commands: ['sim', 'coordinator', 'cost'],
+  },
+  contract: {
+    area: 'run',
+    type: 'data',
+    schema: contractSchema,
+    expected: 'the path of a file that floe contract infer writes, or its contents',
+    flags: true,
+    file: true,
+    optional: true,
+    otherwise: { sim: 'inferred from a table', coordinator: 'none' },
+    help: 'the data contract: columns, classes and normalisation that every site maps its data to; inputs, classes and task follow from it',
+    spec: 'data',
+    commands: [...EVERY_RUN, 'cost'],
   },
   inputs: {
     area: 'run',

@@ -175,6 +175,17 @@ export const TRAINING_SETTINGS = {
     spec: 'training.schedule',
     commands: EVERY_RUN,
   },
+  holdout: {
+    area: 'training',
+    type: 'number',
+    above: 0,
+    max: 0.9,
+    optional: true,
+    otherwise: 'none',
+    help: "fraction of each site's examples that is never trained on and tests every model",
+    spec: 'training.holdout',
+    commands: EVERY_RUN,
+  },
 } as const satisfies SettingsTable;
 
 export const ENCODING_SETTINGS = {

@@ -1,0 +1,172 @@
+/**
+ * @module The preflight report of a site's data against the contract: what is mapped to what,
+ * ranges, missing values, classes, and what its owner should look at before training.
+ */
+import { info, type Line, warning } from '../../../protocol/line.ts';
+import { describeContract, someOf } from '../../../protocol/spec/describe-contract.ts';
+import type { Dataset } from '../dataset.ts';
+import type { Contract } from '../../../protocol/spec/contract.ts';
+
+export interface ColumnReport {
+  /** The contract's name. */
+  readonly name: string;
+  /** The site's name. */
+  readonly from: string;
+  readonly type: 'number' | 'category' | 'target';
+  readonly missing: number;
+  /** Of numbers that are there, in the units of the file. */
+  readonly least?: number;
+  readonly largest?: number;
+  readonly mean?: number;
+  readonly deviation?: number;
+  /** The contract's range, and the values that are outside of it. */
+  readonly range?: readonly [least: number, largest: number];
+  readonly outside?: number;
+  /** Distance of the site's mean from the contract's, in the contract's scale. */
+  readonly drift?: number;
+  /** The site's deviation over the contract's scale. */
+  readonly spread?: number;
+}
+
+/** A value that the mapping file names. */
+export interface MappedValue {
+  readonly column: string;
+  readonly from: string;
+  /** null: missing. */
+  readonly to: string | null;
+}
+
+export interface ContractReport {
+  readonly source?: string;
+  readonly examples: number;
+  readonly columns: readonly ColumnReport[];
+  /** The site's columns that the contract does not have. */
+  readonly unused: readonly string[];
+  readonly values: readonly MappedValue[];
+  /** Examples of each class in the contract's order; of labels those that have it. */
+  readonly histogram?: readonly { readonly name: string; readonly examples: number }[];
+  readonly warnings: readonly string[];
+}
+
+/** The examples as the contract describes them, and what became of the site's own. */
+export interface AppliedData {
+  readonly data: Dataset;
+  readonly report: ContractReport;
+}
+
+/** A mean that is this many scales away is another population; beyond the second, another unit. */
+const DRIFT = 1;
+const OTHER_UNIT = 5;
+const SPREAD = 4;
+
+const short = (value: number): string => String(Number(value.toPrecision(5)));
+
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+const columnWarnings = (of: ColumnReport, examples: number): readonly string[] => {
+  const { name, from, missing, outside = 0, drift = 0, spread = 1, range } = of;
+  const label = from === name ? `column ${name}` : `column ${from} (${name})`;
+  const lines: string[] = [];
+  if (outside > 0 && range !== undefined)
+    lines.push(
+      `${label}: ${outside} of ${plural(examples, 'value')} outside of the contract's range ` +
+        `${short(range[0])} to ${short(range[1])} (${short(of.least ?? 0)} to ${short(of.largest ?? 0)})`,
+    );
+  if (drift > OTHER_UNIT)
+    lines.push(
+      `${label}: the mean ${short(of.mean ?? 0)} is ${short(drift)} deviations away from the contract's: is it in another unit?`,
+    );
+  else if (drift > DRIFT || spread > SPREAD || (spread < 1 / SPREAD && examples > 1))
+    lines.push(
+      `${label}: drift: the mean is ${short(drift)} deviations away from the contract's, the spread ${short(spread)} times it`,
+    );
+  if (missing * 2 > examples)
+    lines.push(`${label}: ${missing} of ${plural(examples, 'value')} are missing`);
+  return lines;
+};
+
+/** Warnings about many columns are counted after this many. */
+const MOST_WARNINGS = 12;
+
+export const warningsOf = (
+  columns: readonly ColumnReport[],
+  examples: number,
+  histogram: ContractReport['histogram'],
+): readonly string[] => {
+  const ofColumns = columns.flatMap((column) => columnWarnings(column, examples));
+  const absent = (histogram ?? []).filter((each) => each.examples === 0).map(({ name }) => name);
+  return [
+    ...(absent.length === 0 ? [] : [`no example of class ${someOf(absent)}`]),
+    ...ofColumns.slice(0, MOST_WARNINGS),
+    ...(ofColumns.length > MOST_WARNINGS
+      ? [`${ofColumns.length - MOST_WARNINGS} more warnings about columns`]
+      : []),
+  ];
+};
+
+const columnTable = (columns: readonly ColumnReport[]): readonly string[] => {
+  const rows = columns.map(({ name, from, type, missing, least, largest, range, drift }) => [
+    name,
+    from,
+    type,
+    least === undefined || Number.isNaN(least)
+      ? ''
+      : `${short(least)} to ${short(largest ?? least)}`,
+    range === undefined ? '' : `${short(range[0])} to ${short(range[1])}`,
+    missing === 0 ? '' : String(missing),
+    drift === undefined ? '' : drift.toFixed(2),
+  ]);
+  const table = [
+    ['contract', 'own column', 'type', 'range', "contract's range", 'missing', 'drift'],
+    ...rows,
+  ];
+  const widths = table[0]?.map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
+  return table.map((row) =>
+    `  ${row.map((cell, i) => cell.padEnd(widths?.[i] ?? 0)).join('  ')}`.trimEnd(),
+  );
+};
+
+export interface DescribeReportOptions {
+  /** Most examples that a site counts for, where that is known. */
+  readonly weightCap?: number | undefined;
+  /** A table of the columns, of at most 200. */
+  readonly whole?: boolean;
+}
+
+const MOST_ROWS = 200;
+
+/** The lines of a report, its warnings last. */
+export const describeReport = (
+  report: ContractReport,
+  contract: Contract,
+  { weightCap, whole = false }: DescribeReportOptions = {},
+): readonly Line[] => {
+  const { source, examples, columns, unused, values, histogram, warnings } = report;
+  const renamed = columns.filter(({ name, from }) => name !== from);
+  const missing = columns.reduce((sum, each) => sum + each.missing, 0);
+  const lines = [
+    ...describeContract(contract),
+    `data       ${source ?? 'own data'}: ${plural(examples, 'example')}` +
+      (columns.length === 0 ? '' : `, ${plural(columns.length, 'column')} mapped`),
+    ...(renamed.length === 0
+      ? []
+      : [`mapped     ${someOf(renamed.map(({ name, from }) => `${from} is ${name}`))}`]),
+    ...(values.length === 0
+      ? []
+      : [
+          `values     ${someOf(values.map(({ column, from, to }) => `${column}: ${from} is ${to ?? 'missing'}`))}`,
+        ]),
+    ...(unused.length === 0 ? [] : [`not used   ${someOf(unused)}`]),
+    ...(missing === 0 ? [] : [`missing    ${plural(missing, 'value')}, as the contract says`]),
+    ...(histogram === undefined
+      ? []
+      : [`examples   ${someOf(histogram.map((each) => `${each.name} ${each.examples}`))}`]),
+    ...(weightCap === undefined
+      ? []
+      : [
+          `counts for ${Math.min(examples, weightCap)} of its ${plural(examples, 'example')} (weight cap ${weightCap})`,
+        ]),
+    ...(whole ? columnTable(columns.slice(0, MOST_ROWS)) : []),
+  ];
+  return [...lines.map(info), ...warnings.map(warning)];
+};

@@ -1,0 +1,105 @@
+/**
+ * @module A file of data as the examples that a model takes: by the run's data contract, with its
+ * normalisation, or, for a run without one, a table of numbers. To predict, the target may be
+ * missing. Node only.
+ */
+import { FloeError } from '../../protocol/errors.ts';
+import { targetColumns, type Contract } from '../../protocol/spec/contract.ts';
+import { applyContract, applyInputs, isTable } from '../data/contract/apply.ts';
+import type { Mapping } from '../data/contract/mapping.ts';
+import { createDataset, type Dataset } from '../data/dataset.ts';
+import { loadData } from '../data/load-node.ts';
+import { datasetOfTable } from '../data/table-dataset.ts';
+import type { Table } from '../data/table.ts';
+
+/** What a caller may give: a path, a table, or examples as the model takes them. */
+export type GivenData = string | Table | Dataset;
+
+const openGiven = async (given: GivenData): Promise<Table | Dataset> => {
+  if (typeof given !== 'string') return given;
+  // `mnist` has a part that no run trains on.
+  const loaded = await loadData(given, { part: 'test' });
+  return loaded.type === 'table' ? loaded.table : loaded.data;
+};
+
+/**
+ * Examples with their labels.
+ *
+ * @param values whether labels without a contract are numbers to predict
+ * @throws FloeError `data_unmapped`, `data_unfit`, `data_malformed`, `mapping_invalid`
+ */
+export const labelledExamples = async (
+  given: GivenData,
+  contract: Contract | undefined,
+  mapping: Mapping | undefined,
+  values: boolean,
+): Promise<Dataset> => {
+  const data = await openGiven(given);
+  if (contract !== undefined) return applyContract(data, contract, mapping).data;
+  requireNoMapping(mapping);
+  return isTable(data) ? datasetOfTable(data, { task: values ? 'values' : 'classes' }) : data;
+};
+
+const requireNoMapping = (mapping: Mapping | undefined): void => {
+  if (mapping === undefined) return;
+  throw new FloeError('usage', '--map: the run has no data contract that columns are mapped to');
+};
+
+/** A mapping of training, without the entries for a target that this file does not have. */
+const withoutTarget = (table: Table, contract: Contract, mapping: Mapping): Mapping => {
+  const own = new Set(table.columns.map(({ name }) => name));
+  const targets = new Set(targetColumns(contract.target));
+  const isKept = ([mine, name]: [string, string]): boolean => own.has(mine) || !targets.has(name);
+  const { columns = {}, values = {} } = mapping;
+  const dropped = new Set(Object.entries(columns).flatMap((entry) => (isKept(entry) ? [] : entry)));
+  return {
+    columns: Object.fromEntries(Object.entries(columns).filter(isKept)),
+    values: Object.fromEntries(
+      Object.entries(values).filter(
+        ([name]) => !dropped.has(name) && (own.has(name) || !targets.has(name)),
+      ),
+    ),
+  };
+};
+
+/** Every column of numbers is an input; a column more than there are inputs is the label. */
+const plainInputs = (table: Table, inputs: number): Dataset => {
+  const columns = table.columns.length === inputs + 1 ? table.columns.slice(0, -1) : table.columns;
+  if (columns.length !== inputs)
+    throw new FloeError(
+      'data_unfit',
+      `the model takes ${inputs} numbers, ${table.source ?? 'the data'} has ${table.columns.length} columns`,
+    );
+  // A label that nobody reads: the last place of a table without a contract.
+  const unread = {
+    type: 'number' as const,
+    name: '\u{0}label',
+    values: new Float64Array(table.rows),
+  };
+  return datasetOfTable({ ...table, columns: [...columns, unread] });
+};
+
+/**
+ * Examples without labels. @param inputShape of the model @throws FloeError as labelledExamples
+ */
+export const bareExamples = async (
+  given: GivenData,
+  contract: Contract | undefined,
+  mapping: Mapping | undefined,
+  inputShape: readonly (number | null)[],
+): Promise<Dataset> => {
+  const data = await openGiven(given);
+  // Images and arrays come with labels, which are not read here.
+  if (!isTable(data))
+    return contract === undefined ? data : applyContract(data, contract, mapping).data;
+  if (contract === undefined) {
+    requireNoMapping(mapping);
+    return plainInputs(data, inputShape.length === 1 ? (inputShape[0] ?? 0) : -1);
+  }
+  const { features, rows, featureShape } = applyInputs(
+    data,
+    contract,
+    withoutTarget(data, contract, mapping ?? {}),
+  );
+  return createDataset({ features, labels: new Int32Array(rows), featureShape });
+};
