@@ -113,6 +113,7 @@ export const setUp = async (
     ownData === undefined
       ? await loadScenarioData(scenario.data, dataSeed, {
           bytes: task?.trainer === undefined,
+          read: readOptionsOf(scenario),
           contract: scenario.contract,
           task: scenario.task?.type,
         })

@@ -4,12 +4,16 @@
  */
 import { zstdDecompressSync } from 'node:zlib';
 import type { Table } from '../table.ts';
-import { MAX_BYTES, MAX_VALUES, checkSize, inFile, malformed } from './limits.ts';
+import { MAX_VALUES, checkSize, inFile, malformed } from './limits.ts';
 import { lz4Frame } from './lz4.ts';
 import { type TypedOptions, checkNames, createTypedTable } from './typed-table.ts';
 
+/** Bytes of one part of a column, unpacked. */
+const MAX_PART = 2 ** 31;
+const MOST_ROWS_PER_BYTE = 8 * 255;
+
 const unpackable = (size: number): number => {
-  if (!(size >= 0 && size <= MAX_BYTES)) throw malformed(`a part that unpacks to ${size} bytes`);
+  if (!(size >= 0 && size <= MAX_PART)) throw malformed(`a part that unpacks to ${size} bytes`);
   return size;
 };
 
@@ -44,6 +48,9 @@ export const readArrow = async (
     const names = arrow.names.map(String);
     checkNames(names);
     const rows = arrow.numRows;
+    // A bit for each value, and packing makes it 255 times smaller at most.
+    if (!(rows <= bytes.length * MOST_ROWS_PER_BYTE))
+      throw malformed(`declares ${rows} rows in ${bytes.length} bytes`);
     const kept = names.filter((name) => !drop.has(name));
     checkSize(rows, kept.length, options.maxValues ?? MAX_VALUES);
     const table = createTypedTable(options);
