@@ -94,18 +94,26 @@ export const readParquet = async (
     const { size } = await file.stat();
     const { maxBytes = MAX_BYTES, maxValues = MAX_VALUES } = options;
     if (size < 12) throw malformed('expected a Parquet file, got a few bytes');
+    let fault: unknown;
     const buffer = {
       byteLength: size,
       slice: async (start: number, end = size): Promise<ArrayBuffer> => {
-        if (!(start >= 0 && start <= end && end <= size))
-          throw malformed('a part beyond the end of the file');
+        // The reader of Parquet awaits parts late: a rejection before that would end the process.
+        const isInside = start >= 0 && start <= end && end <= size;
+        if (!isInside) fault ??= malformed('a part beyond the end of the file');
+        if (!isInside || start === end) return new ArrayBuffer(0);
         const room = new ArrayBuffer(end - start);
-        const { bytesRead } = await file.read(new Uint8Array(room), 0, end - start, start);
-        if (bytesRead !== end - start) throw malformed('the file is cut off');
+        try {
+          const { bytesRead } = await file.read(new Uint8Array(room), 0, end - start, start);
+          if (bytesRead !== end - start) fault ??= malformed('the file is cut off');
+        } catch (thrown) {
+          fault ??= thrown;
+        }
         return room;
       },
     };
     const metadata = await parquetMetadataAsync(buffer, { geoparquet: false });
+    if (fault !== undefined) throw fault;
     const drop = new Set(options.drop);
     const names = namesOf(metadata, drop);
     checkNames(names);
@@ -127,6 +135,7 @@ export const readParquet = async (
         compressors: COMPRESSORS,
         onChunk: (chunk) => chunks.push(chunk),
       });
+      if (fault !== undefined) throw fault;
       const counts = new Map<string, number>();
       for (const { columnName, columnData, rowStart: from } of chunks) {
         const column = table.column(columnName);

@@ -99,6 +99,12 @@ const tables: readonly (readonly [string, string, string | Uint8Array, Values])[
 const refused: readonly (readonly [string, string, string | Uint8Array, RegExp])[] = [
   ['Parquet cut short', 't.parquet', bytes('parquet_gzip').subarray(0, 200), /t\.parquet/u],
   [
+    'Parquet that points beyond its end',
+    't.parquet',
+    bytes('parquet_gzip').map((byte, at) => (at === 255 ? 126 : byte)),
+    /beyond the end/u,
+  ],
+  [
     'lists in Parquet',
     't.parquet',
     bytes('parquet_lists'),
