@@ -5,6 +5,7 @@
 import { open as openFile } from 'node:fs/promises';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Compressors, FileMetaData } from 'hyparquet';
+import type { FloeError } from '../../../protocol/errors.ts';
 import type { Table } from '../table.ts';
 import { MAX_BYTES, MAX_VALUES, checkSize, inFile, malformed } from './limits.ts';
 import { lz4Block } from './lz4.ts';
@@ -94,7 +95,10 @@ export const readParquet = async (
     const { size } = await file.stat();
     const { maxBytes = MAX_BYTES, maxValues = MAX_VALUES } = options;
     if (size < 12) throw malformed('expected a Parquet file, got a few bytes');
-    let fault: unknown;
+    let fault: FloeError | undefined;
+    const checkParts = (): void => {
+      if (fault !== undefined) throw fault;
+    };
     const buffer = {
       byteLength: size,
       slice: async (start: number, end = size): Promise<ArrayBuffer> => {
@@ -107,13 +111,13 @@ export const readParquet = async (
           const { bytesRead } = await file.read(new Uint8Array(room), 0, end - start, start);
           if (bytesRead !== end - start) fault ??= malformed('the file is cut off');
         } catch (thrown) {
-          fault ??= thrown;
+          fault ??= inFile(path, thrown);
         }
         return room;
       },
     };
     const metadata = await parquetMetadataAsync(buffer, { geoparquet: false });
-    if (fault !== undefined) throw fault;
+    checkParts();
     const drop = new Set(options.drop);
     const names = namesOf(metadata, drop);
     checkNames(names);
@@ -135,7 +139,7 @@ export const readParquet = async (
         compressors: COMPRESSORS,
         onChunk: (chunk) => chunks.push(chunk),
       });
-      if (fault !== undefined) throw fault;
+      checkParts();
       const counts = new Map<string, number>();
       for (const { columnName, columnData, rowStart: from } of chunks) {
         const column = table.column(columnName);
