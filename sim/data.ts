@@ -146,7 +146,7 @@ export const loadScenarioData = async (
     return {
       source,
       ...(contract === undefined ? {} : { contract }),
-      notes: all.notes ?? [],
+      notes: loaded.notes ?? [],
       ...cutTable(source, data, seed),
     };
   }
