@@ -12,6 +12,7 @@ const BENCHES = [
   'overhead',
   'memory',
   'journal',
+  'readers',
   'round-bytes',
   'training',
   'zoo',

@@ -11,6 +11,7 @@ import { readMapping } from '../client/data/contract/mapping-file.ts';
 import type { Dataset } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { dataOfRun, unwrapped } from '../client/data/run-data.ts';
+import { readOptionsOf } from '../client/data/read-options.ts';
 import { shardOf } from '../client/data/shard.ts';
 import { join, memoryKeystore } from '../client/index.ts';
 import type { Answers, JoinOptions, Keystore } from '../client/index.ts';
@@ -22,6 +23,7 @@ import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
 import { MAX_CONSENT_BYTES } from '../protocol/rules/consent.ts';
 import { masterSeed } from '../protocol/spec/master-seed.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { settingsAmong } from '../protocol/spec/setting-flags.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import type { Context } from './command.ts';
 import type { JoinFlags } from './join-flags.ts';
@@ -94,7 +96,10 @@ export const runJoin = async (
   else if (flags.keystore === undefined)
     output.warn('no --keystore: the identity is new and forgotten at the end');
   const { data: name = SETTINGS.data.default, shard } = flags;
-  const loaded = await loadData(name, { part: 'train' });
+  const loaded = await loadData(name, {
+    ...readOptionsOf(settingsAmong(flags, 'join')),
+    part: 'train',
+  });
   const map = flags.map === undefined ? undefined : await readMapping('--map', flags.map);
   const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
   const own = unwrapped(loaded);

@@ -9,7 +9,7 @@ import {
   inferContractOfDataset,
   type InferredContract,
 } from '../client/data/contract/infer.ts';
-import { loadData, loadDataset } from '../client/data/load-node.ts';
+import { loadData, loadDataset, type LoadOptions } from '../client/data/load-node.ts';
 import type { Table } from '../client/data/table.ts';
 import type { TaskType } from '../client/task.ts';
 import type { Contract } from '../protocol/spec/contract.ts';
@@ -31,6 +31,8 @@ export interface ScenarioData {
 export interface LoadScenarioOptions {
   /** Whether pixels may stay bytes; a caller's trainer does not expect them. Default false. */
   readonly bytes?: boolean;
+  /** How files are read. */
+  readonly read?: LoadOptions;
   /** Default: inferred, of tables and of data with class names. */
   readonly contract?: Contract | undefined;
   /** Which the inferred contract is for; default: by the target. */
@@ -98,6 +100,7 @@ const cutTable = (source: string, all: Dataset, seed: Uint8Array) => {
 const ofTable = (
   source: string,
   table: Table,
+  test: Table | undefined,
   seed: Uint8Array,
   { contract: given, task }: LoadScenarioOptions,
 ): ScenarioData => {
@@ -106,7 +109,9 @@ const ofTable = (
   const { contract } = inferred;
   const { data, report } = applyContract(table, contract);
   const notes = [...(table.notes ?? []), ...inferred.notes, ...report.warnings];
-  return { source, contract, notes, ...cutTable(source, data, seed) };
+  if (test === undefined) return { source, contract, notes, ...cutTable(source, data, seed) };
+  const tested = applyContract(test, contract).data;
+  return { source, contract, notes, train: shareRows(data), test: shareRows(tested) };
 };
 
 /** Class names of their own, such as names of folders, need a contract; numbers do not. */
@@ -115,8 +120,8 @@ const contractOf = (data: Dataset, { contract, task }: LoadScenarioOptions): Con
   (data.classNames === undefined ? undefined : inferContractOfDataset(data, { task }).contract);
 
 /**
- * Loads `mnist`, a table, or a folder of IDX files or images. A table has no test part: a sixth of
- * its rows, chosen by the seed, is held out.
+ * Loads what `loadData` reads. Of a source without a test part, such as a table, a sixth of its
+ * rows, chosen by the seed, is held out.
  *
  * @throws FloeError `file_not_found`, `data_malformed`, `data_unfit`, `data_unmapped`
  */
@@ -125,12 +130,28 @@ export const loadScenarioData = async (
   seed: Uint8Array,
   options: LoadScenarioOptions = {},
 ): Promise<ScenarioData> => {
-  const { bytes = false } = options;
-  const loaded = await loadData(source, { part: 'train', shared: true, bytes });
-  if (loaded.type === 'table') return ofTable(source, loaded.table, seed, options);
-  const train = loaded.data;
-  const test = await loadDataset(source, { part: 'test', shared: true, bytes });
-  const contract = contractOf(train, options);
+  const { bytes = false, read } = options;
+  const reading = { ...read, shared: true, bytes };
+  const loaded = await loadData(source, { ...reading, part: 'train' });
+  if (loaded.type === 'table') {
+    const test =
+      loaded.hasTest === true ? await loadData(source, { ...reading, part: 'test' }) : undefined;
+    const tested = test?.type === 'table' ? test.table : undefined;
+    return ofTable(source, loaded.table, tested, seed, options);
+  }
+  const all = loaded.data;
+  const contract = contractOf(all, options);
+  if (loaded.hasTest !== true) {
+    const data = contract === undefined ? all : applyContract(all, contract).data;
+    return {
+      source,
+      ...(contract === undefined ? {} : { contract }),
+      notes: loaded.notes ?? [],
+      ...cutTable(source, data, seed),
+    };
+  }
+  const train = all;
+  const test = await loadDataset(source, { ...reading, part: 'test' });
   if (contract === undefined) return { source, train: shareRows(train), test: shareRows(test) };
   return {
     source,

@@ -11,6 +11,7 @@ import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { createAnalyst, type AnalystCalls, type AnalystData } from './analysis.ts';
 import type { Member } from './participant-host.ts';
+import { readOptionsOf } from '../client/data/read-options.ts';
 import { loadScenarioData, shareData, type ScenarioData } from './data.ts';
 import type { ModelDescription } from '../client/tfjs/describe.ts';
 import { keystoreKey } from './identities.ts';
@@ -113,6 +114,7 @@ export const setUp = async (
     ownData === undefined
       ? await loadScenarioData(scenario.data, dataSeed, {
           bytes: task?.trainer === undefined,
+          read: readOptionsOf(scenario),
           contract: scenario.contract,
           task: scenario.task?.type,
         })

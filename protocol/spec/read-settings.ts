@@ -176,6 +176,7 @@ const valueOfText = (setting: SettingKind, text: string): unknown => {
     case 'keys':
       return [text.replace(/^0x/iu, '')];
     case 'choices':
+    case 'texts':
       return [text];
     default:
       return scalarOfText(setting, text);
@@ -187,6 +188,7 @@ const valueOfText = (setting: SettingKind, text: string): unknown => {
  */
 const expectedOfFlag = (setting: SettingKind): string => {
   if (setting.type === 'keys') return '64 hex digits';
+  if (setting.type === 'texts') return `a text of 1 to ${setting.max} characters`;
   return setting.type === 'choices' ? `one of ${setting.choices.join(', ')}` : expected(setting);
 };
 

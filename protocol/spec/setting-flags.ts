@@ -29,7 +29,15 @@ export type SettingFlags = {
   readonly [
     Name in keyof Omit<
       RunSettings,
-      'auditors' | 'allow' | 'drops' | 'strategy' | 'strategyModules' | 'metrics' | 'contract'
+      | 'auditors'
+      | 'allow'
+      | 'drops'
+      | 'textColumns'
+      | 'dropColumns'
+      | 'strategy'
+      | 'strategyModules'
+      | 'metrics'
+      | 'contract'
     >
   ]?: RunSettings[Name] | undefined;
 } & StrategyFlags & {
@@ -39,6 +47,8 @@ export type SettingFlags = {
     readonly drop?: RunSettings['drops'] | undefined;
     /** File of a data contract. */
     readonly contract?: string | undefined;
+    readonly textColumn?: RunSettings['textColumns'] | undefined;
+    readonly dropColumn?: RunSettings['dropColumns'] | undefined;
   };
 
 /** `server-learning-rate` as the name of a value. */
@@ -53,6 +63,7 @@ const PLACEHOLDERS: Readonly<Record<Exclude<Setting['type'], 'boolean' | 'data'>
   choice: '<name>',
   choices: '<name>',
   text: '<text>',
+  texts: '<text>',
   file: '<file>',
   keys: '<key>',
   fractions: '<fractions>',
@@ -87,7 +98,8 @@ const flagOfSetting = (setting: Setting, command: SettingCommand): Flag<unknown>
   const help = helpOf(setting, command);
   if (isKeyFile) return text(placeholder, help);
   const read = kindOf<unknown>(setting);
-  if (setting.type !== 'choices' && setting.type !== 'keys') return value(placeholder, help, read);
+  if (setting.type !== 'choices' && setting.type !== 'keys' && setting.type !== 'texts')
+    return value(placeholder, help, read);
   const item = (label: string, given: string) => (read(label, given) as readonly unknown[])[0];
   return repeated(value(placeholder, help, item));
 };

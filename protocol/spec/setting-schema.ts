@@ -104,6 +104,15 @@ const anySchema = (kind: SettingKind): v.GenericSchema => {
       return v.picklist(kind.choices, message);
     case 'choices':
       return choicesSchema(kind.choices, message, 0);
+    case 'texts':
+      return v.pipe(
+        v.array(
+          v.pipe(v.string(message), v.minLength(1, message), v.maxLength(kind.max, message)),
+          message,
+        ),
+        v.maxLength(kind.most, message),
+        v.check((list) => distinct(list), message),
+      );
     case 'text':
       return v.pipe(v.string(message), v.minLength(1, message), v.maxLength(kind.max, message));
     case 'file':

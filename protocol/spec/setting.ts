@@ -65,6 +65,12 @@ interface ChoicesKind {
   readonly type: 'choices';
   readonly choices: readonly string[];
 }
+/** A list of at most `most` distinct texts of 1 to `max` characters; its flag is repeated. */
+interface TextsKind {
+  readonly type: 'texts';
+  readonly max: number;
+  readonly most: number;
+}
 /** Text of 1 to `max` characters. */
 interface TextKind extends Defaults<string> {
   readonly type: 'text';
@@ -119,7 +125,14 @@ interface DataKind extends Defaults<object> {
 export type ScalarKind = IntegerKind | NumberKind | BooleanKind | ChoiceKind | TextKind;
 /** What an entry says of its values. */
 export type SettingKind =
-  ScalarKind | ChoicesKind | FileKind | KeysKind | FractionsKind | VariantKind | DataKind;
+  | ScalarKind
+  | ChoicesKind
+  | TextsKind
+  | FileKind
+  | KeysKind
+  | FractionsKind
+  | VariantKind
+  | DataKind;
 
 /** A parameter of one alternative, such as of a strategy. Required where it has no default. */
 export type Parameter = ScalarKind & { readonly help: string };
@@ -169,21 +182,23 @@ export type SettingValue<Of> = Of extends {
         ? readonly Choice[]
         : Of extends { readonly type: 'text' | 'file' }
           ? string
-          : Of extends { readonly type: 'keys' }
+          : Of extends { readonly type: 'texts' }
             ? readonly string[]
-            : Of extends { readonly type: 'fractions'; readonly of: readonly (infer Name)[] }
-              ? number | { readonly [Key in Name & string]?: number }
-              : Of extends { readonly type: 'variant'; readonly variants: infer Variants }
-                ? {
-                    readonly [Type in keyof Variants]: {
-                      readonly type: Type;
-                    } & ParametersOf<Variants[Type]>;
-                  }[keyof Variants]
-                : Of extends { readonly type: 'data'; readonly schema: infer Schema }
-                  ? Schema extends GenericSchema
-                    ? InferOutput<Schema>
-                    : never
-                  : never;
+            : Of extends { readonly type: 'keys' }
+              ? readonly string[]
+              : Of extends { readonly type: 'fractions'; readonly of: readonly (infer Name)[] }
+                ? number | { readonly [Key in Name & string]?: number }
+                : Of extends { readonly type: 'variant'; readonly variants: infer Variants }
+                  ? {
+                      readonly [Type in keyof Variants]: {
+                        readonly type: Type;
+                      } & ParametersOf<Variants[Type]>;
+                    }[keyof Variants]
+                  : Of extends { readonly type: 'data'; readonly schema: infer Schema }
+                    ? Schema extends GenericSchema
+                      ? InferOutput<Schema>
+                      : never
+                    : never;
 
 /** What is given of a table: any of its keys. */
 export type SettingValues<Table extends SettingsTable> = {
@@ -277,6 +292,8 @@ export const expected = (kind: SettingKind): string => {
       return `one of ${kind.choices.join(', ')}`;
     case 'choices':
       return `a list of ${listed(kind.choices, 'and')}, each at most once`;
+    case 'texts':
+      return `a list of at most ${kind.most} texts of 1 to ${kind.max} characters, each once`;
     case 'text':
       return `a text of 1 to ${kind.max} characters`;
     case 'file':

@@ -75,6 +75,21 @@ const grown = <T extends Float64Array | Int32Array>(values: T): T => {
   return larger;
 };
 
+interface Texts {
+  readonly codes: Int32Array;
+  readonly texts: readonly string[];
+}
+
+/** True and false, which programs write as True, TRUE or true, in one way. */
+export const withBooleans = ({ codes, texts }: Texts): Texts => {
+  const low = texts.map((text) => text.toLowerCase());
+  if (texts.length === 0 || !low.every((text) => text === 'true' || text === 'false'))
+    return { codes, texts };
+  const own = [...new Set(low)];
+  const places = low.map((text) => own.indexOf(text));
+  return { codes: codes.map((code) => (code < 0 ? code : (places[code] as number))), texts: own };
+};
+
 /** Texts of a column, each stored once. */
 const createTexts = ({ missing, missingNumbers }: Reading) => {
   const texts: string[] = [];
@@ -101,7 +116,7 @@ const createTexts = ({ missing, missingNumbers }: Reading) => {
       const dash = known.has('+') ? codeOf('-') : -1;
       const own = codes.slice(0, rows);
       for (let i = 0; i < rows; i += 1) if (own[i] === DASH) own[i] = dash;
-      return { type: 'text', name, codes: own, texts };
+      return { type: 'text', name, ...withBooleans({ codes: own, texts }) };
     },
   };
 };

@@ -46,13 +46,13 @@ const LEAST_ROWS = 3;
 
 const unsure = (message: string): FloeError => new FloeError('data_malformed', message);
 
-/** The first complete rows of a text, by one separator; undefined where quotes do not match. */
+/** The first complete rows of a text as one separator cuts it, up to quotes that do not fit. */
 const rowsOf = (
   sample: Uint8Array,
   delimiter: number,
   skip: number,
   complete: boolean,
-): string[][] | undefined => {
+): string[][] => {
   const rows: string[][] = [];
   let row: string[] = [];
   let count = 0;
@@ -76,7 +76,8 @@ const rowsOf = (
     cells.feed(sample);
     if (complete) cells.end();
   } catch (thrown) {
-    if (thrown !== done) return undefined;
+    // What is wrong is refused by its row when the whole text is read.
+    if (thrown !== done && !(thrown instanceof FloeError)) throw thrown;
   }
   return rows;
 };
@@ -155,7 +156,8 @@ const chooseDelimiter = (candidates: readonly Candidate[]): Candidate => {
       );
     if (
       best !== undefined &&
-      (best.delimiter !== ' ' || best.rows.every((row) => row.some(isNumeric)))
+      (best.delimiter !== ' ' ||
+        best.rows.slice(best.rows.length > 1 ? 1 : 0).every((row) => row.some(isNumeric)))
     )
       return best;
   }
@@ -254,7 +256,7 @@ export const formOf = (sample: Uint8Array, complete: boolean, options: FormOptio
   const read = (from: number): Candidate[] =>
     attempts.flatMap((delimiter) => {
       const rows = rowsOf(sample, delimiter.charCodeAt(0), from, complete);
-      return rows === undefined || rows.length === 0 ? [] : [candidateOf(delimiter, rows)];
+      return rows.length === 0 ? [] : [candidateOf(delimiter, rows)];
     });
   let candidates = read(skip);
   if (candidates.length === 0 && skip > 0 && separator === undefined) {
@@ -279,12 +281,14 @@ export const formOf = (sample: Uint8Array, complete: boolean, options: FormOptio
   if (separator === undefined && last !== undefined && skip > 0) {
     // A header may begin with the sign of comments.
     const again = rowsOf(sample, chosen.delimiter.charCodeAt(0), skip - 1, complete);
-    if (again !== undefined && chosen.width > 1 && again[0]?.length === chosen.width) {
+    if (chosen.width > 1 && again[0]?.length === chosen.width) {
       skip -= 1;
       chosen = candidateOf(chosen.delimiter, again);
     }
   }
   if (skip > 0 && separator === undefined) notes.push(`lines that begin with #: ${skip} left out`);
+  if (given === undefined && chosen.width === 1 && chosen.clean < 0.5)
+    throw unsure('no separator cuts the rows alike: say --delimiter, or mend the rows');
   const { delimiter, rows } = chosen;
   const [first = []] = rows;
   if (delimiter !== ',' && options.delimiter === undefined && first.length > 1)

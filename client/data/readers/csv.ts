@@ -206,7 +206,7 @@ const notesOf = ({ columns }: Pass, forced: ReadonlySet<string>): string[] => {
   };
   const own = columns.filter(({ name }) => !forced.has(name));
   note(
-    'codes with leading zeros stay texts',
+    'codes with leading zeros, or of more digits than a number holds, stay texts',
     own.filter(({ sights }) => sights.code !== undefined).map(({ name }) => name),
   );
   note(

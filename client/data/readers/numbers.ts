@@ -60,7 +60,7 @@ export const isDoubtful = (): boolean =>
 
 export type NumberText =
   | { readonly type: 'number'; readonly value: number; readonly certain: boolean }
-  /** Digits with leading zeros. */
+  /** Digits with leading zeros, or more of them than a double holds. */
   | { readonly type: 'code' }
   /** A number with the other decimal sign, without doubt. */
   | { readonly type: 'other' }
@@ -93,6 +93,8 @@ export const classify = (text: string, decimal: Decimal, thousands?: string): Nu
   const own = pointed(plain, decimal);
   if (NUMBER.test(own)) {
     const value = Number(own);
+    // A double would round it: two codes could become one.
+    if (/^[+-]?\d+$/u.test(own) && !Number.isSafeInteger(value)) return { type: 'code' };
     return Number.isFinite(value)
       ? { type: 'number', value, certain: own.includes('.') && !DOUBTFUL.test(plain) }
       : { type: 'word' };

@@ -3,6 +3,7 @@
  * threads.
  */
 import type { SettingsTable } from '../setting.ts';
+import { DATA_FILE_SETTINGS } from './data-files.ts';
 
 /** The phases in which a participant sends a record, in order. */
 export const DROP_PHASES = ['register', 'share', 'upload', 'consistent', 'unmask'] as const;
@@ -17,9 +18,10 @@ export const SIMULATION_SETTINGS = {
     max: 4096,
     placeholder: '<source>',
     default: 'mnist',
-    help: 'mnist, a .csv file or a folder of IDX files',
+    help: 'mnist; a table (CSV, JSON lines, Parquet, Arrow); .npy or .npz arrays; a folder of images by class, or of IDX files: see docs/data-files.md',
     commands: ['sim', 'join'],
   },
+  ...DATA_FILE_SETTINGS,
   partition: {
     area: 'simulation',
     type: 'variant',

@@ -1,0 +1,93 @@
+/**
+ * @module Settings on how a file of data is read, where its reader cannot recognise it or the user
+ * wants it otherwise: docs/data-files.md has the rules.
+ */
+import type { SettingsTable } from '../setting.ts';
+
+export const DATA_FILE_SETTINGS = {
+  delimiter: {
+    area: 'simulation',
+    type: 'text',
+    max: 9,
+    placeholder: '<character>',
+    otherwise: 'recognised',
+    help: 'what separates the values of a table: one character, or comma, semicolon, tab, pipe or space',
+    commands: ['sim', 'join'],
+  },
+  decimal: {
+    area: 'simulation',
+    type: 'choice',
+    choices: ['.', ','],
+    placeholder: '<character>',
+    otherwise: 'recognised',
+    help: 'the decimal sign of a table',
+    commands: ['sim', 'join'],
+  },
+  thousands: {
+    area: 'simulation',
+    type: 'choice',
+    choices: [',', '.', ' ', "'"],
+    placeholder: '<character>',
+    otherwise: 'none; numbers that have some are refused',
+    help: 'the thousands separator of a table',
+    commands: ['sim', 'join'],
+  },
+  encoding: {
+    area: 'simulation',
+    type: 'text',
+    max: 40,
+    placeholder: '<name>',
+    otherwise: 'recognised: UTF-8, UTF-16, else Windows-1252 with Latin-1',
+    help: 'the encoding of a table',
+    commands: ['sim', 'join'],
+  },
+  header: {
+    area: 'simulation',
+    type: 'choice',
+    choices: ['yes', 'no'],
+    placeholder: '<yes or no>',
+    otherwise: 'recognised',
+    help: 'whether the first row of a table holds the names of the columns; without it they are c1 to cn',
+    commands: ['sim', 'join'],
+  },
+  missing: {
+    area: 'simulation',
+    type: 'texts',
+    max: 40,
+    most: 100,
+    otherwise: 'NA, N/A, NaN, null, ? and -',
+    help: 'a text that stands for no value, beside the empty one; the flag may be repeated',
+    commands: ['sim', 'join'],
+  },
+  textColumns: {
+    area: 'simulation',
+    type: 'texts',
+    max: 200,
+    most: 10_000,
+    flag: 'text-column',
+    placeholder: '<column>',
+    otherwise: 'columns with values that are no numbers',
+    help: 'a column that stays text, whatever its values look like; the flag may be repeated',
+    commands: ['sim', 'join'],
+  },
+  dropColumns: {
+    area: 'simulation',
+    type: 'texts',
+    max: 200,
+    most: 10_000,
+    flag: 'drop-column',
+    placeholder: '<column>',
+    otherwise: 'none',
+    help: 'a column to leave out, such as an identifier; the flag may be repeated',
+    commands: ['sim', 'join'],
+  },
+  imageSize: {
+    area: 'simulation',
+    type: 'text',
+    max: 20,
+    placeholder: '<size>',
+    otherwise: 'all images must have one size',
+    help: 'bring images to WIDTHxHEIGHT, or to WIDTHxHEIGHTxCHANNELS (1: grey, 3: colours)',
+    commands: ['sim', 'join'],
+  },
+} as const satisfies SettingsTable;

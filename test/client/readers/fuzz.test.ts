@@ -1,0 +1,87 @@
+/**
+ * @module Any bytes under any name: read, or refused as `data_malformed`. Bytes at random, and
+ * files that were right before some of their bytes changed.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import * as fc from 'fast-check';
+import { encode } from 'jpeg-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadData } from '../../../client/data/load-node.ts';
+import { FloeError } from '../../../protocol/errors.ts';
+import { FIXTURES } from './fixtures.ts';
+import { doubles, grey, npy, zip } from './make-files.ts';
+
+const fixture = (name: keyof typeof FIXTURES): Uint8Array => Buffer.from(FIXTURES[name], 'base64');
+const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+const table = text('a;b;"c ""d"""\n1,5;x;2\n2,5;"y\nz";3\n');
+const array = npy('<f8', [2, 1], doubles([1, 2]));
+
+/** A right file of each kind, by its name. */
+const FILES: Readonly<Record<string, Uint8Array>> = {
+  't.csv': table,
+  't.tsv': Uint8Array.from(Buffer.from('\ufeffa\tb\n1\tx\n2\ty\n', 'utf16le')),
+  't.csv.gz': gzipSync(table),
+  't.jsonl': text('{"a":1,"b":"x"}\n{"a":2}\n'),
+  't.json': text('[{"a":1,"b":"x"},{"a":2}]'),
+  't.parquet': fixture('parquet_snappy'),
+  'z.parquet': fixture('parquet_lz4'),
+  't.feather': fixture('feather_zstd'),
+  'l.feather': fixture('feather_lz4'),
+  't.npy': array,
+  't.npz': zip({ 'X.npy': array, 'y.npy': array }, { deflate: true }),
+  'train-images-idx3-ubyte': Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7),
+  'images/a/1.png': grey(3, 2, 9),
+  'images/b/1.jpg': encode({ width: 3, height: 2, data: Buffer.alloc(24, 7) }, 90).data,
+};
+
+describe('any bytes', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'floe-fuzz-'));
+    for (const name of ['images/a', 'images/b'])
+      await mkdir(join(folder, name), { recursive: true });
+    await writeFile(
+      join(folder, 'train-labels-idx1-ubyte'),
+      Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 0),
+    );
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  const tryBytes = async (name: string, bytes: Uint8Array): Promise<void> => {
+    const path = join(folder, name);
+    await writeFile(path, bytes);
+    const source = name.startsWith('images/') ? join(folder, 'images') : path;
+    try {
+      await loadData(source);
+    } catch (thrown) {
+      expect(thrown).toBeInstanceOf(FloeError);
+      expect(thrown).toMatchObject({
+        code: 'data_malformed',
+        details: { file: expect.any(String) as string },
+      });
+    } finally {
+      if (name.startsWith('images/')) await rm(path);
+    }
+  };
+
+  it.each(Object.keys(FILES))('are read or refused as %s', async (name) => {
+    const right = FILES[name] as Uint8Array;
+    const mutated = fc
+      .array(fc.tuple(fc.nat(right.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 })
+      .map((changes) => {
+        const bytes = Uint8Array.from(right);
+        for (const [at, value] of changes) bytes[at] = value;
+        return bytes;
+      });
+    const cut = fc.nat(right.length).map((length) => right.subarray(0, length));
+    const random = fc.uint8Array({ maxLength: 64 });
+    const bytes = fc.oneof({ weight: 4, arbitrary: mutated }, cut, random);
+    await fc.assert(
+      fc.asyncProperty(bytes, (given) => tryBytes(name, given)),
+      { seed: 12, numRuns: Number(process.env['FUZZ_RUNS'] ?? 25) },
+    );
+  });
+});
