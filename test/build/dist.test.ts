@@ -120,7 +120,7 @@ import { simulate, type RunResult, type SimulateOptions, type SimulationModule }
 
 export const read = async (source: string, options: OpenRunOptions): Promise<RunVerification> => {
   await using run: RunReader = await openRun(source, { ...options, journalLedger: readJournalLedger });
-  const pulled: PulledModel = await run.pull({ round: 1 });
+  const pulled: PulledModel = await run.pull({ attempt: 1 });
   const receipts: readonly Receipt[] = await run.receipts('0x0');
   const begin: Beginning = await run.fork();
   const version: VersionFacts | undefined = run.version;
