@@ -129,6 +129,16 @@ const limitsFor = (participants: number): Partial<Limits> => ({
   loginTimeoutMs: 10 * 60_000,
 });
 
+/** Bytes of frames, and of blobs in all threads. */
+const countBytes = (frames: () => Bytes) => {
+  const blobTraffic = new SharedArrayBuffer(16);
+  const bytes = (): Bytes => {
+    const [up = 0n, down = 0n] = new BigUint64Array(blobTraffic);
+    return { up: frames().up + Number(up), down: frames().down + Number(down) };
+  };
+  return { blobTraffic, bytes };
+};
+
 /** Logs everybody in; the first invitation makes a participant. */
 const layAsleep = async (
   members: Setup['members'],
@@ -213,14 +223,7 @@ export const conduct = (
     },
     onComplete: () => clock.thaw(),
   });
-  const blobTraffic = new SharedArrayBuffer(16);
-  const bytes = (): Bytes => {
-    const [up = 0n, down = 0n] = new BigUint64Array(blobTraffic);
-    return {
-      up: switchboard.traffic.up + Number(up),
-      down: switchboard.traffic.down + Number(down),
-    };
-  };
+  const { blobTraffic, bytes } = countBytes(() => switchboard.traffic);
   const crowds = createCrowds({
     workers,
     members,
