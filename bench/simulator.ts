@@ -3,7 +3,7 @@
  * 2017 on MNIST, E=1, B=10, ten participants a round, masked, every model scored; 100 participants
  * with 600 examples each, and 10,000 with 6. Each run is a separate command, because start,
  * processor time and peak memory must all count. Ratios are to the limits of the simulator on two
- * idle cores.
+ * idle cores, and with `--peers PYTHON` to other simulators in the same run.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { PEERS, runPeer } from './peers.ts';
 import { report } from './table.ts';
 
 const { values } = parseArgs({
@@ -19,6 +20,10 @@ const { values } = parseArgs({
     /** Rounds with 10,000 participants. */
     'many-rounds': { type: 'string', default: '20' },
     devnet: { type: 'boolean', default: false },
+    /** A Python interpreter that has pfl, or flwr with its simulation. */
+    peers: { type: 'string' },
+    /** Rounds of each peer. */
+    'peer-rounds': { type: 'string', default: '60' },
   },
 });
 
@@ -91,6 +96,33 @@ const tell = (what: string, outcome: Outcome): number => {
   return rate;
 };
 
+/** A peer may hang; none is waited for longer. */
+const PEER_MS = 20 * 60_000;
+
+/** @param ours rounds a minute here, masked */
+const comparePeers = (ours: number, participants: number): void => {
+  if (values.peers === undefined) {
+    console.log('  peers: not asked for (--peers PYTHON)');
+    return;
+  }
+  const task = { participants, cohort: 10, rounds: Number(values['peer-rounds']) };
+  for (const peer of PEERS) {
+    const result = runPeer(values.peers, peer, task, PEER_MS);
+    if (typeof result === 'string') console.log(`  ${peer.name}: ${result}`);
+    else if (result.roundsAMinute === null) console.log(`  ${peer.name}: too few rounds`);
+    else {
+      const rate = result.roundsAMinute;
+      const until = result.seconds === null ? '' : `, 97 % after ${result.seconds.toFixed(1)} s`;
+      report({
+        what: `  ${peer.name}${until}; the ratio is ours`,
+        value: rate,
+        unit: 'rounds/min',
+        ratio: { value: ours / rate, to: 'the peer' },
+      });
+    }
+  }
+};
+
 /** Participants of MNIST's 60,000 examples, and the fraction of them in a round. */
 const LARGE = ['--participants', '10000', '--cohort', '10', '--rounds', values['many-rounds']];
 
@@ -98,6 +130,7 @@ try {
   const substrate = values.devnet ? [] : ['--local'];
   const plain = await simulate(...substrate, '--rounds', values.rounds);
   const rate = tell('K=100, C=.1', plain);
+  comparePeers(rate, 100);
   const aimed = await simulate(...substrate, '--rounds', '200', '--target-accuracy', '0.97');
   report({
     what: `  command to ${aimed.testAccuracy >= 0.97 ? '97 %' : 'the last round, below 97 %'} (${aimed.rounds} rounds)`,

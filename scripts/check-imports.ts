@@ -83,7 +83,7 @@ export const violationsOf = (sources: ReadonlyMap<string, string>): readonly Vio
     edges.set(file, targets);
     const from = roomOf(file);
     for (const target of targets) {
-      const to = target === 'floe-devnet' ? 'devnet' : roomOf(target);
+      const to = /^floe-devnet(?:\/|$)/u.test(target) ? 'devnet' : roomOf(target);
       if (to in ARROWS && ARROWS[from]?.includes(to) === false)
         found.push({ rule: 'arrow', file, target });
       if (from === 'cli' && to === 'sim' && !USES_SIMULATOR.test(file))

@@ -50,6 +50,8 @@ export interface CrowdData {
   readonly backend: BackendChoice;
   /** URL of the simulation module that makes the trainers, where one does. */
   readonly module?: string | undefined;
+  /** Participants are made when they are woken, not at the start. */
+  readonly asleep: boolean;
   /** Reconnect without the pauses that spare a real network. */
   readonly hurry: boolean;
   /** Two BigUint64: bytes of blobs put and got by participants, over all workers. */
@@ -93,6 +95,12 @@ export interface ConnectedMessage {
   readonly index: number;
   readonly port: MessagePort;
 }
+
+/** Messages to a host in addition to calls. */
+export type HostMessage =
+  | ConnectedMessage
+  /** The participant is invited for the first time. */
+  | { readonly type: 'wake'; readonly index: number };
 
 /** Half a second before a reconnect becomes 25 ms. */
 const HURRY = 20;
@@ -222,8 +230,8 @@ const openTrainers = async (
 export interface Crowd {
   /** Builds the model and lets everyone join. Answers with what trains. */
   start(): Promise<{ readonly backend: string }>;
-  /** A connection that was asked for. */
-  connected(message: ConnectedMessage): void;
+  /** A connection that was asked for, or a participant that is needed now. */
+  take(message: HostMessage): void;
   /** Ends all participants. */
   stop(): Promise<void>;
 }
@@ -296,8 +304,24 @@ export const createCrowd = (
     });
   };
 
+  const members = new Map(init.members.map((member) => [member.index, member]));
+  let startOne: ((member: Member) => Promise<void>) | undefined;
+  const wake = async (index: number): Promise<void> => {
+    const member = members.get(index);
+    if (member === undefined || startOne === undefined)
+      throw new FloeError('internal', `nobody to wake by the number ${index}`);
+    await startOne(member);
+  };
+
   return {
-    connected: connections.take,
+    take: (message) => {
+      if (message.type === 'connected') connections.take(message);
+      else
+        wake(message.index).catch((thrown: unknown) => {
+          const { code, message: text } = toFloeError(thrown);
+          tell({ type: 'failed', index: message.index, code, message: text });
+        });
+    },
     stop: async () => {
       await Promise.all(participants.splice(0).map((participant) => participant.stop()));
     },
@@ -312,17 +336,18 @@ export const createCrowd = (
       const ports = await openReaderPorts(init.substrate, spec, identity);
       const store = timedStore(counted(ports.store, init.blobTraffic), note);
       const run = hashRunSpec(spec);
-      let trains = '';
-      for (const member of init.members) {
-        const trainer = await trainerHoldingOut(
-          subset(init.train, member.rows),
-          spec.training.holdout,
-          (data) => trainerOf(member.index, data),
+      const make = async ({ index, rows }: Member) =>
+        trainerHoldingOut(subset(init.train, rows), spec.training.holdout, (data) =>
+          trainerOf(index, data),
         );
-        trains ||= backend(trainer);
+      // Made at once: it tells what trains.
+      const firstTrainer = await make(first);
+      startOne = async (member) => {
+        const trainer = member === first ? firstTrainer : await make(member);
         await startMember(member, { spec, run, store, ports, trainer });
-      }
-      return { backend: trains };
+      };
+      if (!init.asleep) for (const member of init.members) await startOne(member);
+      return { backend: backend(firstTrainer) };
     },
   };
 };

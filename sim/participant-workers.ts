@@ -11,6 +11,7 @@ import {
   type CrowdData,
   type CrowdEvent,
   type CrowdMessage,
+  type HostMessage,
   type Member,
 } from './participant-host.ts';
 import { localThread } from './local-thread.ts';
@@ -34,8 +35,10 @@ export interface CrowdsInit {
 }
 
 export interface Crowds {
-  /** Resolves when all participants are on their way. */
+  /** Resolves when all participants are on their way, or can be woken. */
   start(): Promise<void>;
+  /** Makes a participant that was asleep. */
+  wake(index: number): void;
   /** Rejects when a worker dies. */
   readonly failed: Promise<never>;
   /** Idempotent. */
@@ -54,7 +57,7 @@ const startCrowd = (
     );
   const crowd = createCrowd(data, tell, own);
   return localThread(crowdCalls(crowd), {
-    post: (message) => crowd.connected(message as ConnectedMessage),
+    post: (message) => crowd.take(message as HostMessage),
     end: () => crowd.stop(),
   });
 };
@@ -93,6 +96,10 @@ export const createCrowds = (init: CrowdsInit): Crowds => {
   return {
     start: async () => {
       await Promise.all(threads.map(async (thread) => thread.call('start', undefined)));
+    },
+    wake: (index) => {
+      const message: HostMessage = { type: 'wake', index };
+      threads[index % init.workers]?.post(message);
     },
     failed: Promise.race(threads.map(({ failed }) => failed)),
     end: async () => {

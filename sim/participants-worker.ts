@@ -4,19 +4,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { FloeError } from '../protocol/errors.ts';
 import { shareCurve } from './curves/register.ts';
-import {
-  createCrowd,
-  crowdCalls,
-  type ConnectedMessage,
-  type CrowdData,
-} from './participant-host.ts';
+import { createCrowd, crowdCalls, type CrowdData, type HostMessage } from './participant-host.ts';
 import { answerCalls } from './thread.ts';
 
 const port = parentPort;
 if (port === null) throw new FloeError('internal', 'expected to run in a worker thread');
 shareCurve();
 const crowd = createCrowd(workerData as CrowdData, (message) => port.postMessage(message));
-port.on('message', (message: ConnectedMessage | { readonly type: string }) => {
-  if (message.type === 'connected') crowd.connected(message as ConnectedMessage);
+port.on('message', (message: HostMessage | { readonly type: 'call' }) => {
+  if (message.type !== 'call') crowd.take(message);
 });
 answerCalls(crowdCalls(crowd));

@@ -18,6 +18,8 @@ import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
 import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
 import { withRetry } from '../protocol/net/sui/bounds.ts';
+import { memoryKeystore } from '../client/keystore/index.ts';
+import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
 import { requirementsOf } from './admission.ts';
 import { scenarioClock } from './clock.ts';
 import { createCrowds } from './participant-workers.ts';
@@ -26,7 +28,7 @@ import type { Bytes, History } from './history.ts';
 import { createScores, watchedGate, type Scores } from './scores.ts';
 import type { Setup } from './setup.ts';
 import type { CoordinatorPorts, Substrate } from './substrate.ts';
-import { createSwitchboard } from './switchboard.ts';
+import { createSwitchboard, type Switchboard } from './switchboard.ts';
 import {
   steadyNow,
   timed,
@@ -52,6 +54,9 @@ const silent: Logger = {
   warn: () => undefined,
   error: () => undefined,
 };
+
+/** Logins between two turns of the event loop. */
+const AT_ONCE = 32;
 
 const commitOf = async (journal: Journal, attempt: number): Promise<ModelRef> => {
   for (const { record } of await attemptEntries(journal, attempt))
@@ -124,6 +129,29 @@ const limitsFor = (participants: number): Partial<Limits> => ({
   loginTimeoutMs: 10 * 60_000,
 });
 
+/** Bytes of frames, and of blobs in all threads. */
+const countBytes = (frames: () => Bytes) => {
+  const blobTraffic = new SharedArrayBuffer(16);
+  const bytes = (): Bytes => {
+    const [up = 0n, down = 0n] = new BigUint64Array(blobTraffic);
+    return { up: frames().up + Number(up), down: frames().down + Number(down) };
+  };
+  return { blobTraffic, bytes };
+};
+
+/** Logs everybody in; the first invitation makes a participant. */
+const layAsleep = async (
+  members: Setup['members'],
+  switchboard: Switchboard,
+  wake: (index: number) => void,
+): Promise<void> => {
+  for (const { index, keystoreSeed } of members) {
+    const { identity } = await memoryKeystore(keystoreSeed);
+    switchboard.sleep(index, identity, () => wake(index));
+    if (index % AT_ONCE === 0) await eventLoopTurn();
+  }
+};
+
 /** Connects coordinator, participants, network and observers. */
 export const conduct = (
   setup: Setup,
@@ -176,11 +204,18 @@ export const conduct = (
     log,
     onEvent: observe,
   });
+  const specBytes = encodeRunSpec(spec);
   const switchboard = createSwitchboard({
     accept: (connection) => coordinator.accept(connection),
     keys: members.map(({ key }) => toHex(key)),
     drops,
     seed: deriveSeed(master, 'faults'),
+    coordinator: setup.coordinator,
+    spec: specBytes,
+    run: setup.run,
+    clock,
+    random: seededRandom(deriveSeed(master, 'sleepers')),
+    onFailure: ending.reject,
     onDrop: (index, phase, attempt) => {
       onEvent({ type: 'dropped', index, phase, attempt });
       for (const ms of LEAPS_AFTER)
@@ -188,19 +223,12 @@ export const conduct = (
     },
     onComplete: () => clock.thaw(),
   });
-  const blobTraffic = new SharedArrayBuffer(16);
-  const bytes = (): Bytes => {
-    const [up = 0n, down = 0n] = new BigUint64Array(blobTraffic);
-    return {
-      up: switchboard.traffic.up + Number(up),
-      down: switchboard.traffic.down + Number(down),
-    };
-  };
+  const { blobTraffic, bytes } = countBytes(() => switchboard.traffic);
   const crowds = createCrowds({
     workers,
     members,
     shared: {
-      spec: encodeRunSpec(spec),
+      spec: specBytes,
       require: requirementsOf(spec),
       train: data.train,
       substrate,
@@ -208,6 +236,8 @@ export const conduct = (
       backend: setup.model.engine,
       module: setup.own === undefined ? module : undefined,
       blobTraffic,
+      // Those that a scenario loses reconnect all together: they are all there from the start.
+      asleep: !losesSome,
       hurry: losesSome,
     },
     connect: (index, give) => switchboard.connect(index, give),
@@ -234,6 +264,7 @@ export const conduct = (
     start: async () => {
       await coordinator.start();
       await crowds.start();
+      if (!losesSome) await layAsleep(members, switchboard, (index) => crowds.wake(index));
     },
     stop: async () => {
       await crowds.end();

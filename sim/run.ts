@@ -21,6 +21,7 @@ import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
 import { parameterCount } from '../protocol/model/index.ts';
 import { attemptRoot } from '../protocol/records/transcript.ts';
 import { planBaseline } from './baseline.ts';
+import { shareCurve } from './curves/register.ts';
 import { conduct } from './run-rounds.ts';
 import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
@@ -93,6 +94,7 @@ const openPlace = async (
   const running = await startSubstrate(scenario, partial, limits);
   const { substrate } = running;
   resources.defer(() => running.stop());
+  if (substrate.type !== 'local') shareCurve();
   await analyst.call('follow', { spec: encodeRunSpec(spec), substrate, auditor: auditorSeed });
   const ports = await openCoordinatorPorts(substrate, {
     spec,

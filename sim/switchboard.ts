@@ -1,7 +1,7 @@
 /**
  * @module The hub of the simulated network: gives each participant a connection to the coordinator,
- * counts its bytes, and cuts the participants that the scenario loses. A lost participant stays
- * away until its attempt is over and then reconnects.
+ * or the session of its sleeper, counts its bytes, and cuts the participants that the scenario
+ * loses. A lost participant stays away until its attempt is over and then reconnects.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { equalBytes } from '../protocol/bytes.ts';
@@ -9,9 +9,11 @@ import type { Connection } from '../protocol/wire/connection.ts';
 import { decodeClientFrame, decodeServerFrame } from '../protocol/wire/messages.ts';
 import { decodeRecord, decodeRecordOf } from '../protocol/records/records.ts';
 import { planDrops, type DropPhase, type Drops } from './faults.ts';
+import type { Identity } from '../protocol/ports/identity.ts';
 import { CLOSE_ABNORMAL, portConnection, tapped, type Tap, type Traffic } from './network.ts';
+import { createSleepers, type Sleeper, type SleepersInit } from './sleepers.ts';
 
-export interface SwitchboardInit {
+export interface SwitchboardInit extends Omit<SleepersInit, 'accept'> {
   /** The coordinator's side. */
   readonly accept: (connection: Connection) => void;
   /** Keys in hex, by the participant's number. */
@@ -27,6 +29,8 @@ export interface SwitchboardInit {
 export interface Switchboard {
   /** Bytes of frames so far. */
   readonly traffic: Readonly<Traffic>;
+  /** Logs a participant in that is made when it is first invited: `onWake`. */
+  sleep(index: number, identity: Identity, onWake: () => void): void;
   /** Calls `give` with the participant's end as soon as it may connect. */
   connect(index: number, give: (port: MessagePort) => void): void;
   /** The attempt is over: lost participants reconnect. */
@@ -48,12 +52,18 @@ export const createSwitchboard = ({
   seed,
   onDrop,
   onComplete,
+  ...init
 }: SwitchboardInit): Switchboard => {
   const traffic: Traffic = { up: 0, down: 0 };
   const lines = new Map<number, Line>();
   const away = new Set<number>();
   const held = new Map<number, (port: MessagePort) => void>();
   const plans = new Map<number, ReadonlyMap<string, DropPhase>>();
+  const sleeping = new Map<number, Sleeper>();
+  const sleepers = createSleepers({
+    ...init,
+    accept: (connection) => accept(tapped(connection, traffic)),
+  });
   const faulty = Object.keys(drops).length > 0;
   let current = 0;
 
@@ -107,12 +117,19 @@ export const createSwitchboard = ({
     },
   });
 
+  const nameOf = (index: number): string =>
+    `participant ${index} (${(keys[index] as string).slice(0, 8)})`;
+
   const open = (index: number, give: (port: MessagePort) => void): void => {
     const { port1, port2 } = new MessageChannel();
-    const near = portConnection(
-      port1,
-      `participant ${index} (${(keys[index] as string).slice(0, 8)})`,
-    );
+    const near = portConnection(port1, nameOf(index));
+    const sleeper = sleeping.get(index);
+    if (sleeper !== undefined) {
+      sleeping.delete(index);
+      sleeper.handOver(near);
+      give(port2);
+      return;
+    }
     lines.set(index, { near, loggedIn: false });
     accept(tapped(near, traffic, faulty ? watch(index) : {}));
     give(port2);
@@ -120,6 +137,8 @@ export const createSwitchboard = ({
 
   return {
     traffic,
+    sleep: (index, identity, onWake) =>
+      void sleeping.set(index, sleepers.sleep(identity, nameOf(index), onWake)),
     connect: (index, give) => {
       if (away.has(index)) held.set(index, give);
       else open(index, give);

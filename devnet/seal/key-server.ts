@@ -7,7 +7,7 @@ import { GrpcTypes } from '@mysten/sui/grpc';
 import { toBase64 } from '@mysten/sui/utils';
 import type { Chain } from '../chain/chain.ts';
 import { GrpcError, GRPC } from '../chain/grpc-web.ts';
-import type { G1Point } from '../curves.ts';
+import type { G1Point } from '../bls12-381.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
 import { Lru } from '../lru.ts';
 import { encryptKey, extract, fullIdentity, proofOfPossession } from './ibe.ts';

@@ -6,7 +6,7 @@
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { toBase64 } from '@mysten/sui/utils';
-import type { G1Point } from '../curves.ts';
+import type { G1Point } from '../bls12-381.ts';
 import { Lru } from '../lru.ts';
 import { decodeEncryptionKey } from './ibe.ts';
 

@@ -5,7 +5,7 @@
  */
 import { bcs } from '@mysten/sui/bcs';
 import { deriveDynamicFieldID } from '@mysten/sui/utils';
-import { bls12_381 } from '@noble/curves/bls12-381.js';
+import { bls12_381, scalarFromBytes } from '../bls12-381.ts';
 import type { Chain } from '../chain/chain.ts';
 import type { SystemObject } from '../chain/objects.ts';
 import { derive, deriveId, deriveScalar } from '../seeds.ts';
@@ -51,7 +51,7 @@ export const nodeIdentities = (
       index,
       id: deriveId(seed, `walrus pool ${index}`),
       secretKey,
-      publicKey: bls12_381.longSignatures.getPublicKey(secretKey).toBytes(),
+      publicKey: bls12_381.G1.Point.BASE.multiply(scalarFromBytes(secretKey)).toBytes(),
       shards: Array.from({ length: shardsPerNode }, (_item, row) => row * count + index),
     };
   });
@@ -91,8 +91,8 @@ export const walrusGenesis = (options: {
 }): readonly SystemObject[] => {
   const { seed, ids, nodes, addresses, prices, nowMs } = options;
   const shards = nodes.reduce((sum, node) => sum + node.shards.length, 0);
-  const point = bls12_381.G1.Point;
-  const total = nodes.reduce((sum, node) => sum.add(point.fromBytes(node.publicKey)), point.ZERO);
+  const keys = nodes.map((node) => bls12_381.G1.Point.fromBytes(node.publicKey));
+  const total = keys.reduce((sum, key) => sum.add(key));
   const shared = (id: string, name: string, contents: Uint8Array): SystemObject => ({
     id,
     objectType: `${ids.packageId}::${name}`,

@@ -4,12 +4,11 @@
  * of a sliver match). With `sliverChecks: 'full'` every sliver is also compared with the metadata
  * before the node signs that it stores them.
  */
-import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { toBase64 } from '@mysten/sui/utils';
 import { isValidSuiAddress, normalizeSuiAddress } from '@mysten/sui/utils';
 import { DevnetError } from '../errors.ts';
 import { addressBytes } from '../chain/objects.ts';
-import { encodeG2, withTable, type G2Point } from '../curves.ts';
+import { bls12_381, scalarFromBytes, type G2Point } from '../bls12-381.ts';
 import { json, type HttpHandler, type HttpReply, type HttpRequest } from '../http.ts';
 import { Lru } from '../lru.ts';
 import {
@@ -82,18 +81,15 @@ const octets = (body: Uint8Array): HttpReply => ({
   body,
 });
 
-/** All nodes of a process sign the same messages: hashing to the curve and the table are shared. */
+/** All nodes of a process sign the same messages: hashing to the curve is shared. */
 const hashedMessages = new Lru<G2Point>(64);
 
-/**
- * A BLS signature (public keys in G1, signatures in G2): the same as the library's, for points that
- * need no proof.
- */
+/** A BLS signature (public keys in G1, signatures in G2). */
 const sign = (message: Uint8Array, secretKey: Uint8Array): Uint8Array => {
   const hashed = hashedMessages.getOrCreate(toBase64(message), () =>
-    withTable(bls12_381.longSignatures.hash(message)),
+    bls12_381.G2.hashToCurve(message),
   );
-  return encodeG2(hashed.multiplyUnsafe(bls12_381.fields.Fr.fromBytes(secretKey)));
+  return hashed.multiply(scalarFromBytes(secretKey)).toBytes();
 };
 
 export class StorageNode {

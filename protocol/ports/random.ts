@@ -54,7 +54,13 @@ export const seededRandom = (seed: Uint8Array): RandomSource => {
   };
 };
 
+/**
+ * Bytes of a stream that are made at a time: the first are few, because many parties of one process
+ * draw no more than a nonce.
+ */
+const FIRST_CHUNK = 256;
 const STREAM_CHUNK = 64 << 10;
+const ZEROS = new Uint8Array(STREAM_CHUNK);
 
 /**
  * A reproducible stream at the speed of the hardware: AES-256 in counter mode under the seed (32
@@ -65,7 +71,7 @@ const STREAM_CHUNK = 64 << 10;
 export const cipherStream = (seed: Uint8Array): RandomSource => {
   const cipher = nodeCrypto?.createCipheriv('aes-256-ctr', seed, new Uint8Array(16));
   if (cipher === undefined) return seededRandom(seed);
-  const zeros = new Uint8Array(STREAM_CHUNK);
+  let chunk = FIRST_CHUNK;
   let pool: Uint8Array = new Uint8Array(0);
   return (length) => {
     if (length <= pool.length) {
@@ -76,7 +82,10 @@ export const cipherStream = (seed: Uint8Array): RandomSource => {
     const out = new Uint8Array(length);
     let filled = 0;
     while (filled < length) {
-      if (pool.length === 0) pool = cipher.update(zeros);
+      if (pool.length === 0) {
+        pool = cipher.update(ZEROS.subarray(0, chunk));
+        chunk = Math.min(4 * chunk, STREAM_CHUNK);
+      }
       const take = pool.subarray(0, length - filled);
       out.set(take, filled);
       pool = pool.subarray(take.length);

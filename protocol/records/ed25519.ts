@@ -23,13 +23,18 @@ export const signerOf = (seed: Uint8Array): Sign => {
     const { privateKey } = sodium.crypto_sign_seed_keypair(seed);
     return (message) => sodium.crypto_sign_detached(message, privateKey);
   }
-  const { sign } = nodeCrypto;
-  const key = nodeCrypto.createPrivateKey({
-    key: Buffer.from(concatBytes(SECRET_PREFIX, seed)),
-    format: 'der',
-    type: 'pkcs8',
-  });
-  return (message) => new Uint8Array(sign(null, message, key));
+  const { createPrivateKey, sign } = nodeCrypto;
+  const own = seed.slice();
+  let key: KeyObject | undefined;
+  // Made for the first signature: of many identities only the public key is wanted.
+  return (message) => {
+    key ??= createPrivateKey({
+      key: Buffer.from(concatBytes(SECRET_PREFIX, own)),
+      format: 'der',
+      type: 'pkcs8',
+    });
+    return new Uint8Array(sign(null, message, key));
+  };
 };
 
 /** y of the points of order 1, 2, 4 and 8, without the sign of x. */

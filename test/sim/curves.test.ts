@@ -15,10 +15,11 @@ describe('the shared curve', () => {
   it('gives what @noble/curves gives', () => {
     const p = shared.G1.Point.BASE.multiply(scalar);
     const q = shared.G2.Point.BASE.multiply(scalar);
-    const wanted = noble.pairing(noble.G1.Point.BASE.multiply(scalar), q);
-    expect(Fp12.eql(shared.pairing(p, q), wanted)).toBe(true);
+    const [x, y] = [noble.G1.Point, noble.G2.Point].map(({ BASE }) => BASE.multiply(scalar));
+    const wanted = Fp12.toBytes(noble.pairing(x as never, y as never));
+    expect(shared.fields.Fp12.toBytes(shared.pairing(p, q))).toEqual(wanted);
     expect(shared.pairing(shared.G1.Point.fromBytes(p.toBytes()), q)).toBe(shared.pairing(p, q));
-    expect(Fp12.eql(shared.pairing(p.negate(), q), wanted)).toBe(false);
+    expect(shared.fields.Fp12.toBytes(shared.pairing(p.negate(), q))).not.toEqual(wanted);
     const hashed = shared.G1.hashToCurve(data);
     expect(hashed.toBytes()).toEqual(noble.G1.hashToCurve(data).toBytes());
     expect(shared.G1.Point.fromAffine(hashed.toAffine()).toBytes()).toEqual(hashed.toBytes());

@@ -1,55 +1,13 @@
 /**
- * @module The devnet's shortcuts on curves give what the library's general formulas give, and
- * native Ed25519 decides as the library does, also where RFC 8032 and ZIP 215 differ.
+ * @module The devnet's native Ed25519 decides as the library does, also where RFC 8032 and ZIP 215
+ * differ; its bounded memory.
  */
 import { createPublicKey, verify } from 'node:crypto';
-import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  baseMultiple,
-  encodeG1,
-  encodeG2,
-  randomMultiple,
-  withTable,
-} from '../../devnet/curves.ts';
 import { Lru } from '../../devnet/lru.ts';
 import { verifyEd25519 } from '../../devnet/signatures.ts';
-
-const { G1, G2 } = bls12_381;
-const { ORDER } = bls12_381.fields.Fr;
-const scalars = fc.bigInt({ min: 1n, max: ORDER - 1n });
-
-test('points are encoded as the library encodes them', () => {
-  fc.assert(
-    fc.property(scalars, (scalar) => {
-      const [one, two] = [G1.Point.BASE.multiply(scalar), G2.Point.BASE.multiply(scalar)];
-      expect(encodeG1(one)).toEqual(one.toBytes());
-      expect(encodeG2(two)).toEqual(two.toBytes());
-    }),
-    { numRuns: 8 },
-  );
-  expect(encodeG1(G1.Point.ZERO)).toEqual(G1.Point.ZERO.toBytes());
-  expect(encodeG2(G2.Point.ZERO)).toEqual(G2.Point.ZERO.toBytes());
-});
-
-test('a random multiple is that multiple, a table changes nothing', () => {
-  fc.assert(
-    fc.property(scalars, (scalar) => {
-      const point = G1.Point.BASE.multiply(scalar);
-      const random = randomMultiple(point);
-      expect(random.scalar).toBeLessThan(ORDER);
-      expect(random.multiple.equals(point.multiply(random.scalar))).toBe(true);
-      expect(randomMultiple(point).scalar).not.toBe(random.scalar);
-      expect(baseMultiple(scalar).equals(point)).toBe(true);
-      const hashed = bls12_381.longSignatures.hash(new TextEncoder().encode(`${scalar}`));
-      expect(withTable(hashed).multiplyUnsafe(scalar).equals(hashed.multiply(scalar))).toBe(true);
-    }),
-    { numRuns: 6 },
-  );
-});
 
 test('Ed25519: what the library says, permanently, altered and malformed signatures', () => {
   const { secretKey, publicKey } = ed25519.keygen();
