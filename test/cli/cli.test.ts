@@ -267,7 +267,7 @@ describe('floe sim, verify and pull', () => {
     await writeFile(victim, bytes);
     const bad = await floe('verify', 'runs/latest');
     expect(bad.code).toBe(1);
-    expect(bad.stdout).toMatch(/verification failed: round \d+, \w+ record \(entry \d+\)/);
+    expect(bad.stdout).toMatch(/verification failed: attempt \d+, \w+ record \(entry \d+\)/);
   });
 
   it('Ctrl-C ends a run cleanly with exit code 130', async () => {
