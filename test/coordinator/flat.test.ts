@@ -23,8 +23,11 @@ import { createStage, DIMENSION, testSpec, turns } from '../support/run.ts';
 const MEMBERS = 3;
 /** Of the first, the caches of a few rounds are full. */
 const [EARLY, LATE] = [18, 34];
-/** Of a round: keystores remember to which run each model belongs. A round's records are 190. */
-const CLAIMS = MEMBERS + 2;
+/**
+ * Of a round: keystores remember, of 1,024 models, to which run each belongs and the set answered
+ * for. A round's records are 190.
+ */
+const CLAIMS = 2 * MEMBERS + 2;
 /** Public keys that stay imported, see `protocol/secagg/keys.ts`. */
 const IMPORTED_KEYS = 512;
 
