@@ -31,6 +31,8 @@ import {
 
 /** After the last round: how often it is looked whether everyone has heard of the end. */
 const FAREWELL_MS = 1000;
+/** A participant that knows of the end and keeps its session open holds no coordinator longer. */
+const MAX_FAREWELL_MS = 10 * 60_000;
 
 /** The coordinator's secrets: a keystore of floe/client has both. */
 export interface CoordinatorKeys {
@@ -87,7 +89,7 @@ export interface StartedCoordinator extends AsyncDisposable {
    * @throws FloeError `aborted` when it was stopped, and every error that ends a run
    */
   readonly finished: Promise<FinishedRun>;
-  /** Resolves when every participant has heard of the end, or the signal fires. */
+  /** Resolves when every participant has heard of the end and left, or the signal fires. */
   farewell(): Promise<void>;
   /** Ends server and run, and closes their resources. Idempotent. */
   stop(): Promise<void>;
@@ -150,16 +152,19 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
 };
 
 /**
- * Waits until every participant has learned of the end, or the signal fires. Emits `farewell` when
+ * Waits until every participant has learned of the end and left, or the signal fires. Emits `farewell` when
  * this takes longer.
  */
 const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<void> => {
+  const latest = systemClock.now() + MAX_FAREWELL_MS;
   for (let said = false; ; said = true) {
     // A participant that was lost just before the end reconnects to hear of it.
     await sleep(systemClock, FAREWELL_MS, signal).catch(() => undefined);
-    const { untold } = coordinator.status();
-    if (signal?.aborted === true || untold === 0) return;
-    if (!said) emit({ type: 'farewell', untold });
+    const { untold, loggedIn } = coordinator.status();
+    // One that has been told and stays is fetching the final model.
+    const isServed = loggedIn === 0 || systemClock.now() > latest;
+    if (signal?.aborted === true || (untold === 0 && isServed)) return;
+    if (!said) emit({ type: 'farewell', untold: untold + loggedIn });
   }
 };
 

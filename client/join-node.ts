@@ -1,0 +1,63 @@
+/**
+ * @module `join` in Node: as in browsers, and it writes the run's final model to a folder.
+ */
+import { join as joinPath } from 'node:path';
+import { FloeError } from '../protocol/errors.ts';
+import { isThere } from '../protocol/ports/files.ts';
+import { RUN_FILES } from '../protocol/records/run-files.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { join as joinAnywhere, type FinalModel, type JoinedRun, type JoinOptions } from './join.ts';
+import { savePulled, type SavedModel } from './reader/write-model.ts';
+
+export interface NodeJoinOptions extends JoinOptions {
+  /**
+   * Folder, made if missing. When the run has finished, its final model is written there in clear:
+   * model.safetensors, and tfjs/model.json where the specification names the layers.
+   */
+  readonly out?: string;
+  /** With `out`: replace a model that the folder holds. Default: `file_exists` before the login. */
+  readonly force?: boolean;
+}
+
+export interface NodeJoinedRun extends JoinedRun {
+  /** The written files, once `finished` has resolved; undefined without `out` or a model. */
+  saved(): SavedModel | undefined;
+}
+
+/** Whether a tfjs model can be written: its layers are known, and its weights are all here. */
+const isWhole = ({ model }: RunSpec, hasBase: boolean): boolean =>
+  (model.topology !== undefined || model.architecture !== 'custom') &&
+  (model.base === undefined || hasBase);
+
+/**
+ * Takes part in the run of the coordinator at `url`, as `join` does everywhere.
+ *
+ * @example
+ * const run = await join('ws://localhost:7700', { data, keystore: { path: 'me' }, out: 'model' });
+ * await run.finished;
+ * @throws FloeError as `join` in browsers, and `file_exists` where `out` holds a model already.
+ * `finished` rejects too with what opening and writing the model throw: `access_denied`,
+ * `blob_not_found`, `storage_full`, `storage_failed`
+ */
+export const join = async (
+  url: string,
+  { out, force = false, ...options }: NodeJoinOptions,
+): Promise<NodeJoinedRun> => {
+  if (out === undefined) return { ...(await joinAnywhere(url, options)), saved: () => undefined };
+  const file = joinPath(out, RUN_FILES.model);
+  // Refused now and not after hours of training.
+  if (!force && (await isThere(file)))
+    throw new FloeError('file_exists', `${file} exists and would be overwritten`);
+  let saved: SavedModel | undefined;
+  const onModel = async (final: FinalModel): Promise<void> => {
+    const { spec, ...pulled } = final;
+    const base = options.base;
+    const tfjs = isWhole(spec, base !== undefined);
+    const merges = tfjs && spec.model.base !== undefined && base !== undefined;
+    const run = { spec, pull: async () => pulled };
+    saved = await savePulled(run, out, { tfjs, force: true, ...(merges ? { base } : {}) });
+    await options.onModel?.(final);
+  };
+  const joined = await joinAnywhere(url, { ...options, onModel });
+  return { ...joined, saved: () => saved };
+};
