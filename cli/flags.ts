@@ -76,6 +76,7 @@ const optionsOf = (name: string, flag: Flag<unknown>): readonly Option[] => {
 /** Adds the flags of a table; a flag is its name in kebab case. */
 export const withFlags = (command: Command, table: FlagTable): Command => {
   for (const [name, flag] of Object.entries(table))
-    for (const option of optionsOf(name, flag)) command.addOption(option);
+    for (const option of optionsOf(name, flag))
+      command.addOption(flag.group === undefined ? option : option.helpGroup(`${flag.group}:`));
   return command;
 };
