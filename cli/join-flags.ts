@@ -49,6 +49,11 @@ export const JOIN_FLAGS = {
     f.patience,
   ),
   ca: f.text('<file>', 'certificate (PEM) to trust besides those that this machine trusts'),
+  fingerprint: f.value(
+    '<hex>',
+    "accept the coordinator's certificate with this fingerprint (SHA-256), as the coordinator prints it, and no other",
+    f.fingerprint,
+  ),
   local: f.on('the run uses no network; FLOE_NETWORK is ignored'),
   answers: f.value<AnswerPolicy>(
     '<policy>',

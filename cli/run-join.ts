@@ -189,6 +189,7 @@ export const runJoin = async (
     ...(answers === undefined ? {} : { answers }),
     ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),
     ...(giveUp === undefined ? {} : { giveUpMs: giveUp }),
+    ...(flags.fingerprint === undefined ? {} : { fingerprint: flags.fingerprint }),
     ...(flags.out === undefined ? {} : { out: flags.out, force: flags.force === true }),
   });
   const outcome = await run.finished;

@@ -49,6 +49,8 @@ export {
 } from './keystore/ask-passphrase.ts';
 export { passphraseOfDescriptor, passphraseOfFile } from './keystore/passphrase.ts';
 export { identityOfSeedFile } from './keystore/seed-file.ts';
+export { parseFingerprint } from './connect/fingerprint.ts';
+export { pinCertificate } from './connect/pin.ts';
 export { trustCertificate } from './connect/trust.ts';
 export {
   gatherSettings,

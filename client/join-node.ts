@@ -6,10 +6,16 @@ import { FloeError } from '../protocol/errors.ts';
 import { isThere } from '../protocol/ports/files.ts';
 import { RUN_FILES } from '../protocol/records/run-files.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { pinCertificate } from './connect/pin.ts';
 import { join as joinAnywhere, type FinalModel, type JoinedRun, type JoinOptions } from './join.ts';
 import { savePulled, type SavedModel } from './reader/write-model.ts';
 
 export interface NodeJoinOptions extends JoinOptions {
+  /**
+   * SHA-256 of the certificate of the coordinator, 64 hex digits, as `floe coordinator` prints it.
+   * No other certificate is accepted, and this one needs no authority; see `pinCertificate`.
+   */
+  readonly fingerprint?: string;
   /**
    * Folder, made if missing. When the run has finished, its final model is written there in clear:
    * model.safetensors, and tfjs/model.json where the specification names the layers.
@@ -29,6 +35,20 @@ const isWhole = ({ model }: RunSpec, hasBase: boolean): boolean =>
   (model.topology !== undefined || model.architecture !== 'custom') &&
   (model.base === undefined || hasBase);
 
+/** Every connection first looks at the certificate, so that HTTP too trusts it and no other. */
+const pinned = (url: string, fingerprint: string, options: JoinOptions): JoinOptions => {
+  if (!/^wss:/iu.test(url))
+    throw new FloeError('usage', `--fingerprint: expected an address with wss://, got ${url}`);
+  return {
+    ...options,
+    tls: { ...options.tls, fingerprint },
+    beforeConnect: async (signal) => {
+      await pinCertificate(url, fingerprint, signal);
+      await options.beforeConnect?.(signal);
+    },
+  };
+};
+
 /**
  * Takes part in the run of the coordinator at `url`, as `join` does everywhere.
  *
@@ -41,8 +61,9 @@ const isWhole = ({ model }: RunSpec, hasBase: boolean): boolean =>
  */
 export const join = async (
   url: string,
-  { out, force = false, ...options }: NodeJoinOptions,
+  { fingerprint, out, force = false, ...given }: NodeJoinOptions,
 ): Promise<NodeJoinedRun> => {
+  const options = fingerprint === undefined ? given : pinned(url, fingerprint, given);
   if (out === undefined) return { ...(await joinAnywhere(url, options)), saved: () => undefined };
   const file = joinPath(out, RUN_FILES.model);
   // Refused now and not after hours of training.

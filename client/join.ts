@@ -100,7 +100,9 @@ export interface JoinOptions extends Partial<
    * Of the socket. For the coordinator's HTTP endpoints too, the process must trust it:
    * `NODE_EXTRA_CA_CERTS`.
    */
-  readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
+  readonly tls?: Pick<WebSocketOptions, 'ca' | 'fingerprint' | 'rejectUnauthorized'>;
+  /** Called before every connection; what it throws is the failure of that connection. */
+  readonly beforeConnect?: (signal: AbortSignal) => Promise<void>;
   /**
    * Milliseconds to try an address that has never answered. Default: `giveUpMs`, else two minutes.
    * Later outages have no limit.
@@ -303,8 +305,12 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
           late.error = error;
           void participant.stop();
         });
+  const connect: Reach['connect'] = async (own) => {
+    await options.beforeConnect?.(own);
+    return reached.connect(own);
+  };
   const participant = joinRun({
-    connect: patientConnect(reached.connect, {
+    connect: patientConnect(connect, {
       address: url,
       clock,
       ...(patienceMs === undefined ? {} : { patienceMs }),

@@ -133,10 +133,11 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
     case 'ports':
       return [info(`store      ${event.store}, gate ${event.gate}, ledger ${event.ledger}`)];
     case 'listening': {
-      const { url, spec, runObject } = event;
+      const { url, spec, runObject, fingerprint } = event;
       return [
         ...(runObject === undefined ? [] : [`run object ${runObject}`]),
         `listening  ${url}`,
+        ...(fingerprint === undefined ? [] : [`certificate, SHA-256 ${fingerprint}`]),
         `run        ${toHex(hashRunSpec(spec))}`,
         `key        ${toHex(spec.coordinator)}`,
       ].map(info);

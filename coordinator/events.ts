@@ -50,6 +50,12 @@ export type StartEvent =
   | {
       readonly type: 'listening';
       readonly url: string;
+      /** For participants: `ws://host:port` or `wss://...`. */
+      readonly joinUrl: string;
+      readonly host: string;
+      readonly port: number;
+      /** SHA-256 of the certificate, 64 hex digits; undefined without TLS. */
+      readonly fingerprint: string | undefined;
       readonly spec: RunSpec;
       /** On a network: the run's object id, and the file that describes the network. */
       readonly runObject: string | undefined;

@@ -19,6 +19,7 @@ import { createCoordinator } from './host.ts';
 import { openJournal } from './journal/sqlite.ts';
 import type { Logger } from './log.ts';
 import { openRunPorts, type OnChain } from './ports.ts';
+import { selfSigned } from './self-signed.ts';
 import { serve, type ServeOptions } from './serve.ts';
 import {
   makeStateFolder,
@@ -48,6 +49,11 @@ export interface StartOptions
    * Journal, blobs, specification, network; made if missing. A run that is found in it is resumed.
    */
   readonly folder: string;
+  /**
+   * TLS with a certificate that is made in the folder, for these names besides those of this
+   * machine; `tls` wins over it.
+   */
+  readonly selfSigned?: readonly string[];
   /** A function receives whether the run is on a network. Its keys are closed with the run. */
   readonly keys: CoordinatorKeys | ((onNetwork: boolean) => Promise<CoordinatorKeys>);
   /** What to begin where the folder holds no run. */
@@ -82,6 +88,8 @@ export interface StartedCoordinator extends AsyncDisposable {
   readonly url: string;
   /** The same address for participants: `ws://host:port` or `wss://...`. */
   readonly joinUrl: string;
+  /** SHA-256 of the certificate, 64 hex digits; undefined without TLS. */
+  readonly fingerprint: string | undefined;
   readonly kinds: Readonly<Record<'store' | 'gate' | 'ledger', string>>;
   readonly coordinator: Coordinator;
   /**
@@ -113,6 +121,9 @@ const interruption = (signal: AbortSignal | undefined, message: string): Promise
   stopped.catch(() => undefined);
   return stopped;
 };
+
+const ownCertificate = async (folder: string, names: readonly string[] | undefined) =>
+  names && selfSigned(folder, { names, now: systemClock.now(), random: systemRandom });
 
 interface Ending {
   readonly folder: string;
@@ -228,7 +239,8 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   opening.defer(async () => coordinator.stop());
   await Promise.race([coordinator.start(), stopped]);
   const runObject = await onChain?.runObject();
-  const { host = '127.0.0.1', port = 0, tls, allowOrigins } = options;
+  const { host = '127.0.0.1', port = 0, allowOrigins } = options;
+  const tls = options.tls ?? (await ownCertificate(folder, options.selfSigned));
   const served = await serve(coordinator, {
     host,
     port,
@@ -242,7 +254,9 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   });
   opening.defer(async () => served.close());
   const { url } = served;
-  emit({ type: 'listening', url, spec, runObject, network: place?.path });
+  const joinUrl = url.replace(/^http/u, 'ws');
+  const reached = { url, joinUrl, host, port: served.port, fingerprint: served.fingerprint };
+  emit({ type: 'listening', ...reached, runObject, network: place?.path, spec });
   const ending = { folder, coordinator, onChain, stopped, signal, emit };
   const finished = awaitEnd(ending);
   finished.catch(() => undefined);
@@ -254,7 +268,8 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
     address: identity.address,
     place,
     url,
-    joinUrl: url.replace(/^http/u, 'ws'),
+    joinUrl,
+    fingerprint: served.fingerprint,
     kinds,
     coordinator,
     finished,
