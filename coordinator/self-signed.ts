@@ -45,11 +45,12 @@ const time = (ms: number): Uint8Array => {
 
 const v4 = (address: string): Uint8Array => raw(...address.split('.').map(Number));
 
+const groups = (text: string): number[] =>
+  text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+
 /** The 16 bytes of an IPv6 address; `::` stands for the zeros that are missing. */
 const v6 = (address: string): Uint8Array => {
   const [head = '', tail] = address.split('::');
-  const groups = (text: string): number[] =>
-    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
   const [before, after] = [groups(head), groups(tail ?? '')];
   const zeros = Array.from({ length: 8 - before.length - after.length }, () => 0);
   return raw(...[...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 0xff]));
