@@ -31,6 +31,7 @@ import {
   createWorking,
   performEffects,
 } from './perform-effects.ts';
+import { createPresenceNotes, type PresenceNotes } from './presence-notes.ts';
 import { createReceived } from './received-blobs.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { startRun } from './begin-run.ts';
@@ -127,9 +128,10 @@ const createListener = (
     readonly specBytes: Uint8Array;
     readonly limits: Limits;
     readonly loop: Loop;
+    readonly notes: PresenceNotes;
   },
 ): Sessions => {
-  const { loop, limits, specBytes } = own;
+  const { loop, limits, specBytes, notes } = own;
   return createSessions({
     identity,
     run: own.config.run,
@@ -141,8 +143,15 @@ const createListener = (
     mayBeSilent: (key) => mayBeSilent(loop.state, key),
     lastRegister: (key) => loop.state.registered.get(key)?.bytes,
     log,
-    onJoin: (key) => loop.dispatch({ type: 'joined', key }),
-    onLeave: (key) => loop.dispatch({ type: 'left', key }),
+    onJoin: (key) => {
+      loop.dispatch({ type: 'joined', key });
+      notes.joined(key);
+    },
+    onLeave: (key, reason) => {
+      loop.dispatch({ type: 'left', key });
+      notes.left(key, reason);
+    },
+    onRefused: (key, remote, error) => notes.refused(key, remote, error),
     onFrame: (key, frame) => {
       if (frame.type === 'withdraw' && frame.proof !== undefined)
         log.error(
@@ -280,7 +289,16 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     fail,
     signal,
   });
-  const sessions = createListener(init, { config, specBytes, limits, loop });
+  const notes = createPresenceNotes(
+    clock,
+    () => {
+      const { phase, attempt } = loop.state;
+      if (signal.aborted || phase.type === 'finished') return undefined;
+      return { here: sessions.loggedIn, needed: attempt === 0 ? startWith : spec.cohort.size };
+    },
+    (presence) => init.onPresence?.(presence),
+  );
+  const sessions = createListener(init, { config, specBytes, limits, loop, notes });
 
   return {
     accept: (connection) => sessions.accept(connection),

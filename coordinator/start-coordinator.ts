@@ -234,6 +234,7 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
     ...(regroups === true ? { regroups } : {}),
     log,
     onEvent: (progress) => emit({ type: 'progress', progress }),
+    onPresence: (presence) => emit({ type: 'presence', presence }),
     onUpkeep: (event) => emit({ type: 'upkeep', event }),
   });
   opening.defer(async () => coordinator.stop());
