@@ -75,7 +75,8 @@ export const join = async (
     const base = options.base;
     const tfjs = isWhole(spec, base !== undefined);
     const merges = tfjs && spec.model.base !== undefined && base !== undefined;
-    const run = { spec, pull: async () => pulled };
+    // The coordinator sends the last commit before it says that the run has finished.
+    const run = { spec, pull: async () => ({ ...pulled, round: spec.rounds }) };
     saved = await savePulled(run, out, { tfjs, force: true, ...(merges ? { base } : {}) });
     await options.onModel?.(final);
   };

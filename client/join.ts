@@ -11,7 +11,6 @@ import type { Identity } from '../protocol/ports/identity.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import { systemRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
-import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { openVersion, type ModelContent } from '../protocol/model/open-model.ts';
 import { giveUpAfter } from './connect/give-up.ts';
 import { patientConnect } from './connect/patience.ts';

@@ -164,6 +164,15 @@ const createListener = (
   });
 };
 
+/** Who is here of those that the next attempt waits for; undefined once the run is over. */
+const presentOf = (
+  { cohort }: CoordinatorInit['spec'],
+  { phase, attempt }: State,
+  startWith: number,
+  here: number,
+) =>
+  phase.type === 'finished' ? undefined : { here, needed: attempt === 0 ? startWith : cohort.size };
+
 const transcriptOf = (journal: Journal, loop: Loop): TranscriptSource => ({
   get size() {
     return loop.history.size;
@@ -289,15 +298,9 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     fail,
     signal,
   });
-  const notes = createPresenceNotes(
-    clock,
-    () => {
-      const { phase, attempt } = loop.state;
-      if (signal.aborted || phase.type === 'finished') return undefined;
-      return { here: sessions.loggedIn, needed: attempt === 0 ? startWith : spec.cohort.size };
-    },
-    (presence) => init.onPresence?.(presence),
-  );
+  const here = () =>
+    signal.aborted ? undefined : presentOf(spec, loop.state, startWith, sessions.loggedIn);
+  const notes = createPresenceNotes(clock, here, (presence) => init.onPresence?.(presence));
   const sessions = createListener(init, { config, specBytes, limits, loop, notes });
 
   return {

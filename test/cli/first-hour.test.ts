@@ -137,7 +137,7 @@ _floe; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', run]);
       return stdout.trim().split('\n');
     };
-    expect(await complete('floe', 'co')).toEqual(['coordinator', 'cost', 'completions']);
+    expect(await complete('floe', 'coo')).toEqual(['coordinator']);
     expect(await complete('floe', 'pass', 'b')).toEqual(['buy']);
     expect(await complete('floe', 'join', 'ws://host', '--require-min')).toEqual([
       '--require-minimum',
