@@ -3,13 +3,16 @@
  * file to begin with, completions, errors that are printed once.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { completionScript } from '../../cli/completions.ts';
+import { rangesText } from '../../client/reader/describe.ts';
+import { newRun } from '../../coordinator/index.ts';
+import { makeScenario } from '../../sim/index.ts';
 import { createProgram } from '../../cli/main.ts';
 import { createOutput } from '../../cli/output.ts';
 import { FloeError } from '../../protocol/errors.ts';
@@ -68,6 +71,30 @@ describe('help', () => {
     const { code, stderr } = await floe(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
+  });
+});
+
+it('numbers in order are written as ranges', () => {
+  expect(rangesText([])).toBe('');
+  expect(rangesText([4])).toBe('4');
+  expect(rangesText([1, 2, 3, 5, 7, 8])).toBe('1-3, 5, 7-8');
+});
+
+it('a simulation of few participants takes all of them', () => {
+  expect(makeScenario({ participants: 3 })).toMatchObject({ cohort: 3, minimum: 3 });
+  expect(makeScenario({ participants: 200 })).toMatchObject({ cohort: 10 });
+  expect(() => makeScenario({ participants: 3, cohort: 4 })).toThrow(/--cohort/u);
+});
+
+it('another setting than that of the run in a folder is named with both values', async () => {
+  const state = join(folder, 'state');
+  await mkdir(state);
+  await writeFile(join(state, 'settings.json'), '{"rounds": 50}');
+  const begin = () => Promise.reject(new Error('not begun'));
+  const given = newRun(state, { settings: { rounds: 20 }, begin });
+  await expect(given).rejects.toThrow(/holds a run with rounds 50, and 20 was given/u);
+  await expect(given).rejects.toMatchObject({
+    remedy: expect.stringContaining('--state') as string,
   });
 });
 
