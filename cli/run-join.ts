@@ -110,10 +110,15 @@ const modelLines = (
   saved: SavedModel | undefined,
   folder: string | undefined,
   address: string,
+  hasContract: boolean,
 ): readonly Line[] => {
   if (saved !== undefined) {
     const tfjs = saved.tfjs === undefined ? '' : ` and ${saved.tfjs}`;
-    return [result(`model      ${saved.file}${tfjs}: the final model in clear`)];
+    return [
+      result(`model      ${saved.file}${tfjs}: the final model in clear`),
+      // Without a contract a table's columns have no meaning to the model.
+      ...(hasContract ? [info(`use it:    ${commandName()} predict ${out} NEW.csv`)] : []),
+    ];
   }
   if (out !== undefined) return [warning('--out: the run has ended without a model')];
   // An identity that nobody keeps opens nothing later.
@@ -209,5 +214,5 @@ export const runJoin = async (
     file: saved?.file,
     tfjs: saved?.tfjs,
   });
-  output.print(modelLines(flags, saved, folder, address));
+  output.print(modelLines(flags, saved, folder, address, outcome.spec?.data !== undefined));
 };

@@ -68,7 +68,7 @@ export const join = async (
   const file = joinPath(out, RUN_FILES.model);
   // Refused now and not after hours of training.
   if (!force && (await isThere(file)))
-    throw new FloeError('file_exists', `${file} exists and would be overwritten`);
+    throw new FloeError('file_exists', `${file} exists; --force (\`force\` in code) overwrites it`);
   let saved: SavedModel | undefined;
   const onModel = async (final: FinalModel): Promise<void> => {
     const { spec, ...pulled } = final;

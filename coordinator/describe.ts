@@ -185,7 +185,9 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
     }
     case 'farewell':
       return [
-        info(`waiting    for ${event.untold} participants to learn of the end; Ctrl-C stops`),
+        info(
+          `waiting    for ${event.untold} participants to learn of the end or to fetch the model; Ctrl-C stops`,
+        ),
       ];
     case 'warning':
       return [warning(event.message)];

@@ -67,6 +67,6 @@ export type StartEvent =
   | { readonly type: 'upkeep'; readonly event: UpkeepEvent }
   | { readonly type: 'finished'; readonly outcome: Outcome }
   | { readonly type: 'published'; readonly publication: Publication }
-  /** The coordinator waits for participants that have not yet learned of the end. */
+  /** The coordinator waits for participants that learn of the end or fetch the final model. */
   | { readonly type: 'farewell'; readonly untold: number }
   | { readonly type: 'warning'; readonly message: string };
