@@ -6,21 +6,13 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  functionTrainer,
-  join,
-  keptPassphrase,
-  nodeDisk,
-  openKept,
-  type FinalModel,
-} from '../../client/index.ts';
+import { join, keptPassphrase, nodeDisk, openKept, type FinalModel } from '../../client/index.ts';
 import { readIdentity } from '../../client/keystore/index.ts';
-import { serve, type Coordinator } from '../../coordinator/index.ts';
 import { decodeSafetensors, hashModel } from '../../protocol/model/index.ts';
 import { systemRandom } from '../../protocol/ports/random.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
-import { stepOf } from '../support/participants.ts';
-import { createStage, DIMENSION, silent, testSpec } from '../support/run.ts';
+import { testSpec } from '../support/run.ts';
+import { serveRun, stepTrainer, type ServedRun } from '../support/served-run.ts';
 
 const closing: (() => Promise<unknown> | void)[] = [];
 let folder: string;
@@ -32,37 +24,17 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const trainer = functionTrainer({
-  manifest: { tensors: [{ name: 'w', shape: [DIMENSION], dtype: 'float32' }] },
-  train: ({ weights, seed }) => ({
-    weights: stepOf(weights, seed),
-    examples: 5,
-    lossSum: 1,
-    correct: 2,
-  }),
-});
-const quiet = { trainer, log: () => undefined, require: TEST_ADMISSION };
+const quiet = { trainer: stepTrainer, log: () => undefined, require: TEST_ADMISSION };
 
-const startRun = async (): Promise<{ coordinator: Coordinator; address: string }> => {
-  const stage = await createStage(await testSpec({ rounds: 2 }));
-  const coordinator = stage.create();
-  const served = await serve(coordinator, {
-    host: '127.0.0.1',
-    port: 0,
-    store: stage.store,
-    log: silent,
-  });
-  closing.push(
-    () => coordinator.stop(),
-    () => served.close(),
-  );
-  await coordinator.start();
-  return { coordinator, address: served.url.replace('http', 'ws') };
+const startRun = async (): Promise<ServedRun> => {
+  const run = await serveRun(await testSpec({ rounds: 2 }));
+  closing.push(() => run.stop());
+  return run;
 };
 
 describe('join with out', () => {
   it('writes the final model before it leaves, and overwrites none', async () => {
-    const { coordinator, address } = await startRun();
+    const { coordinator, url: address } = await startRun();
     const out = joinPath(folder, 'model');
     const finals: { final: FinalModel; loggedIn: number; phase: string }[] = [];
     const first = await join(address, {
@@ -91,7 +63,7 @@ describe('join with out', () => {
   });
 
   it('a model that cannot be written rejects, by name', async () => {
-    const { address } = await startRun();
+    const { url: address } = await startRun();
     const runs = await Promise.all([1, 2, 3].map(() => join(address, quiet)));
     const failing = await join(address, {
       ...quiet,

@@ -7,13 +7,12 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { functionTrainer, join, parseFingerprint, pinCertificate } from '../../client/index.ts';
+import { join, parseFingerprint, pinCertificate } from '../../client/index.ts';
 import { fingerprintOf, makeCertificate, selfSigned } from '../../coordinator/self-signed.ts';
-import { serve } from '../../coordinator/index.ts';
 import { seededRandom, systemRandom } from '../../protocol/ports/random.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
-import { stepOf } from '../support/participants.ts';
-import { createStage, DIMENSION, silent, testSpec } from '../support/run.ts';
+import { DIMENSION, testSpec } from '../support/run.ts';
+import { serveRun, stepTrainer } from '../support/served-run.ts';
 
 const NOW = Date.UTC(2026, 10, 28);
 const random = seededRandom(new Uint8Array(32));
@@ -27,34 +26,16 @@ const newFolder = async (): Promise<string> => {
   return folder;
 };
 
-const quiet = {
-  trainer: functionTrainer({
-    manifest: { tensors: [{ name: 'w', shape: [DIMENSION], dtype: 'float32' }] },
-    train: ({ weights, seed }) => ({
-      weights: stepOf(weights, seed),
-      examples: 5,
-      lossSum: 1,
-      correct: 2,
-    }),
-  }),
-  log: () => undefined,
-  require: TEST_ADMISSION,
-};
+const quiet = { trainer: stepTrainer, log: () => undefined, require: TEST_ADMISSION };
 
 const startSecure = async (names: readonly string[] = []) => {
-  const stage = await createStage(await testSpec({ rounds: 1 }));
-  const coordinator = stage.create();
   const own = { names, now: Date.now(), random: systemRandom };
   const tls = await selfSigned(await newFolder(), own);
   // Every address of this machine: also one that the certificate does not name.
-  const host = '0.0.0.0';
-  const served = await serve(coordinator, { host, port: 0, tls, store: stage.store, log: silent });
-  closing.push(
-    () => coordinator.stop(),
-    () => served.close(),
-  );
-  await coordinator.start();
-  return { url: `wss://127.0.0.1:${served.port}`, fingerprint: served.fingerprint ?? '' };
+  const run = await serveRun(await testSpec({ rounds: 1 }), { host: '0.0.0.0', tls });
+  closing.push(() => run.stop());
+  const { port, fingerprint = '' } = run.served;
+  return { url: `wss://127.0.0.1:${port}`, fingerprint };
 };
 
 describe('a certificate of the coordinator', () => {

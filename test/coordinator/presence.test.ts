@@ -3,23 +3,20 @@
  * who was refused and why; one line per change, and no flood.
  */
 import { afterEach, expect, it } from 'vitest';
-import { functionTrainer, join, memoryKeystore } from '../../client/index.ts';
-import { describeEvent, serve, type Presence } from '../../coordinator/index.ts';
+import { join, memoryKeystore } from '../../client/index.ts';
+import { describeEvent, type Presence } from '../../coordinator/index.ts';
 import { createPresenceNotes } from '../../coordinator/presence-notes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
-import { createStage, DIMENSION, silent, testSpec } from '../support/run.ts';
+import { testSpec } from '../support/run.ts';
+import { serveRun, stepTrainer } from '../support/served-run.ts';
 
 const closing: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-const trainer = functionTrainer({
-  manifest: { tensors: [{ name: 'w', shape: [DIMENSION], dtype: 'float32' }] },
-  train: ({ weights }) => ({ weights, examples: 5, lossSum: 1, correct: 2 }),
-});
 const identityOf = (index: number) => memoryKeystore(new Uint8Array(32).fill(index));
 const lineOf = (presence: Presence): string =>
   describeEvent({ type: 'presence', presence })
@@ -30,22 +27,13 @@ it('names who joins, leaves, refuses the run and is refused', async () => {
   const keystores = await Promise.all([1, 2, 3, 4].map(identityOf));
   const keys = keystores.map(({ identity }) => identity.publicKey);
   const [first, second] = keys.map((key) => Buffer.from(key).toString('hex').slice(0, 12));
-  const stage = await createStage(await testSpec({ members: { type: 'closed', keys } }));
   const seen: Presence[] = [];
-  const coordinator = stage.create({ onPresence: (presence) => seen.push(presence) });
-  const served = await serve(coordinator, {
-    host: '127.0.0.1',
-    port: 0,
-    store: stage.store,
-    log: silent,
+  const run = await serveRun(await testSpec({ members: { type: 'closed', keys } }), {
+    init: { onPresence: (presence) => seen.push(presence) },
   });
-  closing.push(
-    () => coordinator.stop(),
-    () => served.close(),
-  );
-  await coordinator.start();
-  const url = served.url.replace('http', 'ws');
-  const options = { trainer, log: () => undefined };
+  closing.push(() => run.stop());
+  const { url } = run;
+  const options = { trainer: stepTrainer, log: () => undefined };
   const stays = await join(url, {
     ...options,
     keystore: keystores[0]!,
