@@ -163,8 +163,8 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
 };
 
 /**
- * Waits until every participant has learned of the end and left, or the signal fires. Emits `farewell` when
- * this takes longer.
+ * Waits until every participant has learned of the end and left, or the signal fires. Emits
+ * `farewell` when this takes longer.
  */
 const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<void> => {
   const latest = systemClock.now() + MAX_FAREWELL_MS;

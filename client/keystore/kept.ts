@@ -16,7 +16,9 @@ export const KEPT_PASSPHRASE = 'passphrase';
 
 const FORM = /^[0-9a-f]{64}$/u;
 
-/** The passphrase in the folder; `undefined` where it keeps none. @throws FloeError `data_malformed` */
+/**
+ * The passphrase in the folder; `undefined` where it keeps none. @throws FloeError `data_malformed`
+ */
 export const readKept = async (
   path: string,
   disk: Pick<Disk, 'read'>,
