@@ -10,11 +10,16 @@ import { on, withFlags, type FlagTable, type FlagValues, type Read } from './fla
 import { createOutput, type Output } from './output.ts';
 import { loadModules } from './run-flags.ts';
 
+const OUTPUT = 'Output';
+
 /** Every command has these. */
 const COMMON = {
-  json: on('print JSON lines on stdout and nothing else: events, then the result'),
-  quiet: on('print only the result'),
-  debug: on('print the stack of an error'),
+  json: {
+    ...on('print JSON lines on stdout and nothing else: events, then the result or the error'),
+    group: OUTPUT,
+  },
+  quiet: { ...on('print only the result'), group: OUTPUT },
+  debug: { ...on('print the stack of an error'), group: OUTPUT },
 };
 export type CommonFlags = Partial<FlagValues<typeof COMMON>>;
 
@@ -102,15 +107,20 @@ const runBody = async (
 
 const EXIT_HELP = 'Exit codes: floe help exit-codes.';
 
+const examples = new WeakMap<Command, readonly string[]>();
+
+/** Of a command made here; none of another one. */
+export const examplesOf = (made: Command): readonly string[] => examples.get(made) ?? [];
+
 /** The text after the flags of a command. */
 export const helpText = ({
   notes,
-  examples,
+  examples: shown,
   exit = EXIT_HELP,
 }: Pick<CommandInit<object>, 'notes' | 'examples' | 'exit'>): string =>
   [
     ...(notes === undefined ? [] : [`\n${notes}`]),
-    `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`,
+    `\nExamples:\n${shown.map((example) => `  ${example}`).join('\n')}`,
     `\n${exit}`,
   ].join('\n');
 
@@ -119,6 +129,7 @@ export const command = <const Table extends FlagTable>(init: CommandInit<Table>)
   const made = extend(
     withFlags(new Command(init.name), { ...flags, ...COMMON }).description(init.about),
   ).addHelpText('after', helpText(init));
+  examples.set(made, init.examples);
   for (const [place, argument] of Object.entries(args)) {
     if (typeof argument === 'string') made.argument(place, argument);
     else {

@@ -29,6 +29,15 @@ export const coordinatorFlags = (of: 'coordinator' | 'fork') => ({
   ),
   tlsCert: text('<file>', 'certificate chain (PEM)'),
   tlsKey: text('<file>', 'private key (PEM)'),
+  selfSigned: on(
+    'TLS with a certificate made here, kept in the state folder; its fingerprint is part of the join line',
+  ),
+  tlsName: repeated(
+    text(
+      '<name>',
+      'with --self-signed: host name or address that participants dial, besides those of this machine; may be repeated',
+    ),
+  ),
   keepServing: on('after the last round, serve models and transcript until Ctrl-C'),
   verbose: on('log every event to stderr'),
 });

@@ -3,6 +3,7 @@
  * take.
  */
 import { Option, type Command } from 'commander';
+import { parseFingerprint } from '../client/connect/fingerprint.ts';
 import { parseCoins } from '../protocol/net/cost.ts';
 import { isObjectId } from '../protocol/net/object-id.ts';
 import { parsePatience, parseSpan, parseTime } from '../protocol/net/time-text.ts';
@@ -32,6 +33,9 @@ export const instant: Read<number> = parsed(
   'a time with its zone, such as 2027-01-31T12:00:00Z',
   parseTime,
 );
+
+/** SHA-256 of a certificate. */
+export const fingerprint: Read<string> = parsed('64 hex digits', parseFingerprint);
 
 /** Two numbers in order, or one of them twice; undefined where they are out of order. */
 const range = (form: RegExp, text: string): readonly [number, number] | undefined => {
@@ -76,6 +80,7 @@ const optionsOf = (name: string, flag: Flag<unknown>): readonly Option[] => {
 /** Adds the flags of a table; a flag is its name in kebab case. */
 export const withFlags = (command: Command, table: FlagTable): Command => {
   for (const [name, flag] of Object.entries(table))
-    for (const option of optionsOf(name, flag)) command.addOption(option);
+    for (const option of optionsOf(name, flag))
+      command.addOption(flag.group === undefined ? option : option.helpGroup(`${flag.group}:`));
   return command;
 };

@@ -25,8 +25,14 @@ export const JOIN_FLAGS = {
   ),
   keystore: f.text(
     '<folder>',
-    'identity and state of unfinished rounds, encrypted; created if missing',
+    'identity and state of unfinished rounds, encrypted; created if missing (default: a folder below floe-participant, printed)',
   ),
+  forget: f.on('use a new identity and keep nothing of it'),
+  out: f.text(
+    '<folder>',
+    'write the final model here in clear: model.safetensors, and tfjs/model.json where the layers are known',
+  ),
+  force: f.on('with --out: overwrite a model that is there'),
   expectRun: f.value('<hash>', 'refuse any other run', f.hash),
   coordinator: f.value('<key>', 'refuse any other coordinator', f.hash),
   acceptNetwork: f.on(
@@ -43,6 +49,11 @@ export const JOIN_FLAGS = {
     f.patience,
   ),
   ca: f.text('<file>', 'certificate (PEM) to trust besides those that this machine trusts'),
+  fingerprint: f.value(
+    '<hex>',
+    "accept the coordinator's certificate with this fingerprint (SHA-256), as the coordinator prints it, and no other",
+    f.fingerprint,
+  ),
   local: f.on('the run uses no network; FLOE_NETWORK is ignored'),
   answers: f.value<AnswerPolicy>(
     '<policy>',

@@ -33,9 +33,13 @@ in any order; other names, and other names of classes, are mapped by a file (--m
 --help. The preflight report is printed before training. Data that does not fit is refused (data_unmapped,
 data_unfit) before anything except the login is sent.
 
-Without --keystore the identity is temporary: a participant that is killed then cannot finish its round.`,
+The identity is kept, so that a participant that is killed finishes its round when it is started again.
+Without --keystore it is kept in floe-participant/NAME, where NAME comes from the data; its passphrase is the one
+that --passphrase-file, --passphrase-fd or FLOE_PASSPHRASE gives, else a new one in the same folder. Whoever can
+read that folder then has the identity. --forget keeps nothing.`,
     examples: [
       'floe join wss://host --data patienten.csv --map map.json',
+      'floe join wss://host --data patients.csv --out model',
       'floe join wss://host --data patients.csv --require-minimum 10',
       'floe join ws://host:7700 --data mnist --shard 3/10 --require-minimum 3 --require-known 0',
       'FLOE_PASSPHRASE=... floe join wss://host --keystore ./me --data patients.csv --expect-run 9c...07',

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { PassphraseSources } from '../client/keystore/ask-passphrase.ts';
-import type { Keystore, KeystoreOptions } from '../client/keystore/index.ts';
+import type { KeptKeystore, Keystore, KeystoreOptions } from '../client/keystore/index.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { NetworkFile } from '../protocol/net/network-file.ts';
 import type { Passes, PassesOptions } from '../protocol/net/passes.ts';
@@ -78,11 +78,24 @@ export const findSuiKey = async (flags: SuiKeyFlags): Promise<SuiKey | undefined
 /** One command may open two keystores with one descriptor, which is read once. */
 const descriptors = new Map<number, PassphraseSources>();
 
+/** Whether flags or the environment name a passphrase. */
+const hasPassphrase = ({ passphraseFile, passphraseFd }: PassphraseFlags): boolean =>
+  [passphraseFile, passphraseFd, secretVariable('FLOE_PASSPHRASE')].some(
+    (source) => source !== undefined,
+  );
+
+/** Of flags and the environment, else of the keystore's folder, else of the terminal. */
 const passphraseOf = async (
-  { passphraseFile: file, passphraseFd: fd }: PassphraseFlags,
+  flags: PassphraseFlags,
   folder: string,
   isNew: boolean,
 ): Promise<string> => {
+  const { passphraseFile: file, passphraseFd: fd } = flags;
+  if (!hasPassphrase(flags)) {
+    const { nodeDisk, readKept } = await import('../client/keystore/index.ts');
+    const kept = await readKept(folder, await nodeDisk());
+    if (kept !== undefined) return kept;
+  }
   const { readPassphrase } = await import('../client/keystore/ask-passphrase.ts');
   const known = fd === undefined ? undefined : descriptors.get(fd);
   const sources = known ?? { file, fd, text: secretVariable('FLOE_PASSPHRASE') };
@@ -108,6 +121,28 @@ export const openOrMakeKeystore = async (
     disk: await nodeDisk(),
     ...secrets,
   });
+};
+
+/**
+ * The identity that `join` keeps where none is named: the keystore in `path`, or beside it while
+ * another process has that one open. Without a passphrase a new one keeps its own.
+ *
+ * @throws FloeError as `openKept`
+ */
+export const openKeptIdentity = async (
+  path: string,
+  flags: PassphraseFlags,
+): Promise<KeptKeystore> => {
+  const { keptPassphrase, nodeDisk, openKept } = await import('../client/keystore/index.ts');
+  const { systemRandom: random } = await import('../protocol/ports/random.ts');
+  const disk = await nodeDisk();
+  const passphrase = async (folder: string): Promise<string> => {
+    const isNew = !(await isThere(join(folder, 'identity')));
+    return isNew && !hasPassphrase(flags)
+      ? keptPassphrase(folder, { disk, random })
+      : passphraseOf(flags, folder, isNew);
+  };
+  return openKept(path, { disk, random, passphrase });
 };
 
 /**

@@ -7,15 +7,17 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
-import { nearest } from '../protocol/spec/nearest-name.ts';
 import { outputOf } from './command.ts';
+import { completionsCommand } from './completions.ts';
 import { contractCommand } from './contract.ts';
 import { coordinatorCommand, forkCommand } from './coordinator.ts';
 import { costCommand } from './cost.ts';
+import { commandOf, describeCommand } from './describe-command.ts';
 import { devnetCommand } from './devnet.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
 import { grantCommand, revokeCommand } from './grant.ts';
+import { initCommand } from './init.ts';
 import { joinCommand } from './join.ts';
 import { modelsCommand } from './models.ts';
 import { passCommand } from './pass.ts';
@@ -26,6 +28,7 @@ import { receiptCommand } from './receipt.ts';
 import { takeSecretVariables } from './secret-variables.ts';
 import { simCommand } from './sim.ts';
 import { strategiesCommand } from './strategies.ts';
+import { unknownFlag } from './unknown-flag.ts';
 import { verifyCommand } from './verify.ts';
 
 /** package.json lies one level up in the sources, two in `dist`. */
@@ -41,6 +44,25 @@ const adopt = (command: Command, program: Command): void => {
   command.helpCommand(false);
   for (const under of command.commands) adopt(under, program);
 };
+
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Run:': ['sim', 'coordinator', 'join', 'fork', 'init'],
+  'Data and models:': ['contract', 'pull', 'verify', 'evaluate', 'predict', 'strategies'],
+  'On Sui, Walrus and Seal:': [
+    'devnet',
+    'publish',
+    'grant',
+    'revoke',
+    'pass',
+    'receipt',
+    'models',
+    'cost',
+  ],
+};
+
+/** Heading of a command in the program's help. */
+const groupOf = (name: string): string =>
+  Object.entries(GROUPS).find(([, names]) => names.includes(name))?.[0] ?? 'This machine:';
 
 export const createProgram = (): Command => {
   const program = new Command('floe')
@@ -60,6 +82,7 @@ Examples:
   floe devnet --config-out net.json         run Sui, Walrus and Seal on this machine
   floe models 0x5e... --network net.json    list the models that a run has published
   floe cost --cohort 100 --rounds 60        estimate what a run will cost
+  floe init                                 write a commented run file to begin with
   floe help exit-codes                      list the exit codes`,
     )
     .exitOverride()
@@ -86,14 +109,18 @@ Examples:
     modelsCommand(),
     costCommand(),
     strategiesCommand(),
+    initCommand(),
+    completionsCommand(() => program),
   ];
   for (const command of commands) {
     adopt(command, program);
+    command.helpGroup(groupOf(command.name()));
     program.addCommand(command);
   }
   program
     .command('help [topic]')
     .description('help for a command, or `exit-codes`')
+    .helpGroup(groupOf('help'))
     .action((topic?: string) => {
       if (topic === 'exit-codes') {
         process.stdout.write(exitCodeHelp());
@@ -108,27 +135,6 @@ Examples:
       process.stdout.write((command ?? program).helpInformation());
     });
   return program;
-};
-
-/** The flags of the command that the arguments name, or of the program. */
-const flagsOf = (program: Command, args: readonly string[]): readonly string[] => {
-  let command = program;
-  for (const arg of args) {
-    const under = command.commands.find((known) => known.name() === arg);
-    if (under === undefined) break;
-    command = under;
-  }
-  return command
-    .createHelp()
-    .visibleOptions(command)
-    .flatMap(({ long }) => (long === null || long === undefined ? [] : [long]));
-};
-
-/** An unknown flag with the nearest flag of the command. */
-const unknownFlag = (message: string, program: Command, args: readonly string[]): string => {
-  const [, flag = ''] = /unknown option '([^']*)'/u.exec(message) ?? [];
-  const name = flag.replace(/=.*$/u, '');
-  return `unknown option ${flag}; the nearest known option is ${nearest(name, flagsOf(program, args))}`;
 };
 
 /** commander's complaint in Floe's words; `undefined` when help or the version was printed. */
@@ -149,10 +155,22 @@ const usageError = (
   return new FloeError('usage', message, {}, { cause: thrown });
 };
 
+/** Help and version as JSON, where `--json` asks for them. @returns whether it printed them */
+const printedAsJson = (program: Command, args: readonly string[]): boolean => {
+  if (!args.includes('--json')) return false;
+  const [first] = args.filter((arg) => arg !== '--json');
+  const output = outputOf({ json: true });
+  if (first === '--version' || first === '-V') output.document({ version: program.version() });
+  else if (args.includes('--help')) output.document(describeCommand(commandOf(program, args)));
+  else return false;
+  return true;
+};
+
 /** @param args without the program's own name */
 export const main = async (args: readonly string[]): Promise<void> => {
   takeSecretVariables();
   const program = createProgram();
+  if (printedAsJson(program, args)) return;
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (thrown) {

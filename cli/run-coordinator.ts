@@ -22,7 +22,12 @@ import { commandName, type Output } from './output.ts';
 import { gatherSettings } from './run-flags.ts';
 import type { CoordinatorFlags } from './coordinator-flags.ts';
 
-const tlsOf = ({ tlsCert, tlsKey }: CoordinatorFlags) => {
+const tlsOf = ({ tlsCert, tlsKey, selfSigned, tlsName, host }: CoordinatorFlags) => {
+  if (selfSigned === true && (tlsCert !== undefined || tlsKey !== undefined))
+    throw new FloeError('usage', 'expected --self-signed or --tls-cert and --tls-key, not both');
+  if (selfSigned !== true && tlsName !== undefined)
+    throw new FloeError('usage', '--tls-name: expected --self-signed as well');
+  if (selfSigned === true) return { selfSigned: [host, ...(tlsName ?? [])] };
   if (tlsCert === undefined && tlsKey === undefined) return {};
   if (tlsCert === undefined || tlsKey === undefined)
     throw new FloeError('usage', 'expected --tls-cert and --tls-key together');
@@ -39,22 +44,28 @@ const placeOf = async (place: RunPlace) => {
 
 /** The command that joins the run from another terminal. */
 const joinLines = (event: Extract<StartEvent, { type: 'listening' }>): readonly Line[] => {
-  const { url, spec, network } = event;
-  const address = url
-    .replace(/^http/u, 'ws')
-    .replace('//0.0.0.0:', '//HOST:')
-    .replace('//[::]:', '//HOST:');
+  const { joinUrl, spec, network, fingerprint } = event;
+  const address = joinUrl.replace('//0.0.0.0:', '//HOST:').replace('//[::]:', '//HOST:');
   const isOwnModel = spec.model.architecture === 'custom';
   const own = spec.data?.input.type === 'image' ? 'YOUR-FOLDER' : 'YOUR.csv';
   const isOwnData = isOwnModel || spec.data !== undefined;
   const data = isOwnData ? own : `mnist --shard 1/${spec.cohort.size}`;
   const where = network === undefined ? '' : ` --network ${network}`;
-  const expected = `--expect-run ${toHex(hashRunSpec(spec))} --coordinator ${toHex(spec.coordinator)}`;
+  const pinned = {
+    'expect-run': toHex(hashRunSpec(spec)),
+    coordinator: toHex(spec.coordinator),
+    fingerprint,
+  };
+  const expected = Object.entries(pinned).flatMap(([flag, hex]) =>
+    hex === undefined ? [] : [`--${flag} ${hex}`],
+  );
   const lowering = loweringFlags(spec);
   return [
     '',
     'join from another terminal:',
-    `  ${commandName()} join ${address} --data ${data}${where} ${expected}`,
+    [`  ${commandName()} join ${address} --data ${data}${where} --out model`, ...expected].join(
+      ' \\\n    ',
+    ),
     ...(lowering.length === 0
       ? []
       : [

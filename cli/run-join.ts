@@ -1,7 +1,7 @@
 /**
  * @module The body of `floe join`: converts flags to one call of `join`, and prints its outcome.
  */
-import { resolve } from 'node:path';
+import { join as joinPath, parse, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { loweredFields, makeAdmission, type AdmissionInput } from '../client/admission.ts';
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
@@ -14,9 +14,10 @@ import { dataOfRun, unwrapped } from '../client/data/run-data.ts';
 import { readOptionsOf } from '../client/data/read-options.ts';
 import { shardOf } from '../client/data/shard.ts';
 import { join, memoryKeystore } from '../client/index.ts';
-import type { Answers, JoinOptions, Keystore } from '../client/index.ts';
+import type { Answers, JoinOptions, Keystore, SavedModel } from '../client/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { info, result, warning, type Line } from '../protocol/line.ts';
 import { publicUrl, type NetworkConfig } from '../protocol/net/config.ts';
 import { readInput } from '../protocol/ports/input-file.ts';
 import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
@@ -27,15 +28,44 @@ import { settingsAmong } from '../protocol/spec/setting-flags.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import type { Context } from './command.ts';
 import type { JoinFlags } from './join-flags.ts';
-import { namedNetwork, openOrMakeKeystore, readNetwork } from './keys.ts';
+import { namedNetwork, openKeptIdentity, openOrMakeKeystore, readNetwork } from './keys.ts';
 import { commandName, type Output } from './output.ts';
 
-const openIdentity = async (flags: JoinFlags): Promise<Keystore> => {
-  const { keystore, seed } = flags;
-  const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
-  if (keystore === undefined) return memoryKeystore(secret ?? systemRandom(32));
-  return openOrMakeKeystore(keystore, flags, secret === undefined ? {} : { secret });
+/** An identity, and the folder that keeps it: none for one that ends with this process. */
+interface Opened {
+  readonly keystore: Keystore;
+  readonly folder: string | undefined;
+}
+
+/** The default folder of an identity, named after the data: `floe-participant/mnist-1-of-3`. */
+const defaultFolder = ({ data = SETTINGS.data.default, shard }: JoinFlags): string => {
+  const { name } = parse(data);
+  const part = shard === undefined ? '' : `-${shard.index + 1}-of-${shard.count}`;
+  const plain = name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 60);
+  return joinPath('floe-participant', `${plain === '' ? 'data' : plain}${part}`);
 };
+
+const openIdentity = async (flags: JoinFlags, output: Output): Promise<Opened> => {
+  const { keystore: named, seed, forget, showKey } = flags;
+  if (named !== undefined && forget === true)
+    throw new FloeError('usage', 'expected --keystore or --forget, not both');
+  const secret = seed === undefined ? undefined : deriveSeed(masterSeed(seed), 'join-keystore');
+  if (named !== undefined) {
+    const keystore = await openOrMakeKeystore(named, flags, secret === undefined ? {} : { secret });
+    return { keystore, folder: named };
+  }
+  if (secret !== undefined || forget === true)
+    return { keystore: await memoryKeystore(secret ?? systemRandom(32)), folder: undefined };
+  const { keystore, folder, isNew } = await openKeptIdentity(defaultFolder(flags), flags);
+  const text = `identity   ${isNew ? 'new, kept' : 'found'} in ${folder}`;
+  // Of --show-key the key alone is the result.
+  const event = { type: 'identity', folder, isNew };
+  if (showKey !== true) output.event(event, [info(isNew ? `${text}${KEPT_BY}` : text)]);
+  return { keystore, folder };
+};
+
+const KEPT_BY =
+  '; to protect it with a passphrase of your own use --keystore, to keep none --forget';
 
 /** @throws FloeError `usage`, and the errors of reading a configuration */
 const networkOf = async (flags: JoinFlags): Promise<NetworkConfig | 'announced' | undefined> => {
@@ -66,12 +96,39 @@ const reporting = (output: Output): Pick<JoinOptions, 'log' | 'warn' | 'onEvent'
 });
 
 /** The text after the user stops a participant: which state is kept. */
-const leftText = ({ keystore, seed }: JoinFlags): string => {
-  if (keystore !== undefined)
-    return `the identity in ${keystore} is kept, run the same command to resume`;
+const leftText = ({ seed }: JoinFlags, folder: string | undefined): string => {
+  if (folder !== undefined)
+    return `the identity in ${folder} is kept, run the same command to resume`;
   return seed === undefined
-    ? 'the identity was new and is forgotten (--keystore keeps one), the run continues without it'
+    ? 'the identity was new and is forgotten (--forget), the run continues without it'
     : 'run the same command to resume';
+};
+
+/** The lines after the run: the model's files, or how to get the model. */
+const modelLines = (
+  { out, network }: JoinFlags,
+  saved: SavedModel | undefined,
+  folder: string | undefined,
+  address: string,
+  hasContract: boolean,
+): readonly Line[] => {
+  if (saved !== undefined) {
+    const tfjs = saved.tfjs === undefined ? '' : ` and ${saved.tfjs}`;
+    return [
+      result(`model      ${saved.file}${tfjs}: the final model in clear`),
+      // Without a contract a table's columns have no meaning to the model.
+      ...(hasContract ? [info(`use it:    ${commandName()} predict ${out} NEW.csv`)] : []),
+    ];
+  }
+  if (out !== undefined) return [warning('--out: the run has ended without a model')];
+  // An identity that nobody keeps opens nothing later.
+  if (folder === undefined)
+    return [info('model      not written: join with --out FOLDER to get it, or keep the identity')];
+  const on = network === undefined ? '' : ` --network ${network}`;
+  return [
+    info('model      not written: join with --out FOLDER, or while the coordinator serves run'),
+    info(`  ${commandName()} pull ${httpBase(address)}${on} --keystore ${folder} --out model`),
+  ];
 };
 
 /** @throws FloeError that ends the participation */
@@ -83,7 +140,7 @@ export const runJoin = async (
   await using resources = new AsyncDisposableStack();
   const address = url === '' ? '' : webSocketAddress(url);
   const answers = await answersOf(flags);
-  const keystore = await openIdentity(flags);
+  const { keystore, folder } = await openIdentity(flags, output);
   resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
   if (flags.showKey === true) {
@@ -93,8 +150,7 @@ export const runJoin = async (
   }
   if (flags.seed !== undefined)
     output.warn('--seed: anyone who knows the seed can derive the identity; for tests only');
-  else if (flags.keystore === undefined)
-    output.warn('no --keystore: the identity is new and forgotten at the end');
+  else if (flags.forget === true) output.warn('--forget: the identity is new and not kept');
   const { data: name = SETTINGS.data.default, shard } = flags;
   const loaded = await loadData(name, {
     ...readOptionsOf(settingsAmong(flags, 'join')),
@@ -138,10 +194,13 @@ export const runJoin = async (
     ...(answers === undefined ? {} : { answers }),
     ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),
     ...(giveUp === undefined ? {} : { giveUpMs: giveUp }),
+    ...(flags.fingerprint === undefined ? {} : { fingerprint: flags.fingerprint }),
+    ...(flags.out === undefined ? {} : { out: flags.out, force: flags.force === true }),
   });
   const outcome = await run.finished;
-  if (outcome.type === 'stopped') throw new FloeError('aborted', leftText(flags));
+  if (outcome.type === 'stopped') throw new FloeError('aborted', leftText(flags, folder));
   const model = outcome.commit?.body.model;
+  const saved = run.saved();
   output.document({
     run: outcome.run,
     key,
@@ -151,11 +210,9 @@ export const runJoin = async (
     // Failed attempts have numbers too, so the last number is not the count of commits.
     attempt: model?.version,
     modelHash: model?.hash,
+    keystore: folder,
+    file: saved?.file,
+    tfjs: saved?.tfjs,
   });
-  // An identity without a keystore is forgotten with this process and opens nothing later.
-  if (flags.keystore === undefined) return;
-  const on = flags.network === undefined ? '' : ` --network ${flags.network}`;
-  output.line(
-    `open the model while the coordinator serves: ${commandName()} pull ${httpBase(address)}${on} --keystore ${flags.keystore} --out model`,
-  );
+  output.print(modelLines(flags, saved, folder, address, outcome.spec?.data !== undefined));
 };

@@ -31,7 +31,7 @@ export { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';
 export { idxDataset, type IdxOptions } from './data/images.ts';
 export { preflight, type PreflightReport } from './data/preflight.ts';
-export { join, type JoinedRun, type JoinOptions } from './join.ts';
+export { join, type FinalModel, type JoinedRun, type JoinOptions } from './join.ts';
 export {
   memoryKeystore,
   openKeystore,

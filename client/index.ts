@@ -4,6 +4,7 @@
 export * from './browser.ts';
 export { readMapping } from './data/contract/mapping-file.ts';
 export { readContract } from '../protocol/spec/contract-file.ts';
+export { join, type NodeJoinedRun, type NodeJoinOptions } from './join-node.ts';
 export { parseAdmission } from './admission-file.ts';
 export { beginningOf, type ModelSettings } from './run-start.ts';
 export { beginningOfModule } from './module-start.ts';
@@ -48,6 +49,8 @@ export {
 } from './keystore/ask-passphrase.ts';
 export { passphraseOfDescriptor, passphraseOfFile } from './keystore/passphrase.ts';
 export { identityOfSeedFile } from './keystore/seed-file.ts';
+export { parseFingerprint } from './connect/fingerprint.ts';
+export { pinCertificate } from './connect/pin.ts';
 export { trustCertificate } from './connect/trust.ts';
 export {
   gatherSettings,
@@ -61,7 +64,7 @@ export type { Line, LineLevel } from '../protocol/line.ts';
 export { loadStrategies } from '../protocol/algorithm/load-module.ts';
 export { readBase } from './adapters/base-file.ts';
 export { threadTrainer, type ThreadTrainerOptions } from './thread/trainer.ts';
-export { nodeDisk } from './keystore/index.ts';
+export { keptPassphrase, nodeDisk, openKept, type KeptKeystore } from './keystore/index.ts';
 export type { ForSale, OfferTerms, Passes, PassesOptions } from '../protocol/net/passes.ts';
 export { listOffers, listReceipts, openPasses } from './passes.ts';
 export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';

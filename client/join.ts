@@ -5,18 +5,26 @@
  */
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
 import { localPorts } from '../protocol/ports/local-ports.ts';
-import { systemClock, type Clock } from '../protocol/ports/clock.ts';
-import { FloeError } from '../protocol/errors.ts';
+import { sleep, systemClock, type Clock } from '../protocol/ports/clock.ts';
+import { FloeError, toFloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import { systemRandom } from '../protocol/ports/random.ts';
-import { openModel } from '../protocol/verify/recompute.ts';
+import type { ModelRef } from '../protocol/records/records.ts';
+import { openVersion, type ModelContent } from '../protocol/model/open-model.ts';
 import { giveUpAfter } from './connect/give-up.ts';
 import { patientConnect } from './connect/patience.ts';
 import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 import type { Dataset } from './data/dataset.ts';
+import { keptPassphrase } from './keystore/kept.ts';
 import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
-import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
+import {
+  joinRun,
+  type Log,
+  type Outcome,
+  type Participant,
+  type ParticipantOptions,
+} from './participant/index.ts';
 import { reachRun, type Reach } from './network.ts';
 import type { BackendChoice } from './tfjs/backends.ts';
 import { hasThreads } from './thread/running.ts';
@@ -73,10 +81,11 @@ export interface JoinOptions extends Partial<
    */
   readonly thread?: boolean;
   /**
-   * A folder (made if missing) and its passphrase, or an open keystore. Default: a new identity
-   * that is forgotten at the end.
+   * A folder (made if missing) and its passphrase, or an open keystore. Without a passphrase one is
+   * drawn and kept in the folder (`keptPassphrase`). Default: a new identity that is forgotten at
+   * the end.
    */
-  readonly keystore?: Keystore | { readonly path: string; readonly passphrase: string };
+  readonly keystore?: Keystore | { readonly path: string; readonly passphrase?: string };
   /**
    * The network of a run on Walrus, Seal and Sui, as `floe devnet --config-out` writes it and
    * `parseNetworkConfig` reads it. The participant then reads models from Walrus, requests keys
@@ -90,7 +99,9 @@ export interface JoinOptions extends Partial<
    * Of the socket. For the coordinator's HTTP endpoints too, the process must trust it:
    * `NODE_EXTRA_CA_CERTS`.
    */
-  readonly tls?: Pick<WebSocketOptions, 'ca' | 'rejectUnauthorized'>;
+  readonly tls?: Pick<WebSocketOptions, 'ca' | 'fingerprint' | 'rejectUnauthorized'>;
+  /** Called before every connection; what it throws is the failure of that connection. */
+  readonly beforeConnect?: (signal: AbortSignal) => Promise<void>;
   /**
    * Milliseconds to try an address that has never answered. Default: `giveUpMs`, else two minutes.
    * Later outages have no limit.
@@ -110,6 +121,19 @@ export interface JoinOptions extends Partial<
   readonly warn?: (message: string) => void;
   /** Leaves the run. */
   readonly signal?: AbortSignal;
+  /**
+   * Receives the final model once the run has finished, and before `finished` resolves: the
+   * coordinator serves the model until then. What it throws, and what opening the model throws,
+   * rejects `finished`. Not called for a run that has no commit.
+   */
+  readonly onModel?: (final: FinalModel) => Promise<void> | void;
+}
+
+/** The model of the last round, in clear. */
+export interface FinalModel extends ModelContent {
+  readonly spec: RunSpec;
+  /** As the coordinator signed it. */
+  readonly model: ModelRef;
 }
 
 export interface JoinedRun {
@@ -136,7 +160,41 @@ const openOwn = async (
   }
   if ('identity' in given) return given;
   const disk = await nodeDisk();
-  return openKeystore(given.path, given.passphrase, { random: systemRandom, disk });
+  const { path } = given;
+  const passphrase =
+    given.passphrase ?? (await keptPassphrase(path, { disk, random: systemRandom }));
+  return openKeystore(path, passphrase, { random: systemRandom, disk });
+};
+
+/** The newest committed model; `undefined` before the first commit. @throws FloeError */
+const openNewest = async (participant: Participant): Promise<FinalModel | undefined> => {
+  const { commit, spec, ports } = participant;
+  if (commit === undefined || spec === undefined || ports === undefined) return undefined;
+  const { run, body } = commit;
+  const { model } = body;
+  const cipher = await ports.store.get(model.blob);
+  return { spec, model, ...(await openVersion({ run, model, cipher }, spec.model, ports.gate)) };
+};
+
+/** Tries to open the final model, and the pause between two of them. */
+const FINAL_TRIES = 5;
+const FINAL_PAUSE_MS = 1000;
+
+/** As {@link openNewest}; a service that fails for a moment is asked again. */
+const openFinal = async (
+  participant: Participant,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<FinalModel | undefined> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await openNewest(participant);
+    } catch (thrown) {
+      const error = toFloeError(thrown);
+      if (!error.retryable || tries === FINAL_TRIES || signal?.aborted === true) throw error;
+      await sleep(clock, FINAL_PAUSE_MS, signal);
+    }
+  }
 };
 
 const trainerOf = (
@@ -246,8 +304,12 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
           late.error = error;
           void participant.stop();
         });
+  const connect: Reach['connect'] = async (own) => {
+    await options.beforeConnect?.(own);
+    return reached.connect(own);
+  };
   const participant = joinRun({
-    connect: patientConnect(reached.connect, {
+    connect: patientConnect(connect, {
       address: url,
       clock,
       ...(patienceMs === undefined ? {} : { patienceMs }),
@@ -262,6 +324,7 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     ...(expect === undefined ? {} : { expect }),
     ...(options.require === undefined ? {} : { require: options.require }),
     ...(firstLoginMs === undefined ? {} : { firstLoginMs }),
+    staysToTheEnd: options.onModel !== undefined,
     onEvent: (event) => {
       waiting?.note(event);
       onEvent?.(event);
@@ -275,6 +338,10 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     try {
       const outcome = await participant.finished;
       if (late.error !== undefined) throw late.error;
+      if (options.onModel !== undefined && outcome.type === 'finished') {
+        const final = await openFinal(participant, clock, signal);
+        if (final !== undefined) await options.onModel(final);
+      }
       return outcome;
     } finally {
       waiting?.release();
@@ -290,12 +357,6 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
     address: identity.address,
     finished: end(),
     stop,
-    model: async () => {
-      const { commit, spec, ports: opened } = participant;
-      if (commit === undefined || spec === undefined || opened === undefined) return undefined;
-      const { run, body } = commit;
-      const cipher = await opened.store.get(body.model.blob);
-      return openModel({ run, model: body.model, cipher }, spec.model, opened.gate);
-    },
+    model: async () => (await openNewest(participant))?.weights,
   };
 };

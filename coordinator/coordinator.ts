@@ -18,6 +18,7 @@ import type { Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Hex, Machine, PhaseType, Progress } from './machine/index.ts';
 import type { Metrics } from './metrics.ts';
+import type { Presence } from './presence-notes.ts';
 import type { Received } from './received-blobs.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
@@ -66,6 +67,8 @@ export interface CoordinatorInit {
   readonly limits?: Partial<Limits>;
   readonly log: Logger;
   readonly onEvent?: (progress: Progress) => void;
+  /** Who logs in, leaves or is refused; limited in rate. */
+  readonly onPresence?: (presence: Presence) => void;
   /**
    * Pays for the run, on a network. The coordinator checks the balance and warns when it runs low.
    */

@@ -11,8 +11,9 @@ import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { timeoutLines } from '../protocol/spec/timeouts.ts';
 import type { FundsOfRun, StartEvent } from './events.ts';
-import { reportedText } from './log.ts';
+import { reportedText, shortKey } from './log.ts';
 import type { Progress } from './machine/index.ts';
+import type { Presence } from './presence-notes.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
 const describeProgress = (progress: Progress): string | undefined => {
@@ -67,6 +68,27 @@ const describeUpkeep = (event: UpkeepEvent): Line => {
           `${event.roundsLeft} remaining rounds; a round costs ${showFunds(perRound)}`,
       );
     }
+  }
+};
+
+const describePresence = (presence: Presence): Line => {
+  const { here, needed, key } = presence;
+  const missing = needed - here;
+  const count =
+    `${here} of ${needed} participants are here` +
+    (missing > 0 ? `, waiting for ${missing} more` : '');
+  const name = shortKey(key);
+  switch (presence.type) {
+    case 'joined':
+      return info(`present    ${count} (${name} joined)`);
+    case 'left':
+      return info(
+        `present    ${count} (${name} left${presence.code === undefined ? '' : `: ${presence.code}`})`,
+      );
+    case 'refused':
+      return warning(
+        `refused ${name} from ${presence.remote}: ${presence.code}: ${presence.reason}; ${count}`,
+      );
   }
 };
 
@@ -133,10 +155,11 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
     case 'ports':
       return [info(`store      ${event.store}, gate ${event.gate}, ledger ${event.ledger}`)];
     case 'listening': {
-      const { url, spec, runObject } = event;
+      const { url, spec, runObject, fingerprint } = event;
       return [
         ...(runObject === undefined ? [] : [`run object ${runObject}`]),
         `listening  ${url}`,
+        ...(fingerprint === undefined ? [] : [`certificate, SHA-256 ${fingerprint}`]),
         `run        ${toHex(hashRunSpec(spec))}`,
         `key        ${toHex(spec.coordinator)}`,
       ].map(info);
@@ -145,6 +168,8 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
       const text = describeProgress(event.progress);
       return text === undefined ? [] : [info(text)];
     }
+    case 'presence':
+      return [describePresence(event.presence)];
     case 'upkeep':
       return [describeUpkeep(event.event)];
     case 'finished': {
@@ -160,7 +185,9 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
     }
     case 'farewell':
       return [
-        info(`waiting    for ${event.untold} participants to learn of the end; Ctrl-C stops`),
+        info(
+          `waiting    for ${event.untold} participants to learn of the end or to fetch the model; Ctrl-C stops`,
+        ),
       ];
     case 'warning':
       return [warning(event.message)];

@@ -7,6 +7,7 @@ import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Outcome } from './coordinator.ts';
 import type { Funds } from './funds.ts';
 import type { Progress } from './machine/index.ts';
+import type { Presence } from './presence-notes.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
 /** The coordinator's balance, compared with the cost of the remaining rounds at current prices. */
@@ -26,7 +27,7 @@ export interface FundsOfRun {
   readonly lasts: number;
 }
 
-/** In this order; `progress`, `upkeep` and `warning` at any time. */
+/** In this order; `progress`, `presence`, `upkeep` and `warning` at any time. */
 export type StartEvent =
   | { readonly type: 'opened'; readonly spec: RunSpec; readonly resumed: boolean }
   | {
@@ -50,15 +51,22 @@ export type StartEvent =
   | {
       readonly type: 'listening';
       readonly url: string;
+      /** For participants: `ws://host:port` or `wss://...`. */
+      readonly joinUrl: string;
+      readonly host: string;
+      readonly port: number;
+      /** SHA-256 of the certificate, 64 hex digits; undefined without TLS. */
+      readonly fingerprint: string | undefined;
       readonly spec: RunSpec;
       /** On a network: the run's object id, and the file that describes the network. */
       readonly runObject: string | undefined;
       readonly network: string | undefined;
     }
   | { readonly type: 'progress'; readonly progress: Progress }
+  | { readonly type: 'presence'; readonly presence: Presence }
   | { readonly type: 'upkeep'; readonly event: UpkeepEvent }
   | { readonly type: 'finished'; readonly outcome: Outcome }
   | { readonly type: 'published'; readonly publication: Publication }
-  /** The coordinator waits for participants that have not yet learned of the end. */
+  /** The coordinator waits for participants that learn of the end or fetch the final model. */
   | { readonly type: 'farewell'; readonly untold: number }
   | { readonly type: 'warning'; readonly message: string };

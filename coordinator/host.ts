@@ -31,6 +31,7 @@ import {
   createWorking,
   performEffects,
 } from './perform-effects.ts';
+import { createPresenceNotes, type PresenceNotes } from './presence-notes.ts';
 import { createReceived } from './received-blobs.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { startRun } from './begin-run.ts';
@@ -127,9 +128,10 @@ const createListener = (
     readonly specBytes: Uint8Array;
     readonly limits: Limits;
     readonly loop: Loop;
+    readonly notes: PresenceNotes;
   },
 ): Sessions => {
-  const { loop, limits, specBytes } = own;
+  const { loop, limits, specBytes, notes } = own;
   return createSessions({
     identity,
     run: own.config.run,
@@ -141,8 +143,15 @@ const createListener = (
     mayBeSilent: (key) => mayBeSilent(loop.state, key),
     lastRegister: (key) => loop.state.registered.get(key)?.bytes,
     log,
-    onJoin: (key) => loop.dispatch({ type: 'joined', key }),
-    onLeave: (key) => loop.dispatch({ type: 'left', key }),
+    onJoin: (key) => {
+      loop.dispatch({ type: 'joined', key });
+      notes.joined(key);
+    },
+    onLeave: (key, reason) => {
+      loop.dispatch({ type: 'left', key });
+      notes.left(key, reason);
+    },
+    onRefused: (key, remote, error) => notes.refused(key, remote, error),
     onFrame: (key, frame) => {
       if (frame.type === 'withdraw' && frame.proof !== undefined)
         log.error(
@@ -154,6 +163,15 @@ const createListener = (
     },
   });
 };
+
+/** Who is here of those that the next attempt waits for; undefined once the run is over. */
+const presentOf = (
+  { cohort }: CoordinatorInit['spec'],
+  { phase, attempt }: State,
+  startWith: number,
+  here: number,
+) =>
+  phase.type === 'finished' ? undefined : { here, needed: attempt === 0 ? startWith : cohort.size };
 
 const transcriptOf = (journal: Journal, loop: Loop): TranscriptSource => ({
   get size() {
@@ -280,7 +298,10 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     fail,
     signal,
   });
-  const sessions = createListener(init, { config, specBytes, limits, loop });
+  const here = () =>
+    signal.aborted ? undefined : presentOf(spec, loop.state, startWith, sessions.loggedIn);
+  const notes = createPresenceNotes(clock, here, (presence) => init.onPresence?.(presence));
+  const sessions = createListener(init, { config, specBytes, limits, loop, notes });
 
   return {
     accept: (connection) => sessions.accept(connection),

@@ -27,6 +27,7 @@ export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { reportedText, type Logger } from './log.ts';
 export { ROUND_MACHINE } from './machine/index.ts';
 export type { Machine, Phase, PhaseType, Progress } from './machine/index.ts';
+export type { Presence } from './presence-notes.ts';
 export { newRun, type Fork, type NewRunOptions } from './new-run.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
 export { readJournalLedger, type JournalFreezes } from './read-ledger.ts';

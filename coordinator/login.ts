@@ -50,12 +50,13 @@ export const createLogin = (init: LoginInit, sessions: OpenSessions): Login => {
   const hello = (session: Session, frame: ClientFrame & { type: 'hello' }): void => {
     if (session.key !== undefined)
       throw new FloeError('unexpected_frame', 'expected one hello, got a second');
+    // An error below ends the session; the key says whose it was.
+    session.key = frame.key;
     if (init.members !== undefined && !init.members.has(toHex(frame.key)))
       throw new FloeError('identity_not_admitted', 'not a member of this run');
     // Models are sealed to it once it is invited: one such key would stall every attempt.
     curveKeyOf(frame.key);
     const nonce = init.random(32);
-    session.key = frame.key;
     session.payload = loginPayload({
       clientNonce: frame.nonce,
       serverNonce: nonce,

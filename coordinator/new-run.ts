@@ -30,6 +30,10 @@ export interface NewRunOptions {
   readonly fork?: Fork | undefined;
 }
 
+/** `rounds 50`, or that the setting was not given. */
+const written = (name: string, value: unknown): string =>
+  value === undefined ? `no ${name} given` : `${name} ${JSON.stringify(value)}`;
+
 /** @throws FloeError `spec_mismatch` naming the first setting that differs */
 const settingsOfFolder = async (given: RunSettings, folder: string): Promise<RunSettings> => {
   const path = join(folder, SETTINGS_FILE);
@@ -39,7 +43,7 @@ const settingsOfFolder = async (given: RunSettings, folder: string): Promise<Run
     if (JSON.stringify(value) !== JSON.stringify(before[name as keyof RunSettings]))
       throw new FloeError(
         'spec_mismatch',
-        `${folder} holds a run with another ${name}; leave the setting out to resume it, or choose another --state`,
+        `${folder} holds a run with ${written(name, before[name as keyof RunSettings])}, and ${JSON.stringify(value)} was given; leave the setting out to resume it, or choose another --state`,
       );
   return before;
 };

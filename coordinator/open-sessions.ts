@@ -41,7 +41,10 @@ export interface OpenSessionsInit {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly log: Logger;
-  readonly onLeave: (key: Uint8Array) => void;
+  /** @param reason with which the connection was closed: an error's code, or any text */
+  readonly onLeave: (key: Uint8Array, reason: string) => void;
+  /** A connection was ended before its login. @param key what it claims to be, if anything */
+  readonly onRefused?: (key: Uint8Array | undefined, remote: string, error: FloeError) => void;
 }
 
 export interface OpenSessions {
@@ -78,7 +81,7 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
     if (!session.loggedIn || key === undefined) return;
     byKey.delete(toHex(key));
     log.info({ participant: shortKey(toHex(key)), reason }, 'session closed');
-    init.onLeave(key);
+    init.onLeave(key, reason);
   };
 
   const fail = (session: Session, error: FloeError): void => {
@@ -90,6 +93,7 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
       { remote: session.connection.remote, code, reason: message },
       'session closed with an error',
     );
+    if (!session.loggedIn) init.onRefused?.(session.key, session.connection.remote, error);
     close(session, CLOSE_WITH_ERROR, code);
   };
 

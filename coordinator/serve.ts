@@ -14,6 +14,7 @@ import { addressGate } from './addresses.ts';
 import { createHttp } from './http.ts';
 import type { Coordinator } from './coordinator.ts';
 import { safeLogger, type Logger } from './log.ts';
+import { fingerprintOf } from './self-signed.ts';
 import { originPolicy } from './origins.ts';
 import { webSocketGate } from './websocket.ts';
 
@@ -52,6 +53,8 @@ export interface Served {
   /** `http://host:port` or `https://...`; the WebSocket is at the same address with ws or wss. */
   readonly url: string;
   readonly port: number;
+  /** SHA-256 of the certificate, 64 hex digits; undefined without TLS. */
+  readonly fingerprint: string | undefined;
   /** Stops listening and ends all connections. */
   close(): Promise<void>;
 }
@@ -129,6 +132,7 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
     maxHeaderSize: MAX_HEADER_BYTES,
   };
+  const certificate = tls === undefined ? undefined : await readPem(tls.certFile);
   const server = createAdaptorServer({
     fetch: app.fetch,
     overrideGlobalObjects: false,
@@ -139,7 +143,7 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
           serverOptions: {
             ...timeouts,
             handshakeTimeout: limits.headersTimeoutMs,
-            cert: await readPem(tls.certFile),
+            cert: certificate,
             key: await readPem(tls.keyFile),
           },
         }),
@@ -178,6 +182,7 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
   return {
     url,
     port: bound,
+    fingerprint: certificate && fingerprintOf(certificate),
     close: () =>
       new Promise((resolve, reject) => {
         gate.close();

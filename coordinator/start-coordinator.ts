@@ -19,6 +19,7 @@ import { createCoordinator } from './host.ts';
 import { openJournal } from './journal/sqlite.ts';
 import type { Logger } from './log.ts';
 import { openRunPorts, type OnChain } from './ports.ts';
+import { selfSigned } from './self-signed.ts';
 import { serve, type ServeOptions } from './serve.ts';
 import {
   makeStateFolder,
@@ -31,6 +32,8 @@ import {
 
 /** After the last round: how often it is looked whether everyone has heard of the end. */
 const FAREWELL_MS = 1000;
+/** A participant that knows of the end and keeps its session open holds no coordinator longer. */
+const MAX_FAREWELL_MS = 10 * 60_000;
 
 /** The coordinator's secrets: a keystore of floe/client has both. */
 export interface CoordinatorKeys {
@@ -46,6 +49,11 @@ export interface StartOptions
    * Journal, blobs, specification, network; made if missing. A run that is found in it is resumed.
    */
   readonly folder: string;
+  /**
+   * TLS with a certificate that is made in the folder, for these names besides those of this
+   * machine; `tls` wins over it.
+   */
+  readonly selfSigned?: readonly string[];
   /** A function receives whether the run is on a network. Its keys are closed with the run. */
   readonly keys: CoordinatorKeys | ((onNetwork: boolean) => Promise<CoordinatorKeys>);
   /** What to begin where the folder holds no run. */
@@ -80,6 +88,8 @@ export interface StartedCoordinator extends AsyncDisposable {
   readonly url: string;
   /** The same address for participants: `ws://host:port` or `wss://...`. */
   readonly joinUrl: string;
+  /** SHA-256 of the certificate, 64 hex digits; undefined without TLS. */
+  readonly fingerprint: string | undefined;
   readonly kinds: Readonly<Record<'store' | 'gate' | 'ledger', string>>;
   readonly coordinator: Coordinator;
   /**
@@ -87,7 +97,7 @@ export interface StartedCoordinator extends AsyncDisposable {
    * @throws FloeError `aborted` when it was stopped, and every error that ends a run
    */
   readonly finished: Promise<FinishedRun>;
-  /** Resolves when every participant has heard of the end, or the signal fires. */
+  /** Resolves when every participant has heard of the end and left, or the signal fires. */
   farewell(): Promise<void>;
   /** Ends server and run, and closes their resources. Idempotent. */
   stop(): Promise<void>;
@@ -111,6 +121,9 @@ const interruption = (signal: AbortSignal | undefined, message: string): Promise
   stopped.catch(() => undefined);
   return stopped;
 };
+
+const ownCertificate = async (folder: string, names: readonly string[] | undefined) =>
+  names && selfSigned(folder, { names, now: systemClock.now(), random: systemRandom });
 
 interface Ending {
   readonly folder: string;
@@ -150,16 +163,19 @@ const awaitEnd = async (ending: Ending): Promise<FinishedRun> => {
 };
 
 /**
- * Waits until every participant has learned of the end, or the signal fires. Emits `farewell` when
- * this takes longer.
+ * Waits until every participant has learned of the end and left, or the signal fires. Emits
+ * `farewell` when this takes longer.
  */
 const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<void> => {
+  const latest = systemClock.now() + MAX_FAREWELL_MS;
   for (let said = false; ; said = true) {
     // A participant that was lost just before the end reconnects to hear of it.
     await sleep(systemClock, FAREWELL_MS, signal).catch(() => undefined);
-    const { untold } = coordinator.status();
-    if (signal?.aborted === true || untold === 0) return;
-    if (!said) emit({ type: 'farewell', untold });
+    const { untold, loggedIn } = coordinator.status();
+    // One that has been told and stays is fetching the final model.
+    const isServed = loggedIn === 0 || systemClock.now() > latest;
+    if (signal?.aborted === true || (untold === 0 && isServed)) return;
+    if (!said) emit({ type: 'farewell', untold: untold + loggedIn });
   }
 };
 
@@ -218,12 +234,14 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
     ...(regroups === true ? { regroups } : {}),
     log,
     onEvent: (progress) => emit({ type: 'progress', progress }),
+    onPresence: (presence) => emit({ type: 'presence', presence }),
     onUpkeep: (event) => emit({ type: 'upkeep', event }),
   });
   opening.defer(async () => coordinator.stop());
   await Promise.race([coordinator.start(), stopped]);
   const runObject = await onChain?.runObject();
-  const { host = '127.0.0.1', port = 0, tls, allowOrigins } = options;
+  const { host = '127.0.0.1', port = 0, allowOrigins } = options;
+  const tls = options.tls ?? (await ownCertificate(folder, options.selfSigned));
   const served = await serve(coordinator, {
     host,
     port,
@@ -237,7 +255,9 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   });
   opening.defer(async () => served.close());
   const { url } = served;
-  emit({ type: 'listening', url, spec, runObject, network: place?.path });
+  const joinUrl = url.replace(/^http/u, 'ws');
+  const reached = { url, joinUrl, host, port: served.port, fingerprint: served.fingerprint };
+  emit({ type: 'listening', ...reached, runObject, network: place?.path, spec });
   const ending = { folder, coordinator, onChain, stopped, signal, emit };
   const finished = awaitEnd(ending);
   finished.catch(() => undefined);
@@ -249,7 +269,8 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
     address: identity.address,
     place,
     url,
-    joinUrl: url.replace(/^http/u, 'ws'),
+    joinUrl,
+    fingerprint: served.fingerprint,
     kinds,
     coordinator,
     finished,

@@ -16,14 +16,18 @@ const bytes = (x) => {
   while (x >= 1000 && i < 3) { x /= 1000; i += 1; }
   return x.toFixed(i === 0 ? 0 : 1) + ' ' + units[i];
 };
+/** Digits after the point that tell two ticks apart. */
+const digits = (step) => Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)));
+const colourOf = (i, n) => 'hsl(' + Math.round((i * 360) / n + 210) % 360 + ' 60% ' + (i % 2 === 0 ? 45 : 60) + '%)';
 const seconds = (x) => (x == null ? '–' : x.toFixed(2) + ' s');
 const whole = (x) => (x == null ? '–' : String(x));
+const wholeTick = (x) => (Number.isInteger(x) ? String(x) : '');
 
 const axes = (format, size) => {
   const look = { stroke: css('--muted'), grid: { stroke: css('--grid'), width: 1 }, ticks: { stroke: css('--grid') } };
   return [
     { ...look, values: (u, values) => values.map((x) => (Number.isInteger(x) ? x : '')) },
-    { ...look, size, values: (u, values) => values.map(format) },
+    { ...look, size, values: (u, values, axis, space, step) => values.map((x) => format(x, step)) },
   ];
 };
 const series = (label, colour, format, more) => ({
@@ -60,7 +64,7 @@ const drawAll = () => {
     lines.push(series('centralised, test', '--c2', percent, { spanGaps: true, dash: [6, 4] }));
     columns.push(column(baseline));
   }
-  draw('accuracy', columns, lines, (v) => Math.round(v * 100) + ' %', (u, low, high) => [Math.max(0, low - 0.02), Math.min(1.0, high + 0.02)]);
+  draw('accuracy', columns, lines, (v, step) => (v * 100).toFixed(digits(step * 100)) + ' %', (u, low, high) => [Math.max(0, low - 0.02), Math.min(1.0, high + 0.02)]);
   draw('bytes', [x, rounds.map((r) => r.bytesUp), rounds.map((r) => r.bytesDown)],
     [series('to the coordinator', '--c1', bytes), series('to the participants', '--c2', bytes)], bytes,
     (u, low, high) => [0, high * 1.1 || 1]);
@@ -73,14 +77,14 @@ const drawAll = () => {
   // phase's own time.
   const order = data.phases.map((_, i) => i).reverse();
   draw('phases', [x, ...order.map((i) => sums[i])], order.map((i) => {
-    const colour = css('--c' + ((i % 6) + 1));
+    const colour = colourOf(i, data.phases.length);
     return { label: data.phases[i], stroke: colour, fill: colour, width: 1, points: { show: false },
       value: (u, v, s, at) => (at == null ? '–' : seconds(rounds[at].phases[data.phases[i]] ?? 0)) };
-  }), (v) => v + ' s', (u, low, high) => [0, high * 1.1 || 1]);
+  }), (v, step) => v.toFixed(digits(step)) + ' s', (u, low, high) => [0, high * 1.1 || 1]);
   const stepped = uPlot.paths.stepped({ align: 1 });
   draw('survivors', [x, rounds.map((r) => r.cohort), rounds.map((r) => r.survivors)],
     [series('cohort', '--c4', whole, { paths: stepped, dash: [4, 4] }), series('survivors', '--c1', whole, { paths: stepped })],
-    whole, (u, low, high) => [0, high + 1]);
+    wholeTick, (u, low, high) => [0, high + 1]);
 };
 drawAll();
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);

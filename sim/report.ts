@@ -55,7 +55,7 @@ const STYLE = `
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,sans-serif}
 main{max-width:72rem;margin:0 auto;padding:2rem 1.25rem 4rem}
-h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.05rem;margin:0 0 .75rem}
+h1{font-size:1.6rem;margin:0 0 .25rem;overflow-wrap:anywhere}h2{font-size:1.05rem;margin:0 0 .75rem}
 .lead{color:var(--muted);margin:0 0 1.5rem}
 .warn{color:var(--warn);font-weight:600}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin-bottom:1.5rem}
@@ -67,10 +67,11 @@ section{margin-bottom:.75rem;min-width:0}.plots section{margin:0}
 table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
 th{color:var(--muted);font-weight:500}td.n,th.n{text-align:right}
-td.wide{white-space:normal;overflow-wrap:anywhere}
+td.wide{white-space:normal;overflow-wrap:anywhere}.uplot,.u-legend{max-width:100%}.u-legend td,.u-legend th{white-space:normal}
 code{font:.85em ui-monospace,monospace}
 .heat td{padding:0 .35rem;border:0;text-align:right;font-size:.75rem;background:color-mix(in srgb,var(--c1) calc(var(--s)*70%),transparent)}
 .u-legend{color:var(--muted)}.u-legend .u-marker{border-radius:2px}
+@media (max-width:40rem){main{padding:1rem .5rem 2rem}.card,section{padding:.6rem}th,td{padding:.25rem .35rem}th{white-space:normal}}
 details summary{cursor:pointer;font-weight:600}
 `;
 
@@ -163,7 +164,7 @@ const activityTable = ({ activities, rounds }: Summary): string => {
     .join('\n');
   return `<section><h2>Where a round's time goes</h2>
 <p class="lead">For how much of the rounds' time something of the kind was under way. They overlap: the shares add up to more than 100 %.</p>
-<table><thead><tr><th></th><th class="n" scope="col">seconds a round</th><th class="n" scope="col">share</th><th class="n" scope="col">of it during training</th></tr></thead><tbody>${body}</tbody></table></section>`;
+<div class="scroll"><table><thead><tr><th></th><th class="n" scope="col">seconds a round</th><th class="n" scope="col">share</th><th class="n" scope="col">of it during training</th></tr></thead><tbody>${body}</tbody></table></div></section>`;
 };
 
 const histogramTable = (statistics: PartitionStatistics, classNames: readonly string[]): string => {

@@ -118,7 +118,10 @@ export const makeScenario = (
     nameOf,
   });
   const { network: _, local: __, ...filled } = withDefaultSettings(SETTINGS, 'sim', settings);
-  const base = filled as unknown as Omit<Scenario, 'substrate' | 'drops' | 'minimum'>;
+  const given = filled as unknown as Omit<Scenario, 'substrate' | 'drops' | 'minimum'>;
+  // The default of the cohort is for many participants; of few, all take part.
+  const cohortOf = settings.cohort ?? Math.min(given.cohort, given.participants);
+  const base = { ...given, cohort: cohortOf };
   const scenario: Scenario = {
     ...base,
     minimum: settings.minimum ?? halfOf(base.cohort),

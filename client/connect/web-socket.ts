@@ -3,17 +3,27 @@
  * certificate, message size and heartbeat can be set; browsers use their own WebSocket, which
  * answers the coordinator's pings automatically.
  */
-import type { WebSocket as NodeWebSocket } from 'ws';
+import type { PeerCertificate } from 'node:tls';
+import type { ClientOptions, WebSocket as NodeWebSocket } from 'ws';
 import { ownBytes } from '../../protocol/bytes.ts';
 import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import type { Connection, ConnectionHandlers } from '../../protocol/wire/connection.ts';
 import { FloeError, isErrorCode } from '../../protocol/errors.ts';
 import { CLOSE_WITH_ERROR, MAX_FRAME_BYTES } from '../../protocol/wire/messages.ts';
-import { unexpectedStatus, unreachable } from '../../protocol/wire/unreachable.ts';
+import {
+  FINGERPRINT_MISMATCH,
+  unexpectedStatus,
+  unreachable,
+} from '../../protocol/wire/unreachable.ts';
 
 export interface WebSocketOptions {
   /** Certificates (PEM) to trust instead of the system's. Node only. */
   readonly ca?: string;
+  /**
+   * SHA-256 of the certificate that the coordinator must show, 64 hex digits; it must verify as
+   * well, see `pinCertificate`. Node only.
+   */
+  readonly fingerprint?: string;
   /**
    * `false` takes any certificate: only sensible with the coordinator's key in `expect`. Node only.
    */
@@ -97,6 +107,22 @@ const keepAlive = (socket: NodeWebSocket, clock: Clock, everyMs: number): void =
   socket.on('close', () => cancel?.());
 };
 
+/**
+ * As Node checks a certificate, and its fingerprint. The types of ws have a boolean; Node, which
+ * calls it, takes an error.
+ */
+const pinnedIdentity = (fingerprint: string): NonNullable<ClientOptions['checkServerIdentity']> => {
+  const check = (host: string, certificate: PeerCertificate): Error | undefined => {
+    const found = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+    if (found === fingerprint)
+      return process.getBuiltinModule('node:tls').checkServerIdentity(host, certificate);
+    return Object.assign(new Error(`the certificate has the fingerprint ${found}`), {
+      code: FINGERPRINT_MISMATCH,
+    });
+  };
+  return check as unknown as NonNullable<ClientOptions['checkServerIdentity']>;
+};
+
 const connectInNode = async (
   url: URL,
   options: WebSocketOptions,
@@ -110,6 +136,9 @@ const connectInNode = async (
     handshakeTimeout: options.timeoutMs ?? TIMEOUT_MS,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
     rejectUnauthorized: options.rejectUnauthorized ?? true,
+    ...(options.fingerprint === undefined
+      ? {}
+      : { checkServerIdentity: pinnedIdentity(options.fingerprint) }),
   });
   const { message, close, receive } = inbox();
   socket.on('message', (data, isBinary) => {

@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
-import { listBackends } from '../tfjs/backends.ts';
+import { listBackends, SAME_EVERYWHERE } from '../tfjs/backends.ts';
 import { examineSpeed } from './training.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { check, type Check } from '../../protocol/health-checks.ts';
@@ -181,12 +181,16 @@ export const examineMachine = async (init: MachineExamination): Promise<Examinat
     checks.push({ name: `backend ${name}`, needed: false, ok: available, detail });
   const installed = backends.filter(({ available }) => available).map(({ name }) => name);
   checks.push(...(await examineSpeed(installed)));
-  const trains = backends.find(({ available }) => available);
+  // What `auto`, the default of join and sim, takes; the others are chosen by name or timed.
+  const trains = SAME_EVERYWHERE.find((name) => installed.includes(name));
   checks.push({
     name: 'training',
     needed: true,
     ok: trains !== undefined,
-    detail: trains === undefined ? 'no backend runs here' : `would use ${trains.name}`,
+    detail:
+      trains === undefined
+        ? 'no backend runs here'
+        : `would use ${trains}; --backend fastest chooses among ${installed.join(', ')}`,
   });
   return {
     ok: checks.every(({ needed, ok }) => ok || !needed),

@@ -11,5 +11,6 @@ export {
   type StoredAttempt,
   type RunMemory,
 } from './keystore.ts';
+export { keptPassphrase, KEPT_PASSPHRASE, openKept, readKept, type KeptKeystore } from './kept.ts';
 export { memoryKeystore } from './memory.ts';
 export { DEFAULT_KDF_COST, type KdfCost } from './sealed.ts';

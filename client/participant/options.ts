@@ -70,6 +70,11 @@ export interface ParticipantOptions {
    * is left. Default 10 minutes.
    */
   readonly firstLoginMs?: number;
+  /**
+   * After the run has finished, the session stays open until `stop` is called: the coordinator
+   * serves the final model for as long. Default false.
+   */
+  readonly staysToTheEnd?: boolean;
   /** What decides in an attempt; default: the machine of Floe's protocol. */
   readonly machine?: Machine;
   readonly log?: Log;

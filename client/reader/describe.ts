@@ -53,6 +53,19 @@ const describeVerdict = (found: RunVerification): readonly Line[] => {
   return [result(`${verified}, level ${level}; model ${modelHash}`)];
 };
 
+/** `1-40, 42`: numbers in order, with those that follow each other as one range. */
+export const rangesText = (numbers: readonly number[]): string => {
+  const ranges: [first: number, last: number][] = [];
+  for (const number of numbers) {
+    const range = ranges.at(-1);
+    if (range !== undefined && range[1] === number - 1) range[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges
+    .map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`))
+    .join(', ');
+};
+
 /** The lines of a verification; the last ones are the verdict. */
 export const describeVerification = (found: RunVerification): readonly Line[] => {
   const { attempts, beaconUnchecked, files } = found;
@@ -74,7 +87,7 @@ export const describeVerification = (found: RunVerification): readonly Line[] =>
       ? []
       : [
           info(
-            `removed    the blobs of attempts ${removed.join(', ')}, as the specification allows: their records are valid, their sums and models cannot be recomputed`,
+            `removed    the blobs of attempts ${rangesText(removed)}, as the specification allows: their records are valid, their sums and models cannot be recomputed`,
           ),
         ]),
     ...(beaconUnchecked.length === 0

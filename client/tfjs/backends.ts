@@ -233,7 +233,7 @@ const attempt = async (
 };
 
 /** What starts everywhere, and rounds the same everywhere. */
-const SAME_EVERYWHERE: readonly BackendName[] = ['wasm', 'cpu'];
+export const SAME_EVERYWHERE: readonly BackendName[] = ['wasm', 'cpu'];
 
 /** Whether tfjs-node found a device for CUDA. */
 const usesCuda = (tf: Tf): boolean =>

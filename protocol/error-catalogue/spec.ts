@@ -15,8 +15,8 @@ export const SPEC = {
     'spec',
     'either',
     false,
-    'The coordinator offers another run specification than the one expected.',
-    'Compare the hash with the agreed one.',
+    'The run has another specification than the one expected: the one a participant named, or the one in the folder of a coordinator.',
+    'Participants compare the hash with the one that their consortium agreed on. A coordinator that resumes a run leaves out the settings that differ, or begins a new one in another folder (`--state`).',
   ),
   admission_refused: entry(
     'spec',

@@ -25,6 +25,8 @@ export interface Flag<Value> {
    * and `--no-x` is not, or the reverse.
    */
   readonly negatable?: 'shown' | 'hidden';
+  /** Heading in help; without it the flag is an option of the command. */
+  readonly group?: string;
   /** For the type alone. */
   readonly of?: Value;
 }

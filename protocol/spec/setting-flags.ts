@@ -14,7 +14,7 @@ import {
   type TableOf,
 } from './flag.ts';
 import type { GivenSettings } from './run-file.ts';
-import { defaultText, expected, flagOf, listed } from './setting.ts';
+import { defaultText, expected, flagOf, listed, SETTING_AREAS } from './setting.ts';
 import type { Setting, SettingCommand, SettingsTable } from './setting.ts';
 import { SETTINGS, type RunSettings } from './settings.ts';
 
@@ -112,7 +112,9 @@ export const settingFlags = (
   Object.fromEntries(
     Object.entries(table).flatMap(([name, setting]) => {
       const flag = setting.commands.includes(of) ? flagOfSetting(setting, of) : undefined;
-      return flag === undefined ? [] : [[camel(flagOf(name, setting)), flag]];
+      if (flag === undefined) return [];
+      const grouped = of === 'join' ? flag : { ...flag, group: SETTING_AREAS[setting.area] };
+      return [[camel(flagOf(name, setting)), grouped]];
     }),
   ) as TableOf<SettingFlags> & FlagTable;
 

@@ -5,8 +5,12 @@
  */
 import { FloeError, type ErrorCode } from '../errors.ts';
 
+/** The code of a certificate that is not the pinned one. */
+export const FINGERPRINT_MISMATCH = 'FINGERPRINT_MISMATCH';
+
 /** What is wrong with a certificate, by the codes of Node (`tls`, OpenSSL's verify results). */
 const CERTIFICATES: Readonly<Record<string, string>> = {
+  [FINGERPRINT_MISMATCH]: 'its certificate has another fingerprint than the one that was given',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate was issued by an authority that is not trusted here',
   UNABLE_TO_GET_ISSUER_CERT: 'the issuer of its certificate is not known here',

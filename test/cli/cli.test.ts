@@ -389,8 +389,9 @@ describe('floe coordinator and join', () => {
           table,
           '--shard',
           `${i}/3`,
-          '--keystore',
-          `me${i}`,
+          // The third keeps its identity where the default says.
+          ...(i === 3 ? [] : ['--keystore', `me${i}`]),
+          ...(i === 2 ? ['--out', 'own-model'] : []),
           '--expect-run',
           run,
           ...(i === 1 ? ['--require', 'policy.json'] : LOWERED),
@@ -409,10 +410,14 @@ describe('floe coordinator and join', () => {
     const [, attempts, hash = ''] =
       /finished after 12 rounds \((\d+) attempts\); model ([0-9a-f]{64})/.exec(finished.stdout) ??
       [];
-    for (const { ended } of joins) {
+    for (const [i, { ended }] of joins.entries()) {
       const { code, stdout } = await ended;
       expect(code).toBe(0);
       expect(resultOf(stdout)).toMatchObject({
+        keystore: i === 2 ? 'floe-participant/table-3-of-3' : `me${i + 1}`,
+        ...(i === 1
+          ? { file: 'own-model/model.safetensors', tfjs: 'own-model/tfjs/model.json' }
+          : {}),
         run,
         attempt: Number(attempts),
         modelHash: hash,

@@ -99,6 +99,9 @@ describe('a run of the library', () => {
       'opened',
       'ports',
       'listening',
+      'presence',
+      'presence',
+      'presence',
       'finished',
     ]);
     const settings = await readFile(joinPath(folder, 'state', 'settings.json'), 'utf8');

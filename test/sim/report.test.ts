@@ -122,6 +122,41 @@ const elements = (page: string): string[] => {
   return all;
 };
 
+interface Chart {
+  readonly columns: unknown[][];
+  readonly series: readonly { readonly stroke?: string }[];
+  readonly axes: readonly {
+    values(plot: object, values: number[], axis: number, space: number, step: number): unknown;
+  }[];
+}
+
+/**
+ * The page's own script against a recorder in place of the browser: every series has a value for
+ * every point on the x axis.
+ */
+const draw = (page: string): readonly Chart[] => {
+  const json = /<script type="application\/json" id="data">(.*?)<\/script>/su.exec(page)?.[1] ?? '';
+  const charts: Chart[] = [];
+  class Recorder {
+    static paths = { stepped: () => () => null };
+    constructor(options: Pick<Chart, 'series' | 'axes'>, columns: unknown[][]) {
+      charts.push({ columns, series: options.series, axes: options.axes });
+    }
+  }
+  const host = { clientWidth: 500, replaceChildren: () => undefined };
+  runInNewContext(REPORT_SCRIPT, {
+    uPlot: Recorder,
+    document: {
+      documentElement: {},
+      getElementById: (id: string) => (id === 'data' ? { textContent: json } : host),
+    },
+    getComputedStyle: () => ({ getPropertyValue: () => '#123456' }),
+    matchMedia: () => ({ addEventListener: () => undefined }),
+    addEventListener: () => undefined,
+  });
+  return charts;
+};
+
 describe('renderReport', () => {
   it('is one well-formed page with four plots, tables, and nothing from the network', async () => {
     const page = await render();
@@ -161,33 +196,32 @@ describe('renderReport', () => {
     expect(await render()).not.toContain('NOT masked');
   });
 
-  // The page's own script against a recorder in place of the browser: every series has a value for
-  // every point on the x axis.
-  it('hands uPlot columns of equal length', async () => {
-    const page = await render({ history: [round(1), round(2, {}), round(3)] });
-    const json =
-      /<script type="application\/json" id="data">(.*?)<\/script>/su.exec(page)?.[1] ?? '';
-    const charts: { columns: unknown[][]; series: number }[] = [];
-    class Recorder {
-      static paths = { stepped: () => () => null };
-      constructor(options: { series: unknown[] }, columns: unknown[][]) {
-        charts.push({ columns, series: options.series.length });
-      }
-    }
-    const host = { clientWidth: 500, replaceChildren: () => undefined };
-    runInNewContext(REPORT_SCRIPT, {
-      uPlot: Recorder,
-      document: {
-        documentElement: {},
-        getElementById: (id: string) => (id === 'data' ? { textContent: json } : host),
-      },
-      getComputedStyle: () => ({ getPropertyValue: () => '#123456' }),
-      matchMedia: () => ({ addEventListener: () => undefined }),
-      addEventListener: () => undefined,
+  it('has no wide table that would cut the page on a phone', async () => {
+    const page = await render({
+      activities: { training: { seconds: 1, share: 1, besideTraining: 0 } },
     });
+    expect(page.match(/<table/gu)?.length).toBe(page.match(/<div class="scroll"><table/gu)?.length);
+  });
+
+  it('writes ticks that differ, and gives every phase a colour of its own', async () => {
+    const phases = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`p${i}`, 0.1]));
+    const history = [round(1, { phases }), round(2, { phases })];
+    const charts = draw(await render({ history, phaseSeconds: phases }));
+    const ticks = (chart: number, values: number[], step: number): unknown =>
+      charts[chart]?.axes[1]?.values({}, values, 1, 50, step);
+    expect(ticks(0, [0.971, 0.972, 0.973], 0.001)).toEqual(['97.1 %', '97.2 %', '97.3 %']);
+    expect(ticks(0, [0.5, 1], 0.5)).toEqual(['50 %', '100 %']);
+    expect(ticks(2, [0.1, 0.2, 0.1 + 0.2], 0.1)).toEqual(['0.1 s', '0.2 s', '0.3 s']);
+    expect(ticks(3, [0, 0.5, 1], 0.5)).toEqual(['0', '', '1']);
+    const colours = charts[2]?.series.slice(1).map(({ stroke }) => stroke);
+    expect(new Set(colours).size).toBe(9);
+  });
+
+  it('hands uPlot columns of equal length', async () => {
+    const charts = draw(await render({ history: [round(1), round(2, {}), round(3)] }));
     expect(charts).toHaveLength(4);
     for (const { columns, series } of charts) {
-      expect(columns).toHaveLength(series);
+      expect(columns).toHaveLength(series.length);
       for (const column of columns) expect(column).toHaveLength(columns[0]?.length ?? -1);
     }
     // x of the accuracy plot: rounds 1, 2, 3 and the baseline's point at 1.5.

@@ -121,6 +121,7 @@ export class Participant {
    */
   async stop(): Promise<void> {
     this.#settle('stopped');
+    this.#session?.close();
     await this.#turns.idle();
   }
 
@@ -359,7 +360,8 @@ export class Participant {
     this.#joined?.host.stop();
     // One that the caller made is the caller's to dispose of.
     if (typeof this.#options.trainer === 'function') this.#joined?.trainer.dispose();
-    this.#session?.close(how instanceof FloeError ? how : undefined);
+    if (how instanceof FloeError) this.#session?.close(how);
+    else if (how === 'stopped' || this.#options.staysToTheEnd !== true) this.#session?.close();
     const { run, spec, host } = this.#joined ?? {};
     if (how instanceof FloeError && how.code !== 'run_finished') this.#end.reject(how);
     else

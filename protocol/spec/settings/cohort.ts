@@ -20,7 +20,7 @@ export const COHORT_SETTINGS = {
     min: MIN_COHORT,
     max: MAX_COHORT,
     default: 10,
-    help: 'participants in a round',
+    help: 'participants in a round; of fewer simulated participants, all of them',
     spec: 'cohort.size',
     commands: [...EVERY_RUN, 'cost'],
   },
