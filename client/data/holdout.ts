@@ -35,6 +35,21 @@ const strataOf = (data: Dataset): Int32Array => {
 const seedOf = (strata: Int32Array): Uint8Array =>
   sha256(utf8('floe/holdout/v1'), utf8(strata.join()));
 
+/**
+ * Fewest examples that a site holds out, where that is no more than a tenth of its own: of a few,
+ * the metrics of many rounds tell what they are.
+ */
+const LEAST = 10;
+
+/**
+ * A small fraction rounds to nothing at all sites but the largest, and the sums of the run would be
+ * those of that one. So every site that can holds some out.
+ */
+const raised = (fraction: number, size: number): number =>
+  size < 2
+    ? fraction
+    : Math.max(fraction, Math.max(1, Math.min(LEAST, Math.floor(size / 10))) / size);
+
 /** How many of each stratum: rounded down, and then the largest remainders are rounded up. */
 const countsOf = (sizes: readonly number[], fraction: number): number[] => {
   const counts = sizes.map((size) => Math.floor(size * fraction));
@@ -55,7 +70,8 @@ const countsOf = (sizes: readonly number[], fraction: number): number[] => {
 
 /**
  * Deals examples to training and test, in the same proportions of classes (of numbers: of ten bands
- * of the target).
+ * of the target). However small the fraction is, ten examples are held out, or a tenth of them
+ * where that is less, or one; none where each class has one example.
  *
  * @param fraction of the examples that is held out, above 0 and below 1
  * @throws FloeError `usage` for another fraction
@@ -69,7 +85,7 @@ export const holdOut = (data: Dataset, fraction: number): Holdout => {
   const labels = [...groups.keys()].toSorted((a, b) => a - b);
   const counts = countsOf(
     labels.map((label) => groups.get(label)?.length ?? 0),
-    fraction,
+    raised(fraction, data.size),
   );
   const isTest = new Uint8Array(data.size);
   for (const [at, label] of labels.entries()) {
