@@ -15,6 +15,7 @@ export const DEFAULT_REQUIREMENTS = {
   clipNorm: { min: 1e-3, max: 64 },
   batchSize: { min: 1, max: 1024 },
   weightCap: { min: 1, max: 10_000 },
+  classWeights: 10,
 };
 
 export interface Requirement {
@@ -31,7 +32,8 @@ export interface Requirement {
   readonly kind: SettingKind | 'hash';
 }
 
-const { minimum, known, steps, clipNorm, batchSize, weightCap } = DEFAULT_REQUIREMENTS;
+const { minimum, known, steps, clipNorm, batchSize, weightCap, classWeights } =
+  DEFAULT_REQUIREMENTS;
 const show = ({ min, max }: { readonly min: number; readonly max: number }): string =>
   `${min}..${max}`;
 
@@ -92,6 +94,13 @@ export const ADMISSION_TABLE = {
     help: `bounds of the weight cap of one participant (default ${show(weightCap)})`,
     takes: 'bounds',
     kind: { type: 'integer', min: 1, max: 2 ** 24 },
+  },
+  classWeights: {
+    flag: 'require-class-weights',
+    placeholder: '<ratio>',
+    help: `largest ratio of the weights of two classes (default ${classWeights})`,
+    takes: 'value',
+    kind: { type: 'number', min: 1, max: 1e9 },
   },
   architectures: {
     flag: 'require-architecture',

@@ -69,6 +69,11 @@ export const admissionSchema = v.strictObject({
    * Examples that one participant counts for at most: a large one makes the mean its own update.
    */
   weightCap: counts(2 ** 24),
+  /**
+   * Largest ratio of the weights of two classes: with a large one, sites that lack a class send
+   * nearly nothing, and the sum is the update of those that have it.
+   */
+  classWeights: v.pipe(v.number(), v.minValue(1), v.maxValue(1e9)),
   /** Architectures that it trains; any where missing. */
   architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
 });
@@ -105,6 +110,14 @@ const refused = (field: Field, offered: string, required: string): FloeError =>
     { field, offered, required, flag: flagOf(field) },
   );
 
+/** The largest weight of a class over the smallest; 1 where a contract weights none. */
+const weightRatio = (contract: RunSpec['data']): number => {
+  const { weights = [] } = contract?.target.type === 'classes' ? contract.target : {};
+  if (weights.length === 0) return 1;
+  const largest = weights.reduce((a, b) => Math.max(a, b));
+  return largest / weights.reduce((a, b) => Math.min(a, b));
+};
+
 /** `--require-clip-norm 0.001..100` for a value that the default bounds leave out. */
 const widened = (field: 'clipNorm' | 'batchSize' | 'weightCap', value: number): string[] => {
   const { min, max } = ADMISSION_DEFAULTS[field];
@@ -123,6 +136,7 @@ export const loweringFlags = ({
   parent,
   encoding,
   training,
+  data,
 }: RunSpec): readonly string[] => [
   ...(secagg === 'masked' ? [] : [flagOf('masked')]),
   ...(cohort.minimum < ADMISSION_DEFAULTS.minimum
@@ -135,6 +149,9 @@ export const loweringFlags = ({
   ...widened('clipNorm', encoding.clipNorm),
   ...widened('batchSize', training.batchSize),
   ...widened('weightCap', encoding.weightCap),
+  ...(weightRatio(data) > ADMISSION_DEFAULTS.classWeights
+    ? [`${flagOf('classWeights')} ${Math.ceil(weightRatio(data))}`]
+    : []),
 ];
 
 type Bounds = AdmissionPolicy['clipNorm'];
@@ -215,7 +232,7 @@ const checkMembers = (
  * the flag that lowers the requirement
  */
 export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Array): void => {
-  const { secagg, cohort, encoding, training, model } = spec;
+  const { secagg, cohort, encoding, training, model, data } = spec;
   const { architectures } = policy;
   const fault =
     (policy.masked && secagg !== 'masked'
@@ -229,6 +246,13 @@ export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Arra
     within('clipNorm', encoding.clipNorm, policy.clipNorm) ??
     within('batchSize', training.batchSize, policy.batchSize) ??
     within('weightCap', encoding.weightCap, policy.weightCap) ??
+    (weightRatio(data) > policy.classWeights
+      ? refused(
+          'classWeights',
+          `a class that counts ${Number(weightRatio(data).toPrecision(3))} times as much as another`,
+          `at most ${policy.classWeights} times`,
+        )
+      : undefined) ??
     (architectures !== undefined && !architectures.includes(model.architecture)
       ? refused('architectures', model.architecture, architectures.join(' or '))
       : undefined);
@@ -297,5 +321,8 @@ export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
     ...wider('clipNorm'),
     ...wider('batchSize'),
     ...wider('weightCap'),
+    ...(policy.classWeights > base.classWeights
+      ? [`classWeights ${policy.classWeights} (default ${base.classWeights})`]
+      : []),
   ];
 };

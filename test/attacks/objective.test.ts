@@ -89,30 +89,44 @@ const cosineWithSum = async (spec: RunSpec): Promise<number> => {
 };
 
 describe('a coordinator whose contract weights the classes', () => {
-  it('silences all sites but the one that has a rare class: the sum is its update', async () => {
-    const spec = await specOf(contractOf([1e-9, 1e-9, 1]));
-    expect(await cosineWithSum(spec)).toBeGreaterThan(0.999_999);
+  const admit = async (weights: readonly number[], policy = ADMISSION_DEFAULTS) => {
+    const spec = await specOf(contractOf(weights));
     const { identity } = await keystoreNamed('victim');
-    expect(() => admitRun(ADMISSION_DEFAULTS, spec, identity.publicKey)).not.toThrow();
+    admitRun(policy, spec, identity.publicKey);
+  };
+
+  it('and silences all sites but the one that has a rare class is refused by name', async () => {
+    const weights = [1e-9, 1e-9, 1];
+    expect(await cosineWithSum(await specOf(contractOf(weights)))).toBeGreaterThan(0.999_999);
+    await expect(admit(weights)).rejects.toMatchObject({
+      code: 'admission_refused',
+      details: { field: 'classWeights', flag: '--require-class-weights' },
+    });
+    await expect(admit(weights, { ...ADMISSION_DEFAULTS, classWeights: 1e9 })).resolves.toBe(
+      undefined,
+    );
   });
 
-  it('without weights the sum says less of the site', async () => {
-    expect(await cosineWithSum(await specOf(contractOf()))).toBeLessThan(0.9);
+  it('remains: up to the ratio that a participant takes, the sum leans to who has the class', async () => {
+    const { classWeights } = ADMISSION_DEFAULTS;
+    await admit([1, 1, classWeights]);
+    const without = await cosineWithSum(await specOf(contractOf()));
+    const weighted = await cosineWithSum(await specOf(contractOf([0.1, 0.1, 1])));
+    expect([without, weighted].map((value) => Number(value.toFixed(1)))).toEqual([0.6, 0.7]);
   });
 });
 
 describe('a coordinator that has examples held out', () => {
-  it('of which only one site has one: the test loss of the run is that of this example', async () => {
+  it('of which one site alone would have one gets the sum over some of every site', async () => {
     const spec = await specOf(contractOf(), { holdout: 0.001 });
-    const sizes = [600, 400, 400, 400, 400];
-    const counts = await Promise.all(
+    const sizes = [600, 400, 60, 12, 4];
+    const held = await Promise.all(
       NAMES.map(async (name, i) => {
-        const labels = Array.from({ length: sizes[i]! }, (_, row) => row % 3);
+        const labels = Array.from({ length: sizes[i]! }, (_, row) => row % 2);
         const { metrics = {} } = await train(spec, siteOf(name, labels));
-        return [metrics['testExamples'], metrics['testLoss']] as const;
+        return metrics['testExamples'];
       }),
     );
-    expect(counts.map(([examples]) => examples)).toEqual([1, 0, 0, 0, 0]);
-    expect(counts[0]?.[1]).toBeGreaterThan(0);
+    expect(held).toEqual([10, 10, 6, 1, 1]);
   });
 });
