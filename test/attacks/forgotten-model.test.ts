@@ -28,7 +28,7 @@ const openOf = (model: Uint8Array, invited: readonly Uint8Array[]) =>
     typeof decodeRecordOf<'open'>
   >['body'];
 
-it('opens a model of which a participant has forgotten the set', async () => {
+it('is refused once the set of the model is forgotten', async () => {
   const spec = await testSpec();
   const run = hashRunSpec(spec);
   const view = { spec, run, self: key('victim') } as unknown as RunView;
@@ -36,6 +36,7 @@ it('opens a model of which a participant has forgotten the set', async () => {
   let memory = answered(EMPTY_RUN, first, 1);
   const register = (others: number) => {
     spending.checkOwner(view, first, run);
+    spending.checkRemembered(memory, first, run);
     spending.checkRegister(view, STRICT, memory, openOf(first, MEMBERS.slice(others)));
   };
   for (let i = 2; i <= MAX_PAST_MODELS + 1; i += 1) memory = answered(memory, key(`model ${i}`), i);
@@ -43,5 +44,7 @@ it('opens a model of which a participant has forgotten the set', async () => {
   expect(() => register(0)).not.toThrow();
   expect(() => register(1)).toThrow(/another set/u);
   memory = answered(memory, key('one more'), MAX_PAST_MODELS + 2);
-  expect(() => register(1)).not.toThrow();
+  for (const others of [0, 1]) expect(() => register(others)).toThrow(/not known any more/u);
+  // A model that nobody has uploaded for is nothing to remember.
+  expect(() => spending.checkRemembered(memory, key('a new model'), undefined)).not.toThrow();
 });

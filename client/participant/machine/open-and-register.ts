@@ -110,6 +110,7 @@ export const onOwner = (
   const { body } = phase.opened.open;
   try {
     spending.checkOwner(view, body.model.hash, owner);
+    spending.checkRemembered(state.memory, body.model.hash, owner);
     spending.checkRegister(view, answers, state.memory, body);
     spending.checkAgain(state.memory, body);
   } catch (thrown) {

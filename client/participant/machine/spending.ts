@@ -119,6 +119,28 @@ export const checkOwner = (
   });
 };
 
+/**
+ * The keystore keeps every model that was claimed, the memory of the run no more than its last
+ * models: what it says of older ones is not known.
+ *
+ * @param owner of the model, over all runs of the keystore
+ * @throws FloeError `update_already_spent`
+ */
+export const checkRemembered = (
+  memory: Spendings,
+  model: Uint8Array,
+  owner: Uint8Array | undefined,
+): void => {
+  const { spent, past = [] } = memory;
+  if (owner === undefined || past.length < MAX_PAST_MODELS) return;
+  if (spent !== undefined && equalBytes(spent.model, model)) return;
+  if (pastOf(memory, model) !== undefined) return;
+  throw refused({
+    reason: `model ${toHex(model).slice(0, 16)} was uploaded for before the last ${MAX_PAST_MODELS} models, and its set is not known any more`,
+    resume: 'a model that is new to this participant',
+  });
+};
+
 /** What the Register record states. */
 export const statedNames = (memory: Spendings, model: Uint8Array): Uint8Array[] =>
   namesOfAnswered(spentOn(memory, model)).map(fromHex);
