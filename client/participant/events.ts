@@ -8,6 +8,7 @@ import { describeError } from '../../protocol/encoding/index.ts';
 import { metricsText, type ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
+import { printable } from '../../protocol/printable.ts';
 import type { ModelRef } from '../../protocol/records/records.ts';
 import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
 import type { Proof } from '../../protocol/rules/breach.ts';
@@ -175,12 +176,6 @@ export type Log = (
 
 const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(1);
 
-/**
- * Names and reasons come from the other side: nothing in them may move the cursor of a terminal or
- * begin a line.
- */
-const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
-
 const count = (value: number): string => value.toLocaleString('en-US');
 
 /** What becomes of this participant's examples in the weighted mean. */
@@ -198,7 +193,10 @@ const localLine = (spec: RunSpec): string => {
   return local === undefined ? '' : `; ${local}`;
 };
 
-/** The line of an event; `undefined` for those that only a progress bar wants. */
+/**
+ * The line of an event; `undefined` for those that only a progress bar wants. Names and reasons come
+ * from the other side.
+ */
 export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   const line = rawLineOf(event);
   return line && [line[0], printable(line[1])];

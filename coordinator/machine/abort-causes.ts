@@ -7,6 +7,7 @@
  */
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
+import { printable } from '../../protocol/printable.ts';
 import type { Body } from '../../protocol/records/records.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, type MachineConfig } from './config.ts';
 import { publish, send, type Step } from './effects.ts';
@@ -117,9 +118,6 @@ const sameDetail = ({ details }: Attempt, keys: readonly Hex[]): string | undefi
   const [detail] = said;
   return said.size === 1 && detail !== undefined ? printable(detail) : undefined;
 };
-
-/** Text of participants must not move the cursor or begin a line. */
-const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 
 /** `update_already_spent` is handled separately, see spending.ts. */
 const OWN_RULES: ReadonlySet<ErrorCode> = new Set([

@@ -3,6 +3,7 @@
  * ranges, missing values, classes, and what its owner should look at before training.
  */
 import { info, type Line, warning } from '../../../protocol/line.ts';
+import { printable } from '../../../protocol/printable.ts';
 import { describeContract, someOf } from '../../../protocol/spec/describe-contract.ts';
 import type { Dataset } from '../dataset.ts';
 import type { Contract } from '../../../protocol/spec/contract.ts';
@@ -134,8 +135,10 @@ export interface DescribeReportOptions {
 }
 
 const MOST_ROWS = 200;
+/** Names of columns that a line holds: a site looks for those that it did not mean to give. */
+const MOST_NAMES = 100;
 
-/** The lines of a report, its warnings last. */
+/** The lines of a report, its warnings last. Names of the contract come from the coordinator. */
 export const describeReport = (
   report: ContractReport,
   contract: Contract,
@@ -148,6 +151,14 @@ export const describeReport = (
     ...describeContract(contract),
     `data       ${source ?? 'own data'}: ${plural(examples, 'example')}` +
       (columns.length === 0 ? '' : `, ${plural(columns.length, 'column')} mapped`),
+    ...(columns.length === 0 || whole
+      ? []
+      : [
+          `used       ${someOf(
+            columns.map(({ from }) => from),
+            MOST_NAMES,
+          )}`,
+        ]),
     ...(renamed.length === 0
       ? []
       : [`mapped     ${someOf(renamed.map(({ name, from }) => `${from} is ${name}`))}`]),
@@ -168,5 +179,8 @@ export const describeReport = (
         ]),
     ...(whole ? columnTable(columns.slice(0, MOST_ROWS)) : []),
   ];
-  return [...lines.map(info), ...warnings.map(warning)];
+  return [
+    ...lines.map((line) => info(printable(line))),
+    ...warnings.map((line) => warning(printable(line))),
+  ];
 };
