@@ -59,6 +59,14 @@ describe('blobs', () => {
     expect(times(1000, () => rates.upload('spoiler'))).toBe(2);
   });
 
+  it('a member of an attempt that lasts fills the disk with blobs that no record names', () => {
+    const { clock, rates } = ratesOf(3);
+    for (let i = 0; i < 100; i += 1) {
+      rates.upload('spoiler');
+      clock.advance(20_000);
+    }
+  });
+
   it('a participant that leaves takes its allowance along', () => {
     const { run, rates, times } = ratesOf(2, 10);
     run.participants = 0;
