@@ -10,6 +10,11 @@ import { tokenBuckets, type Limits } from './limits.ts';
 
 /** Uploads of a member in one attempt outside its rate: the vector, and a repetition. */
 const UPLOADS_OF_ATTEMPT = 2;
+/**
+ * Different blobs that a member may store in one attempt. An honest one has one, its vector; what
+ * no record names is never removed.
+ */
+const BLOBS_OF_ATTEMPT = 2;
 /** Requests of a participant in one attempt, without those that grow with the cohort. */
 const REQUESTS_OF_ATTEMPT = 16;
 /** For each member of the cohort: a part of its upload, and a repetition. */
@@ -30,8 +35,13 @@ export interface BlobRatesInit {
 export interface BlobRates {
   /** Counts a request of this address. @throws FloeError `rate_limited` */
   request(address: string): void;
-  /** Counts an upload of this member. @throws FloeError `rate_limited` */
-  upload(member: string): void;
+  /**
+   * Counts an upload of this member.
+   *
+   * @param id of the blob
+   * @throws FloeError `rate_limited`; `store_refused` for another blob than a member needs to store
+   */
+  upload(member: string, id: string): void;
 }
 
 /** The error of a client over a rate; `details.retryAfterS` says when there is room again. */
@@ -59,12 +69,14 @@ export const createBlobRates = (init: BlobRatesInit): BlobRates => {
   /** In this attempt; only of members, and of addresses with a participant. */
   const requested = new Map<string, number>();
   const uploaded = new Map<string, number>();
+  const stored = new Map<string, Set<string>>();
 
   const renew = (): void => {
     if (attempt !== init.attempt()) {
       attempt = init.attempt();
       requested.clear();
       uploaded.clear();
+      stored.clear();
       loggedIn = undefined;
     }
     if (loggedIn === init.loggedIn()) return;
@@ -78,8 +90,15 @@ export const createBlobRates = (init: BlobRatesInit): BlobRates => {
       if (!requests.take(address, clock.monotonic()))
         throw overRate('requests of this address', blobRequestsPerMinute);
     },
-    upload: (member) => {
+    upload: (member, id) => {
       renew();
+      const ids = stored.get(member) ?? new Set();
+      if (!ids.has(id) && ids.size >= BLOBS_OF_ATTEMPT)
+        throw new FloeError(
+          'store_refused',
+          `expected at most ${BLOBS_OF_ATTEMPT} different uploads of a member in an attempt`,
+        );
+      stored.set(member, ids.add(id));
       if (takes(uploaded, member, UPLOADS_OF_ATTEMPT)) return;
       if (!uploads.take(member, clock.monotonic())) throw overRate('uploads', blobsPerMinute);
     },

@@ -328,7 +328,7 @@ export const createHttp = (coordinator: Coordinator, init: HttpInit): Hono<Env> 
     const hash = fromHex(id);
     const size = declaredSize(context, coordinator.uploadLimit);
     const key = uploader(coordinator, context.req.header('authorization'), hash, size);
-    blobs.upload(key);
+    blobs.upload(key, id);
     const bytes = await oneOfFew(key, () => readBody(context.req.raw, size));
     if (!equalBytes(sha256(bytes), hash))
       throw new FloeError('blob_corrupt', 'the bytes do not have the hash that was signed');

@@ -79,7 +79,7 @@ export const SERVICES = {
     'service',
     false,
     'The blob store refused the upload.',
-    'Check that this participant is in the cohort and that its upload is within the size limit: the store accepts no other upload.',
+    'Check that this participant is in the cohort, that its upload is within the size limit, and that it is the one of the attempt: the store accepts no other upload.',
   ),
   access_denied: entry(
     'access',

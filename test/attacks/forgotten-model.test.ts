@@ -5,7 +5,7 @@
 import { expect, it } from 'vitest';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { sha256, utf8 } from '../../protocol/bytes.ts';
-import { decodeRecordOf, type SignedRecord } from '../../protocol/records/records.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
 import { EMPTY_RUN, MAX_PAST_MODELS, type RunMemory } from '../../client/keystore/keystore.ts';
 import type { CheckedCohort, RunView } from '../../client/participant/machine/record-checks.ts';
 import * as spending from '../../client/participant/machine/spending.ts';
@@ -24,9 +24,7 @@ const answered = (memory: RunMemory, model: Uint8Array, attempt: number): RunMem
 };
 
 const openOf = (model: Uint8Array, invited: readonly Uint8Array[]) =>
-  ({ model: { hash: model }, invited }) as unknown as ReturnType<
-    typeof decodeRecordOf<'open'>
-  >['body'];
+  ({ model: { hash: model }, invited }) as unknown as SignedRecord<'open'>['body'];
 
 it('is refused once the set of the model is forgotten', async () => {
   const spec = await testSpec();

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { createBlobRates } from '../../coordinator/blob-rates.ts';
+import type { FloeError } from '../../protocol/errors.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
 
 const SHARED = '192.0.2.7';
@@ -33,6 +34,15 @@ const ratesOf = (participants: number, cohortSize = participants) => {
   return { clock, run, rates, times };
 };
 
+const codeOf = (call: () => void): string | undefined => {
+  try {
+    call();
+    return undefined;
+  } catch (thrown) {
+    return (thrown as FloeError).code;
+  }
+};
+
 describe('blobs', () => {
   it('a whole cohort on one address, two attempts a second: nobody is over a rate', () => {
     const { clock, run, rates } = ratesOf(40);
@@ -40,7 +50,7 @@ describe('blobs', () => {
       for (let member = 0; member < 40; member += 1) {
         // The model, its bundle, the own upload, and a part of each other one.
         for (let i = 0; i < 3 + 39; i += 1) rates.request(SHARED);
-        rates.upload(`member ${member}`);
+        rates.upload(`member ${member}`, `${run.attempt}`);
       }
       clock.advance(500);
     }
@@ -53,18 +63,22 @@ describe('blobs', () => {
 
   it('a member that sends and asks without end has its allowance and the rate', () => {
     const { run, rates, times } = ratesOf(1, 10);
-    expect(times(1000, () => rates.upload('spoiler'))).toBe(2 + 3);
+    expect(times(1000, () => rates.upload('spoiler', 'blob'))).toBe(2 + 3);
     expect(times(1000, () => rates.request(SHARED))).toBe(16 + 2 * 10 + 60);
     run.attempt += 1;
-    expect(times(1000, () => rates.upload('spoiler'))).toBe(2);
+    expect(times(1000, () => rates.upload('spoiler', 'blob'))).toBe(2);
   });
 
-  it('a member of an attempt that lasts fills the disk with blobs that no record names', () => {
-    const { clock, rates } = ratesOf(3);
-    for (let i = 0; i < 100; i += 1) {
-      rates.upload('spoiler');
-      clock.advance(20_000);
-    }
+  it('a member stores no blob after blob that no record names, however long an attempt lasts', () => {
+    const { clock, rates, run } = ratesOf(3);
+    const codes = Array.from({ length: 10 }, (_, i) => {
+      clock.advance(60_000);
+      return codeOf(() => rates.upload('spoiler', `blob ${i}`));
+    });
+    expect(codes).toEqual([undefined, undefined, ...Array<string>(8).fill('store_refused')]);
+    expect(codeOf(() => rates.upload('spoiler', 'blob 1'))).toBe(undefined);
+    run.attempt += 1;
+    expect(codeOf(() => rates.upload('spoiler', 'blob 2'))).toBe(undefined);
   });
 
   it('a participant that leaves takes its allowance along', () => {
