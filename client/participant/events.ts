@@ -194,8 +194,8 @@ const localLine = (spec: RunSpec): string => {
 };
 
 /**
- * The line of an event; `undefined` for those that only a progress bar wants. Names and reasons come
- * from the other side.
+ * The line of an event; `undefined` for those that only a progress bar wants. Names and reasons
+ * come from the other side.
  */
 export const lineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {
   const line = rawLineOf(event);

@@ -1,6 +1,7 @@
 /**
- * @module A coordinator that waits until a participant has forgotten a model, and opens it again for
- * another set: two sums of one update. A participant remembers the sets of its last 1,024 models.
+ * @module A coordinator that waits until a participant has forgotten a model, and opens it again
+ * for another set: two sums of one update. A participant remembers the sets of its last 1,024
+ * models.
  */
 import { expect, it } from 'vitest';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';

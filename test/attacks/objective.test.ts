@@ -1,7 +1,7 @@
 /**
- * @module What a lying coordinator gains by the objective of a run, which participants take from its
- * specification: weights of classes that silence all sites but one, a held-out part that only one
- * site has. Real trainers; each move succeeded before its defence.
+ * @module What a lying coordinator gains by the objective of a run, which participants take from
+ * its specification: weights of classes that silence all sites but one, a held-out part that only
+ * one site has. Real trainers; each move succeeded before its defence.
  */
 import { describe, expect, it } from 'vitest';
 import { ADMISSION_DEFAULTS, admitRun } from '../../client/admission.ts';

@@ -72,7 +72,7 @@ it('masked, over 26 rounds: variances, a frozen layer, accuracy of the float ave
     model,
     outDir: join(folder, 'runs'),
   });
-  expect(result.summary).toMatchObject({ rounds: ROUNDS, roundsAborted: 0 });
+  expect(result.summary).toMatchObject({ rounds: ROUNDS, attemptsAborted: 0 });
   await using opened = await openRun(result.folder, { journalLedger: readJournalLedger });
   expect(await opened.verify()).toMatchObject({ ok: true, level: 'L1' });
   const { spec } = opened;
