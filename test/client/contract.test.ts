@@ -351,8 +351,8 @@ describe('the contract that a table gives', () => {
       'three classes for binary',
       `x,y\n${rows((i) => `${i},${i % 3}`)}\n`,
       { task: 'binary' },
-      'contract_invalid',
-      /binary/u,
+      'data_unfit',
+      /binary takes 2 classes, got 3/u,
     ],
     ['no column but the target', 'y\na\nb\n', {}, 'data_unfit', /a column and a target/u],
   ])('refuses %s', async (_, text, options, code, message) => {

@@ -3,11 +3,7 @@
  * each column, and the normalisation. Everything that it decides is in the notes.
  */
 import { FloeError } from '../../../protocol/errors.ts';
-import {
-  type Contract,
-  type ContractTarget,
-  contractViolation,
-} from '../../../protocol/spec/contract.ts';
+import { type Contract, type ContractTarget } from '../../../protocol/spec/contract.ts';
 import { parseContract } from '../../../protocol/spec/parse-contract.ts';
 import { nearest } from '../../../protocol/spec/nearest-name.ts';
 import type { TaskType } from '../../task.ts';
@@ -154,10 +150,13 @@ const missingTargets = (columns: readonly Column[]): readonly string[] =>
       : [`target ${column.name}: ${missing} missing values; rows without a target are refused`];
   });
 
-/** @throws FloeError `contract_invalid` for a task that the target does not fit */
-const checkTask = (contract: Contract, task: TaskType | undefined): void => {
-  const violation = task === undefined ? undefined : contractViolation(contract, task);
-  if (violation !== undefined) throw new FloeError('contract_invalid', violation);
+/** @throws FloeError `data_unfit` for a task that the target does not fit */
+const checkTask = ({ target }: Contract, task: TaskType | undefined): void => {
+  if (task !== 'binary' || target.type !== 'classes' || target.classes.length === 2) return;
+  throw new FloeError(
+    'data_unfit',
+    `target ${target.name}: the task binary takes 2 classes, got ${target.classes.length}`,
+  );
 };
 
 /**
