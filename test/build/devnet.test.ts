@@ -26,6 +26,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const PROGRAM = `
 import { Command } from 'commander';
+import { bls12_381, type G1Point } from 'floe-devnet/bls12-381';
 import { DevnetError, parseFault, startDevnet, type Devnet, type DevnetConfig } from 'floe-devnet';
 import { runDevnet, withDevnetOptions, type DevnetCommandInit } from 'floe-devnet/command';
 import { compilePackage, type CompiledPackage } from 'floe-devnet/compile';
@@ -46,8 +47,11 @@ await devnet.stop();
 const refused: unknown = await startDevnet({ nodes: 1 }).catch((thrown: unknown) => thrown);
 export const mount = (init: DevnetCommandInit): Promise<void> =>
   runDevnet(withDevnetOptions(new Command('mine')), init);
+const { BASE } = bls12_381.G1.Point;
+const double: G1Point = BASE.multiply(2n);
 console.log(JSON.stringify({
   status,
+  doubled: double.equals(BASE.add(BASE)),
   packages: Object.keys(config.packages),
   code: refused instanceof DevnetError ? refused.code : 'none',
 }));
@@ -69,6 +73,7 @@ test('a program that uses every entry runs', async () => {
   await writeFile(join(place.app, 'program.ts'), PROGRAM);
   expect(JSON.parse(await place.node('program.ts'))).toEqual({
     status: 'success',
+    doubled: true,
     packages: ['hello'],
     code: 'option_invalid',
   });

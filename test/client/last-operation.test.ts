@@ -172,7 +172,7 @@ describe('what is refused', () => {
         task: 'multi-label',
         says: '',
       },
-      /row 1: expected labels from 0 to 1, got 2/u,
+      /row 2: expected labels from 0 to 1, got 2/u,
     ],
   ];
   it.each(refused)('%s', async (_, example, message) => {
