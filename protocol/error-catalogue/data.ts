@@ -102,6 +102,27 @@ export const DATA = {
     'The run has no data contract, and the data has class names or numbers that only a contract can order.',
     'Ask the operator for a run with a contract: `floe contract infer DATA --out contract.json`, then `floe coordinator --contract contract.json`.',
   ),
+  survey_repeated: entry(
+    'data',
+    'coordinator',
+    false,
+    'A second survey asks this site about a table that it has answered a survey of; the difference of two surveys of other cohorts can be the numbers of one site.',
+    'Use the contract of the first survey; where both sides want another survey, allow it at this site with --survey-again.',
+  ),
+  survey_implausible: entry(
+    'data',
+    'participant',
+    false,
+    'The sums of a survey contradict each other.',
+    'Ask every site to check its program and its data, and repeat the survey; masks hide which site it was.',
+  ),
+  survey_too_few: entry(
+    'data',
+    'operator',
+    false,
+    'A column has so few values over all sites that a survey tells nothing of it.',
+    'Leave the named column out of the contract, or survey more rows.',
+  ),
   trainer_failed: entry(
     'data',
     'participant',

@@ -26,6 +26,8 @@ import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
 import { partsOf, sizeOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
+import { surveyViolation, type SurveyRun } from '../survey/survey-run.ts';
+import { toFloeError } from '../errors.ts';
 import { contractViolation, taskOfContract } from './contract.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
@@ -85,6 +87,15 @@ const fieldOf = (name: SettingName): string => {
   return setting.spec ?? name;
 };
 
+const violationOfSurvey = (spec: SurveyRun): string | undefined => {
+  try {
+    return surveyViolation(spec);
+  } catch (thrown) {
+    // A contract that no survey can be made of.
+    return toFloeError(thrown).message;
+  }
+};
+
 export const runSpecSchema = v.pipe(
   v.strictObject({
     version: v.literal(1),
@@ -128,6 +139,11 @@ export const runSpecSchema = v.pipe(
           name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200))),
         }),
       ),
+      /**
+       * The run is a survey: its model is a vector of counts and sums over the sites' tables, see
+       * `protocol/survey`. Bins of a histogram.
+       */
+      survey: v.optional(v.strictObject({ bins: integer(4, 1024) })),
       /**
        * What the first model is drawn from, by a rule that everybody repeats: see `first-model.ts`.
        * Not with a parent.
@@ -200,6 +216,11 @@ export const runSpecSchema = v.pipe(
     const { data, training } = dataset.value;
     // A contract says the task, and the specification repeats it: trainers read one field.
     const message = contractViolation(data, training.task?.type ?? 'none');
+    if (message !== undefined) addIssue({ message });
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const message = violationOfSurvey(dataset.value);
     if (message !== undefined) addIssue({ message });
   }),
 );

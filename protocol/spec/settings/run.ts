@@ -65,6 +65,22 @@ export const RUN_SETTINGS = {
     spec: 'data',
     commands: [...EVERY_RUN, 'cost'],
   },
+  survey: {
+    area: 'run',
+    type: 'boolean',
+    default: false,
+    help: 'instead of training: one round of counts and sums over the tables of all sites, from which floe survey completes the contract',
+    commands: ['coordinator'],
+  },
+  surveyBins: {
+    area: 'run',
+    type: 'integer',
+    min: 4,
+    max: 1024,
+    otherwise: '64',
+    help: 'bins of a histogram in a survey',
+    commands: ['coordinator'],
+  },
   inputs: {
     area: 'run',
     type: 'integer',
