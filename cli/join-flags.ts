@@ -68,6 +68,9 @@ export const JOIN_FLAGS = {
     '<text>',
     'identity and training randomness from a seed: for reproducible tests ONLY',
   ),
+  surveyAgain: f.on(
+    'with --survey: answer although this keystore has answered another survey about a table of these columns',
+  ),
   showKey: f.on('print the public key of the keystore and stop'),
   ...ADMISSION_FLAGS,
 };

@@ -156,6 +156,9 @@ export const runJoin = async (
     ...readOptionsOf(settingsAmong(flags, 'join')),
     part: 'train',
   });
+  const isSurvey = require.survey === true;
+  if (isSurvey && shard !== undefined)
+    throw new FloeError('usage', '--shard: a survey is of the whole table');
   const map = flags.map === undefined ? undefined : await readMapping('--map', flags.map);
   const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
   const own = unwrapped(loaded);
@@ -168,7 +171,7 @@ export const runJoin = async (
   if (flags.ca !== undefined) await trustCertificate(flags.ca);
   signal.throwIfAborted();
   const { coordinator, expectRun, wait, giveUp, backend, module } = flags;
-  let examples = 0;
+  let examples = isSurvey && 'rows' in own ? own.rows : 0;
   const dataFor = (spec: RunSpec): Dataset => {
     const { data: all, report, lines } = dataOfRun(loaded, spec, map);
     output.event({ type: 'preflight', ...report }, lines);
@@ -179,6 +182,8 @@ export const runJoin = async (
   };
   const run = await join(address, {
     data: dataFor,
+    ...(map === undefined ? {} : { map }),
+    survey: { data: loaded, again: flags.surveyAgain === true },
     keystore,
     require,
     ...reporting(output),

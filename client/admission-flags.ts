@@ -7,6 +7,7 @@ import {
   bounds,
   hash,
   kindOf,
+  on,
   repeated,
   text,
   value,
@@ -24,6 +25,8 @@ const flagOfRequirement = ({ help, placeholder, takes, kind }: Requirement): Fla
   switch (takes) {
     case 'off':
       return { help, negatable: 'hidden' };
+    case 'on':
+      return on(help);
     case 'value':
       return value(placeholder ?? '<n>', help, read);
     case 'bounds':

@@ -8,6 +8,7 @@ import type { SettingKind } from '../protocol/spec/setting.ts';
 /** Values that hold where a participant requires nothing else. */
 export const DEFAULT_REQUIREMENTS = {
   masked: true,
+  survey: false,
   minimum: 5,
   known: 1,
   parents: [],
@@ -25,9 +26,9 @@ export interface Requirement {
   readonly placeholder?: string;
   /**
    * The values of the flag: `value`, one; `bounds`, a smallest and a largest; `list`, a repeated
-   * flag; `keys`, a file of keys; `off`, none: the flag turns the requirement off.
+   * flag; `keys`, a file of keys; `off` and `on`, none: the flag turns the requirement off or on.
    */
-  readonly takes: 'value' | 'bounds' | 'list' | 'keys' | 'off';
+  readonly takes: 'value' | 'bounds' | 'list' | 'keys' | 'off' | 'on';
   /** Of a value, or of each bound or item. `hash` is 32 bytes in hex. */
   readonly kind: SettingKind | 'hash';
 }
@@ -44,6 +45,12 @@ export const ADMISSION_TABLE = {
     help: 'also accept a run WITHOUT masks: its coordinator can read every update',
     takes: 'off',
     kind: { type: 'boolean', default: true },
+  },
+  survey: {
+    flag: 'survey',
+    help: 'take part in a survey, and in nothing else: counts and sums of your table leave, masked, and their totals over all sites are opened',
+    takes: 'on',
+    kind: { type: 'boolean', default: false },
   },
   minimum: {
     flag: 'require-minimum',

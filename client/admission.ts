@@ -36,6 +36,11 @@ export const admissionSchema = v.strictObject({
    */
   masked: v.boolean(),
   /**
+   * The participant takes part in a survey, which opens counts and sums of its table rather than a
+   * model; and in no run that trains. Otherwise it takes part in no survey.
+   */
+  survey: v.boolean(),
+  /**
    * Fewest survivors whose sum may be opened: with fewer, fewer colluders subtract down to one
    * update.
    */
@@ -127,7 +132,7 @@ const widened = (field: 'clipNorm' | 'batchSize' | 'weightCap', value: number): 
 
 /**
  * The flags with which a participant takes a run that offers less than the default; none where it
- * offers enough.
+ * offers enough. That it takes part in a survey (`--survey`) is not among them.
  */
 export const loweringFlags = ({
   secagg,
@@ -137,6 +142,7 @@ export const loweringFlags = ({
   encoding,
   training,
   data,
+  model,
 }: RunSpec): readonly string[] => [
   ...(secagg === 'masked' ? [] : [flagOf('masked')]),
   ...(cohort.minimum < ADMISSION_DEFAULTS.minimum
@@ -146,11 +152,15 @@ export const loweringFlags = ({
   ...[parent?.modelHash, parent?.stateHash].flatMap((hash) =>
     hash === undefined ? [] : [`${flagOf('parents')} ${toHex(hash)}`],
   ),
-  ...widened('clipNorm', encoding.clipNorm),
-  ...widened('batchSize', training.batchSize),
-  ...widened('weightCap', encoding.weightCap),
-  ...(weightRatio(data) > ADMISSION_DEFAULTS.classWeights
-    ? [`${flagOf('classWeights')} ${Math.ceil(weightRatio(data))}`]
+  ...(model.survey === undefined
+    ? [
+        ...widened('clipNorm', encoding.clipNorm),
+        ...widened('batchSize', training.batchSize),
+        ...widened('weightCap', encoding.weightCap),
+        ...(weightRatio(data) > ADMISSION_DEFAULTS.classWeights
+          ? [`${flagOf('classWeights')} ${Math.ceil(weightRatio(data))}`]
+          : []),
+      ]
     : []),
 ];
 
@@ -159,6 +169,21 @@ const within = (field: 'clipNorm' | 'batchSize' | 'weightCap', offered: number, 
   offered >= bounds.min && offered <= bounds.max
     ? undefined
     : refused(field, String(offered), `${bounds.min} to ${bounds.max}`);
+
+/** A run that asks for something else than the participant consents to. */
+const checkSurvey = ({ survey }: AdmissionPolicy, { model }: RunSpec): FloeError | undefined => {
+  const offered = model.survey !== undefined;
+  if (offered === survey) return undefined;
+  const [kind, wanted] = offered
+    ? ['a survey, which opens counts and sums of the tables', 'a run that trains']
+    : ['a run that trains', 'a survey'];
+  return new FloeError(
+    'admission_refused',
+    `survey: the run is ${kind}; this participant takes part in ${wanted} alone; ` +
+      `${offered ? 'consent' : 'leave it out'} with ${flagOf('survey')} (\`require.survey\` in code)`,
+    { field: 'survey', offered, required: survey, flag: flagOf('survey') },
+  );
+};
 
 const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeError | undefined => {
   if (parent === undefined) return undefined;
@@ -224,6 +249,21 @@ const checkMembers = (
     : undefined;
 };
 
+const checkTraining = (
+  policy: AdmissionPolicy,
+  { encoding, training, data }: RunSpec,
+): FloeError | undefined =>
+  within('clipNorm', encoding.clipNorm, policy.clipNorm) ??
+  within('batchSize', training.batchSize, policy.batchSize) ??
+  within('weightCap', encoding.weightCap, policy.weightCap) ??
+  (weightRatio(data) > policy.classWeights
+    ? refused(
+        'classWeights',
+        `a class that counts ${Number(weightRatio(data).toPrecision(3))} times as much as another`,
+        `at most ${policy.classWeights} times`,
+      )
+    : undefined);
+
 /**
  * Decides whether this participant takes part in a run, from the specification alone.
  *
@@ -232,7 +272,7 @@ const checkMembers = (
  * the flag that lowers the requirement
  */
 export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Array): void => {
-  const { secagg, cohort, encoding, training, model, data } = spec;
+  const { secagg, cohort, model } = spec;
   const { architectures } = policy;
   const fault =
     (policy.masked && secagg !== 'masked'
@@ -242,17 +282,10 @@ export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Arra
       ? refused('minimum', `sums of ${cohort.minimum} updates`, `at least ${policy.minimum}`)
       : undefined) ??
     checkMembers(policy, spec, self) ??
+    checkSurvey(policy, spec) ??
     checkParent(policy, spec) ??
-    within('clipNorm', encoding.clipNorm, policy.clipNorm) ??
-    within('batchSize', training.batchSize, policy.batchSize) ??
-    within('weightCap', encoding.weightCap, policy.weightCap) ??
-    (weightRatio(data) > policy.classWeights
-      ? refused(
-          'classWeights',
-          `a class that counts ${Number(weightRatio(data).toPrecision(3))} times as much as another`,
-          `at most ${policy.classWeights} times`,
-        )
-      : undefined) ??
+    // A survey trains nothing, and its specification fixes how it is encoded.
+    (model.survey === undefined ? checkTraining(policy, spec) : undefined) ??
     (architectures !== undefined && !architectures.includes(model.architecture)
       ? refused('architectures', model.architecture, architectures.join(' or '))
       : undefined);
@@ -312,6 +345,7 @@ export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
     policy[field] < base[field] ? [`${field} ${policy[field]} (default ${base[field]})`] : [];
   return [
     ...(policy.masked ? [] : ['masked false: the coordinator may read every update']),
+    ...(policy.survey ? ['survey: totals over the tables of all sites are opened'] : []),
     ...less('minimum'),
     ...less('known'),
     ...(policy.parents.length === 0

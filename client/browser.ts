@@ -26,6 +26,16 @@ export {
   type ContractReport,
 } from './data/contract/report.ts';
 export { denormalise, scalesOfTarget } from './data/contract/units.ts';
+export { surveySite, type SiteSurvey } from './survey/site.ts';
+export { surveyTrainer, type SurveyTrainerInit } from './survey/trainer.ts';
+export { surveyOf, type ReadSurvey, type ReadSurveyOptions } from './survey/read.ts';
+export {
+  completeContract,
+  describeSurvey,
+  weightCapOf,
+  type CompleteOptions,
+} from '../protocol/survey/complete.ts';
+export type { ColumnFacts, SurveyFacts } from '../protocol/survey/facts.ts';
 export { createDataset, subset, type Dataset } from './data/dataset.ts';
 export { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';

@@ -57,6 +57,12 @@ export interface JoinOptions extends Partial<
   readonly data?: OwnData | ((spec: RunSpec) => Dataset | Promise<Dataset>);
   /** With `data`: which of its columns and values are which of the contract's. */
   readonly map?: Mapping;
+  /**
+   * In a survey (`require: { survey: true }`): the table that it is about, where `data` is a
+   * function; and whether to answer although this keystore has answered another survey about a table
+   * of these columns.
+   */
+  readonly survey?: { readonly data?: OwnData; readonly again?: boolean };
   /** With `data` that the contract maps: its preflight report. Default: lines to `log`, `warn`. */
   readonly onPreflight?: (data: RunData) => void;
   /**
@@ -235,6 +241,33 @@ const trainerOf = (
   };
 };
 
+/** What answers a survey, and what trains in any other run. */
+const orSurvey =
+  (
+    trainer: ParticipantOptions['trainer'],
+    { data, map, survey = {}, warn, log = consoleLog }: JoinOptions,
+    keystore: Keystore,
+  ): ParticipantOptions['trainer'] =>
+  async (spec) => {
+    if (spec.model.survey === undefined)
+      return typeof trainer === 'function' ? trainer(spec) : trainer;
+    const own = survey.data ?? (typeof data === 'function' ? undefined : data);
+    if (own === undefined) throw new FloeError('usage', 'a survey: expected a table as data');
+    const { surveyTrainer } = await import('./survey/trainer.ts');
+    return surveyTrainer({
+      spec,
+      data: own,
+      map,
+      keystore,
+      again: survey.again,
+      tell: (lines) => {
+        for (const [level, text] of lines)
+          if (level === 'warn' && warn !== undefined) warn(text);
+          else log(level === 'warn' ? 'warn' : 'info', text);
+      },
+    });
+  };
+
 const hasOwnPorts = ({ store, gate, ledger }: JoinOptions): boolean =>
   [store, gate, ledger].some((port) => port !== undefined);
 
@@ -315,7 +348,8 @@ export const join = async (url: string, options: JoinOptions): Promise<JoinedRun
       ...(patienceMs === undefined ? {} : { patienceMs }),
     }),
     keystore,
-    trainer,
+    // A trainer that the caller made is the caller's to dispose of.
+    trainer: options.require?.survey === true ? orSurvey(trainer, options, keystore) : trainer,
     ...reached.ports,
     clock,
     random: systemRandom,

@@ -30,7 +30,7 @@ interface Found {
 }
 
 /** @throws FloeError `data_unmapped` naming the columns that are missing, `mapping_invalid` */
-const findColumns = (
+export const findColumns = (
   table: Table,
   contract: Contract,
   mapping: Mapping,
@@ -66,7 +66,7 @@ const tableInput = (table: Table, { input }: Contract) => {
   );
 };
 
-const requireRows = (table: Table): void => {
+export const requireRows = (table: Table): void => {
   if (table.rows === 0) throw new FloeError('data_unfit', `${named(table)} has no row`);
 };
 
