@@ -5,21 +5,10 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { TASK_TYPES, type TaskType } from '../client/task.ts';
-import { FloeError } from '../protocol/errors.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import { command, helpText } from './command.ts';
 import * as f from './flags.ts';
-
-const refuseExisting = (path: string) => (cause: unknown) => {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const taken = code === 'EEXIST';
-  throw new FloeError(
-    taken ? 'file_exists' : 'storage_failed',
-    taken ? `${path} exists` : `${path}: ${message}`,
-    {},
-    { cause },
-  );
-};
+import { refuseExisting } from './output-file.ts';
 
 const INFER_FLAGS = {
   target: f.repeated(

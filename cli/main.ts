@@ -28,6 +28,7 @@ import { receiptCommand } from './receipt.ts';
 import { takeSecretVariables } from './secret-variables.ts';
 import { simCommand } from './sim.ts';
 import { strategiesCommand } from './strategies.ts';
+import { surveyCommand } from './survey.ts';
 import { unknownFlag } from './unknown-flag.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -109,6 +110,7 @@ Examples:
     modelsCommand(),
     costCommand(),
     strategiesCommand(),
+    surveyCommand(),
     initCommand(),
     completionsCommand(() => program),
   ];

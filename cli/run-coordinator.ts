@@ -59,11 +59,12 @@ const joinLines = (event: Extract<StartEvent, { type: 'listening' }>): readonly 
   const expected = Object.entries(pinned).flatMap(([flag, hex]) =>
     hex === undefined ? [] : [`--${flag} ${hex}`],
   );
+  const survey = spec.model.survey === undefined ? ' --out model' : ' --survey';
   const lowering = loweringFlags(spec);
   return [
     '',
     'join from another terminal:',
-    [`  ${commandName()} join ${address} --data ${data}${where} --out model`, ...expected].join(
+    [`  ${commandName()} join ${address} --data ${data}${where}${survey}`, ...expected].join(
       ' \\\n    ',
     ),
     ...(lowering.length === 0
@@ -78,7 +79,7 @@ const joinLines = (event: Extract<StartEvent, { type: 'listening' }>): readonly 
 
 /** The commands that read the finished run. */
 const nextLines = (
-  { folder, place }: StartedCoordinator,
+  { folder, place, spec }: StartedCoordinator,
   keystore: string,
   { runObject, versions }: FinishedRun,
 ): readonly Line[] => {
@@ -87,6 +88,9 @@ const nextLines = (
   const network = place?.path;
   return [
     `verify it: ${floe} verify ${folder} --keystore ${keystore}`,
+    ...(spec.model.survey === undefined
+      ? []
+      : [`read it:   ${floe} survey ${folder} --keystore ${keystore} --out contract.json`]),
     ...(latest === undefined || network === undefined
       ? []
       : [

@@ -29,6 +29,7 @@ export { ROUND_MACHINE } from './machine/index.ts';
 export type { Machine, Phase, PhaseType, Progress } from './machine/index.ts';
 export type { Presence } from './presence-notes.ts';
 export { newRun, type Fork, type NewRunOptions } from './new-run.ts';
+export { surveySpec } from './survey-settings.ts';
 export { openNetworkPorts, type NetworkPorts, type NetworkPortsInit } from './network.ts';
 export { readJournalLedger, type JournalFreezes } from './read-ledger.ts';
 export { serve, type Served, type ServeOptions } from './serve.ts';

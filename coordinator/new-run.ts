@@ -12,6 +12,7 @@ import { readRunFile } from '../protocol/spec/run-file.ts';
 import type { RunSettings } from '../protocol/spec/settings.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { SETTINGS_FILE, type NewRun } from './state-folder.ts';
+import { SURVEY_PLACEHOLDER, surveySpec } from './survey-settings.ts';
 
 /** A run that begins with a model version on chain; it replaces the first model of the settings. */
 export interface Fork {
@@ -67,10 +68,14 @@ export const newRun = async (
     strategy: makeStrategySpec(settings.strategy ?? {}),
     seed: settings.seed,
     fork: fork?.object,
-    begin: fork?.open ?? (() => begin(settings)),
+    begin:
+      settings.survey === true
+        ? async () => ({ model: SURVEY_PLACEHOLDER })
+        : (fork?.open ?? (() => begin(settings))),
     // A fork has the contract of its parent unless the settings give another.
     spec: (fixed) => {
-      const { contract } = settings;
+      const { contract, survey } = settings;
+      if (survey === true) return surveySpec(settings, fixed, nameOf);
       return specOfSettings(
         settings,
         contract === undefined ? fixed : { ...fixed, data: contract },
