@@ -69,7 +69,7 @@ export const JOIN_FLAGS = {
     'identity and training randomness from a seed: for reproducible tests ONLY',
   ),
   surveyAgain: f.on(
-    'with --survey: answer although this keystore has answered another survey about a table of these columns',
+    'with --accept-survey: answer although this keystore has answered another survey about a table of these columns',
   ),
   showKey: f.on('print the public key of the keystore and stop'),
   ...ADMISSION_FLAGS,

@@ -59,7 +59,7 @@ const joinLines = (event: Extract<StartEvent, { type: 'listening' }>): readonly 
   const expected = Object.entries(pinned).flatMap(([flag, hex]) =>
     hex === undefined ? [] : [`--${flag} ${hex}`],
   );
-  const survey = spec.model.survey === undefined ? ' --out model' : ' --survey';
+  const survey = spec.model.survey === undefined ? ' --out model' : ' --accept-survey';
   const lowering = loweringFlags(spec);
   return [
     '',

@@ -27,12 +27,12 @@ export const surveyCommand = () =>
       ),
     },
     notes: `A survey is a run of one round: floe coordinator --survey --contract draft.json, and at every site
-floe join --survey. It opens counts and sums over all sites; this command prints means, deviations, quantiles,
+floe join --accept-survey. It opens counts and sums over all sites; this command prints means, deviations, quantiles,
 missing values and classes, and writes the contract with normalisation, values for what is missing and, with
 --class-weights, weights. A training run then begins with that contract. What a survey reveals is in docs/security.md.`,
     examples: [
       'floe coordinator --survey --contract draft.json --cohort 5 --state survey',
-      'floe join wss://host:7700 --survey --data patients.csv --keystore ./me',
+      'floe join wss://host:7700 --accept-survey --data patients.csv --keystore ./me',
       'floe survey survey --keystore survey/keystore --out contract.json',
       'floe coordinator --contract contract.json --model mlp:32 --cohort 5',
     ],

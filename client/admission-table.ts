@@ -47,7 +47,7 @@ export const ADMISSION_TABLE = {
     kind: { type: 'boolean', default: true },
   },
   survey: {
-    flag: 'survey',
+    flag: 'accept-survey',
     help: 'take part in a survey, and in nothing else: counts and sums of your table leave, masked, and their totals over all sites are opened',
     takes: 'on',
     kind: { type: 'boolean', default: false },

@@ -132,7 +132,7 @@ const widened = (field: 'clipNorm' | 'batchSize' | 'weightCap', value: number): 
 
 /**
  * The flags with which a participant takes a run that offers less than the default; none where it
- * offers enough. That it takes part in a survey (`--survey`) is not among them.
+ * offers enough. That it takes part in a survey (`--accept-survey`) is not among them.
  */
 export const loweringFlags = ({
   secagg,

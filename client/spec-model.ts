@@ -4,6 +4,7 @@
  */
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { SURVEY_ARCHITECTURE } from '../protocol/survey/survey-run.ts';
 import {
   modelByName,
   modelFromTopology,
@@ -16,6 +17,11 @@ import {
  */
 export const modelOfSpec = (spec: Pick<RunSpec, 'model'>): ModelFunction => {
   const { architecture, topology } = spec.model;
+  if (architecture === SURVEY_ARCHITECTURE)
+    throw new FloeError(
+      'model_malformed',
+      'the run is a survey: it has counts and sums, which floe survey reads, and no model',
+    );
   if (topology === undefined) return modelByName(architecture);
   let parsed: unknown;
   try {

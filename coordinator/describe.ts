@@ -21,9 +21,10 @@ const describeProgress = (progress: Progress): string | undefined => {
     case 'attempt-opened':
       return `round ${progress.version} (attempt ${progress.attempt}): ${progress.invited} invited`;
     case 'committed': {
+      const metrics = metricsText(progress.metrics, progress.version);
       return (
-        `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived, ` +
-        `${metricsText(progress.metrics, progress.version)}; model ${toHex(progress.modelHash).slice(0, 16)}`
+        `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived` +
+        `${metrics === '' ? '' : `, ${metrics}`}; model ${toHex(progress.modelHash).slice(0, 16)}`
       );
     }
     case 'aborted': {

@@ -246,8 +246,10 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
       return ['warn', `attempt ${event.attempt}: complains about ${event.accused} (${event.kind})`];
     case 'uploaded':
       return ['info', `attempt ${event.attempt}: uploaded ${event.bytes} bytes`];
-    case 'committed':
-      return ['info', `attempt ${event.attempt}: new model, ${metricsText(event.metrics)}`];
+    case 'committed': {
+      const metrics = metricsText(event.metrics);
+      return ['info', `attempt ${event.attempt}: new model${metrics === '' ? '' : `, ${metrics}`}`];
+    }
     case 'aborted':
       return [
         'warn',

@@ -15,6 +15,7 @@ import { unwrapped, type OwnData } from '../data/run-data.ts';
 import type { Table } from '../data/table.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import { functionTrainer, type Trainer } from '../trainer.ts';
+import { requireCoarse } from './coarse.ts';
 import { surveySite, type SiteSurvey } from './site.ts';
 
 export interface SurveyTrainerInit {
@@ -63,8 +64,8 @@ const linesOf = (spec: RunSpec, table: Table, site: SiteSurvey): readonly Line[]
 /**
  * The trainer of a participant in a survey.
  *
- * @throws FloeError `data_unfit` for data that is no table, `survey_repeated`, and what
- * `surveySite` throws
+ * @throws FloeError `data_unfit` for data that is no table, `survey_repeated`, `survey_too_fine`,
+ * and what `surveySite` throws
  */
 export const surveyTrainer = async (init: SurveyTrainerInit): Promise<Trainer> => {
   const { spec, data, map, keystore, again = false, tell } = init;
@@ -80,10 +81,11 @@ export const surveyTrainer = async (init: SurveyTrainerInit): Promise<Trainer> =
     !again && owner !== undefined && !equalBytes(owner, run);
   if (isOther(await keystore.ownerOf(name))) throw repeated();
   const site = surveySite(table, spec.data, plan, map);
+  requireCoarse(plan, site.rows, spec.cohort.minimum);
   tell?.(linesOf(spec, table, site));
   return functionTrainer({
     manifest: { tensors: spec.model.tensors },
-    backend: 'counts and sums, no training',
+    backend: 'counts and sums of its table',
     train: async () => {
       // Durable before anything is encoded: two surveys at once have one answer.
       if (isOther(await keystore.claimModel(name, run))) throw repeated();

@@ -109,6 +109,13 @@ export const DATA = {
     'A second survey asks this site about a table that it has answered a survey of; the difference of two surveys of other cohorts can be the numbers of one site.',
     'Use the contract of the first survey; where both sides want another survey, allow it at this site with --survey-again.',
   ),
+  survey_too_fine: entry(
+    'data',
+    'coordinator',
+    false,
+    'A survey asks for cells so fine that a person could stand alone in one.',
+    'Survey with fewer bins (--survey-bins), a larger minimum cohort, or a contract without the named column.',
+  ),
   survey_implausible: entry(
     'data',
     'participant',

@@ -9,7 +9,7 @@ import { SURVEY_BITS, SURVEY_LEVEL, surveyPlan, type SurveyPlan } from './plan.t
 
 /** The architecture of a survey: none that trains. */
 export const SURVEY_ARCHITECTURE = 'survey';
-export const DEFAULT_BINS = 64;
+export const DEFAULT_BINS = 32;
 
 /** What of a specification a survey follows from, and what must be as {@link surveyParts} says. */
 export interface SurveyRun {

@@ -247,7 +247,7 @@ describe('a participant', () => {
     });
     await expect(unasked.finished).rejects.toMatchObject({
       code: 'admission_refused',
-      details: { field: 'survey', flag: '--survey' },
+      details: { field: 'survey', flag: '--accept-survey' },
     });
     const model = { contract: found.contract, model: 'linear', rounds: 1 };
     await using training = await start('no-survey', model);
@@ -267,6 +267,18 @@ describe('a participant', () => {
     await expect(run.finished).rejects.toMatchObject({
       code: 'data_unmapped',
       details: { column: 'sex', value: 'w' },
+    });
+  });
+});
+
+describe('a site', () => {
+  it('refuses cells so fine that a person could stand alone in one', async () => {
+    const fine = { survey: true, contract: DRAFT, surveyBins: 97 };
+    await using coordinator = await start('fine', fine);
+    const run = await take(coordinator.joinUrl, 2, { survey: { again: true } });
+    await expect(run.finished).rejects.toMatchObject({
+      code: 'survey_too_fine',
+      details: { column: 'age', cells: 97 },
     });
   });
 });

@@ -137,7 +137,7 @@ describe('the plan', () => {
 describe('the specification of a survey', () => {
   it('is what its contract gives, and nothing else', () => {
     const spec = specOf();
-    expect(spec.model.survey).toEqual({ bins: 64 });
+    expect(spec.model.survey).toEqual({ bins: 32 });
     expect(spec.model.tensors).toHaveLength(1);
     const { encoding, model } = spec;
     const refused: [object, RegExp][] = [
@@ -150,7 +150,7 @@ describe('the specification of a survey', () => {
         { strategy: { name: 'fedavg', parameters: { serverLearningRate: 2 } } },
         /one masked round/u,
       ],
-      [{ model: { ...model, survey: { bins: 65 } } }, /model\.tensors/u],
+      [{ model: { ...model, survey: { bins: 33 } } }, /model\.tensors/u],
       [{ model: { ...model, architecture: 'custom' } }, /model\.architecture/u],
       [{ model: { ...model, survey: undefined } }, /model\.survey/u],
       [{ id: new Uint8Array(16).fill(4) }, /model\.tensors/u],
@@ -164,7 +164,7 @@ describe('the specification of a survey', () => {
 
 describe('the totals', () => {
   const spec = specOf();
-  const plan = surveyPlan(contractOf(), 64, 5);
+  const plan = surveyPlan(contractOf(), 32, 5);
   const ages = Array.from({ length: 40 }, (_, i) => 20 + i);
   const one = surveySite(
     table(

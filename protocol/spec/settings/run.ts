@@ -77,7 +77,7 @@ export const RUN_SETTINGS = {
     type: 'integer',
     min: 4,
     max: 1024,
-    otherwise: '64',
+    otherwise: '32',
     help: 'bins of a histogram in a survey',
     commands: ['coordinator'],
   },
