@@ -234,3 +234,64 @@ describe('the totals', () => {
     expect(() => surveyOf(spec, few.vector, 1)).toThrow(/column age: fewer than 5 values/u);
   });
 });
+
+describe('columns of a date, of labels and of values to predict', () => {
+  const feature = { type: 'number', name: 'seen', date: true, range: [0, 30_000] } as const;
+  const of = (target: Contract['target']): Contract => ({
+    version: 1,
+    input: { type: 'table', features: [{ ...feature, range: [...feature.range] }] },
+    target,
+  });
+  const seen = {
+    type: 'text' as const,
+    name: 'seen',
+    codes: Int32Array.from({ length: 12 }, (_, i) => (i % 4) - 1),
+    texts: ['2026-01-01', '2026-01-02', '2026-01-06'],
+  };
+  const numbers = (name: string, values: number[]) => ({
+    type: 'number' as const,
+    name,
+    values: Float64Array.from(values),
+  });
+  const surveyed = (
+    contract: Contract,
+    ...columns: Parameters<typeof createTable>[0][number][]
+  ) => {
+    const spec = specOf(surveyParts({ id: new Uint8Array(16).fill(3), contract, cohort: 5 }));
+    const plan = surveyPlan(contract, 32, 5);
+    const { vector, missing } = surveySite(createTable([seen, ...columns]), contract, plan);
+    return { missing, ...surveyOf(spec, vector, 1) };
+  };
+
+  it('count days, missing rows and both labels', () => {
+    const contract = of({ type: 'labels', names: ['ill', 'old'] });
+    const bits = Array.from({ length: 12 }, (_, i) => (i < 5 ? 1 : 0));
+    const found = surveyed(
+      contract,
+      numbers('ill', bits),
+      numbers('old', [...bits.slice(0, 11), NaN]),
+    );
+    expect(found.missing).toBe(3 + 1);
+    const [days, ill, old] = found.totals.columns;
+    const day = Date.UTC(2026, 0, 1) / 86_400_000;
+    expect(days).toMatchObject({ known: 9, missing: 3 });
+    expect(found.facts.columns[0]).toMatchObject({
+      told: { mean: day + 2, deviation: Math.sqrt((4 + 1 + 9) / 3) },
+    });
+    expect(ill).toMatchObject({ counts: [7, 5], missing: 0 });
+    expect(old).toMatchObject({ counts: [6, 5], missing: 1 });
+    expect(found.contract.target).toEqual(contract.target);
+  });
+
+  it('normalise the target of a regression', () => {
+    const target = {
+      type: 'values' as const,
+      columns: [{ name: 'price', range: [0, 1000] as [number, number] }],
+    };
+    const prices = Array.from({ length: 12 }, (_, i) => 100 + (i % 2) * 50);
+    const { contract } = surveyed(of(target), numbers('price', prices));
+    expect(contract.target).toMatchObject({
+      columns: [{ name: 'price', normalise: { mean: 125, scale: 25 } }],
+    });
+  });
+});
