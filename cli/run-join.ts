@@ -131,6 +131,20 @@ const modelLines = (
   ];
 };
 
+/** The lines after a survey: how to read it. */
+const surveyLines = (
+  { network }: JoinFlags,
+  folder: string | undefined,
+  address: string,
+): readonly Line[] => {
+  if (folder === undefined) return [];
+  const on = network === undefined ? '' : ` --network ${network}`;
+  return [
+    info('survey     answered; read it while the coordinator serves:'),
+    info(`  ${commandName()} survey ${httpBase(address)}${on} --keystore ${folder}`),
+  ];
+};
+
 /** @throws FloeError that ends the participation */
 export const runJoin = async (
   url: string,
@@ -219,5 +233,9 @@ export const runJoin = async (
     file: saved?.file,
     tfjs: saved?.tfjs,
   });
-  output.print(modelLines(flags, saved, folder, address, outcome.spec?.data !== undefined));
+  output.print(
+    isSurvey
+      ? surveyLines(flags, folder, address)
+      : modelLines(flags, saved, folder, address, outcome.spec?.data !== undefined),
+  );
 };

@@ -65,6 +65,8 @@ export const join = async (
 ): Promise<NodeJoinedRun> => {
   const options = fingerprint === undefined ? given : pinned(url, fingerprint, given);
   if (out === undefined) return { ...(await joinAnywhere(url, options)), saved: () => undefined };
+  if (given.require?.survey === true)
+    throw new FloeError('usage', '--out: a survey leaves no model; floe survey reads it');
   const file = joinPath(out, RUN_FILES.model);
   // Refused now and not after hours of training.
   if (!force && (await isThere(file)))

@@ -24,7 +24,7 @@ import {
 import { readCsv } from '../../client/data/readers/csv.ts';
 import { normal } from '../../client/data/sampling.ts';
 import type { Column, Table } from '../../client/data/table.ts';
-import type { JoinOptions } from '../../client/join.ts';
+import type { NodeJoinOptions } from '../../client/join-node.ts';
 import { newRun, startCoordinator, type StartedCoordinator } from '../../coordinator/index.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { cipherStream } from '../../protocol/ports/random.ts';
@@ -109,7 +109,7 @@ const start = async (name: string, settings: RunSettings): Promise<StartedCoordi
 
 const SURVEY = { ...TEST_ADMISSION, masked: true, survey: true };
 
-const take = (url: string, site: number, over: Partial<JoinOptions> = {}) =>
+const take = (url: string, site: number, over: Partial<NodeJoinOptions> = {}) =>
   join(url, {
     data: sites[site]!.table,
     keystore: sites[site]!.keystore,
@@ -255,6 +255,12 @@ describe('a participant', () => {
     await expect(other.finished).rejects.toMatchObject({
       code: 'admission_refused',
       details: { field: 'survey' },
+    });
+  });
+
+  it('asks for no file of a model, which a survey has not', async () => {
+    await expect(take('ws://localhost', 0, { out: 'model' })).rejects.toMatchObject({
+      code: 'usage',
     });
   });
 
