@@ -180,7 +180,7 @@ const checkSurvey = ({ survey }: AdmissionPolicy, { model }: RunSpec): FloeError
   return new FloeError(
     'admission_refused',
     `survey: the run is ${kind}; this participant takes part in ${wanted} alone; ` +
-      `${offered ? 'consent' : 'leave it out'} with ${flagOf('survey')} (\`require.survey\` in code)`,
+      `${offered ? `consent with ${flagOf('survey')}` : `leave ${flagOf('survey')} out`} (\`require.survey\` in code)`,
     { field: 'survey', offered, required: survey, flag: flagOf('survey') },
   );
 };
