@@ -155,14 +155,11 @@ export const contractViolation = (contract: Contract, task: string): string | un
   const fits =
     task === taskOfContract(contract) ||
     (task === 'binary' && of.type === 'classes' && of.classes.length === 2);
-  if (!fits)
-    return (
-      `data.target: expected a target for training.task ${task}, got ${of.type}` +
-      (of.type === 'classes' ? ` (${of.classes.length})` : '')
-    );
-  if (task === 'binary' && of.type === 'classes' && of.weights !== undefined)
-    return 'data.target.weights: expected training.task multi-class, got binary';
-  return undefined;
+  if (fits) return undefined;
+  return (
+    `data.target: expected a target for training.task ${task}, got ${of.type}` +
+    (of.type === 'classes' ? ` (${of.classes.length})` : '')
+  );
 };
 
 /** Inputs of the model that a column gives. */
