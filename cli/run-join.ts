@@ -10,7 +10,7 @@ import { trustCertificate } from '../client/connect/trust.ts';
 import { readMapping } from '../client/data/contract/mapping-file.ts';
 import type { Dataset } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
-import { dataOfRun, unwrapped } from '../client/data/run-data.ts';
+import { dataOfRun, notesOf, unwrapped } from '../client/data/run-data.ts';
 import { readOptionsOf } from '../client/data/read-options.ts';
 import { shardOf } from '../client/data/shard.ts';
 import { join, memoryKeystore } from '../client/index.ts';
@@ -160,7 +160,7 @@ export const runJoin = async (
   const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
   const own = unwrapped(loaded);
   output.line(`data       ${name}: ${'rows' in own ? own.rows : own.size} examples`);
-  if ('notes' in own) for (const note of own.notes ?? []) output.line(`           ${note}`);
+  for (const note of notesOf(loaded)) output.line(`           ${note}`);
   output.line(`key        ${key}`);
   const network = await networkOf(flags);
   if (network !== undefined && network !== 'announced')

@@ -17,7 +17,7 @@ export type OwnData =
   | Table
   | Dataset
   | { readonly type: 'table'; readonly table: Table }
-  | { readonly type: 'dataset'; readonly data: Dataset };
+  | { readonly type: 'dataset'; readonly data: Dataset; readonly notes?: readonly string[] };
 
 export interface RunData {
   readonly data: Dataset;
@@ -33,6 +33,13 @@ export interface RunData {
 export const unwrapped = (given: OwnData): Table | Dataset => {
   if (!('type' in given)) return given;
   return given.type === 'table' ? given.table : given.data;
+};
+
+/** What the reader noted, for people. */
+export const notesOf = (given: OwnData): readonly string[] => {
+  if ('type' in given && given.type === 'dataset') return given.notes ?? [];
+  const own = unwrapped(given);
+  return isTable(own) ? (own.notes ?? []) : [];
 };
 
 const missing = (message: string, details = {}): FloeError =>
