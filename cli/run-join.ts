@@ -12,7 +12,6 @@ import type { Dataset } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { dataOfRun, notesOf, unwrapped } from '../client/data/run-data.ts';
 import { readOptionsOf } from '../client/data/read-options.ts';
-import { shardOf } from '../client/data/shard.ts';
 import { join, memoryKeystore } from '../client/index.ts';
 import type { Answers, JoinOptions, Keystore, SavedModel } from '../client/index.ts';
 import { toHex } from '../protocol/bytes.ts';
@@ -170,9 +169,8 @@ export const runJoin = async (
   const { coordinator, expectRun, wait, giveUp, backend, module } = flags;
   let examples = 0;
   const dataFor = (spec: RunSpec): Dataset => {
-    const { data: all, report, lines } = dataOfRun(loaded, spec, map);
+    const { data, report, lines } = dataOfRun(loaded, spec, map, shard);
     output.event({ type: 'preflight', ...report }, lines);
-    const data = shard === undefined ? all : shardOf(all, shard);
     if (shard !== undefined) output.line(`shard      ${data.size} examples of this participant`);
     examples = data.size;
     return data;
