@@ -7,7 +7,6 @@ import { decodeVersioned } from '../wire/versioned.ts';
 import { createInterned, isInterned } from './decode-once.ts';
 import * as v from 'valibot';
 import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
-import { FloeError } from '../errors.ts';
 import { encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { initialModelHash, seedOfId } from '../model/first-model.ts';
 import {
@@ -27,12 +26,14 @@ import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
 import { partsOf, sizeOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
+import { contractViolation, taskOfContract } from './contract.ts';
 import {
-  contractViolation,
-  FEWER_COLUMNS,
-  MAX_CONTRACT_ELEMENTS,
-  taskOfContract,
-} from './contract.ts';
+  MAX_SPEC_BYTES,
+  MAX_TENSORS,
+  requireBytesFit,
+  requireContractFits,
+  SPEC_BUDGET,
+} from './spec-limits.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
@@ -50,10 +51,6 @@ export { MODEL_AUDIENCES, type ModelAudience } from './settings/run.ts';
 export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 /** Bytes of the proof that a commit is wrong. */
 export const MAX_PROOF_BYTES = 4096;
-const MAX_SPEC_BYTES = 4 << 20;
-const MAX_TENSORS = 4096;
-/** Of a specification: 17 for each tensor, and the keys of members and auditors. */
-const SPEC_BUDGET = { elements: MAX_CONTRACT_ELEMENTS + 17 * MAX_TENSORS + 30_000, depth: 16 };
 
 const isAscending = (keys: Uint8Array[]): boolean =>
   keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] as Uint8Array, key) < 0);
@@ -363,31 +360,12 @@ const specsOfProcess = createInterned((bytes) =>
   decodeVersioned(runSpecSchema, SPEC_FORMAT, bytes, 'spec_invalid', MAX_SPEC_BYTES, SPEC_BUDGET),
 );
 
-/** Elements of CBOR, of a value of plain data. */
-const elementsOf = (value: unknown): number => {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 1;
-  if (Array.isArray(value)) return value.reduce<number>((sum, each) => sum + elementsOf(each), 1);
-  return Object.values(value).reduce<number>(
-    (sum, each) => (each === undefined ? sum : sum + 1 + elementsOf(each)),
-    1,
-  );
-};
-
 /** @throws FloeError `spec_invalid` for one that no participant would read */
 export const encodeRunSpec = (spec: RunSpec): Uint8Array => {
-  const elements = spec.data === undefined ? 0 : elementsOf(spec.data);
-  if (elements > MAX_CONTRACT_ELEMENTS)
-    throw new FloeError(
-      'spec_invalid',
-      `data: expected at most ${MAX_CONTRACT_ELEMENTS} names and numbers, got ${elements}: ${FEWER_COLUMNS}`,
-    );
+  requireContractFits(spec.data);
   const bytes = encodeCbor(spec);
-  if (bytes.length <= MAX_SPEC_BYTES) return bytes;
-  const large = spec.data === undefined ? 'use a smaller topology' : FEWER_COLUMNS;
-  throw new FloeError(
-    'spec_invalid',
-    `expected a specification of at most ${MAX_SPEC_BYTES} bytes, got ${bytes.length}: ${large}`,
-  );
+  requireBytesFit(bytes, spec.data);
+  return bytes;
 };
 
 /** @throws FloeError `spec_invalid`, `run_outdated` */

@@ -27,13 +27,19 @@ export const outdated = (what: string, found: number, version: number): FloeErro
     { version: found },
   );
 
+/** A piece of CBOR: a number, a text, or the size of a list or map. */
+interface Piece {
+  readonly type: Type;
+  readonly value?: unknown;
+}
+
 /** Passes over one value. */
 const skip = (tokens: BudgetedTokenizer): void => {
   for (let left = 1; left > 0; left -= 1) {
-    const { type, value } = tokens.next();
-    if (type === Type.array) left += Number(value);
-    else if (type === Type.map) left += 2 * Number(value);
-    else if (type === Type.tag) left += 1;
+    const piece: Piece = tokens.next();
+    if (piece.type === Type.array) left += Number(piece.value);
+    else if (piece.type === Type.map) left += 2 * Number(piece.value);
+    else if (piece.type === Type.tag) left += 1;
   }
 };
 
@@ -44,14 +50,14 @@ const skip = (tokens: BudgetedTokenizer): void => {
 const versionIn = (bytes: Uint8Array, field: string, budget: CborBudget): number | undefined => {
   try {
     const tokens = new BudgetedTokenizer(bytes, DECODE_OPTIONS, budget);
-    const map = tokens.next();
+    const map: Piece = tokens.next();
     if (map.type !== Type.map) return undefined;
     for (let i = 0; i < Number(map.value); i += 1) {
-      const key = tokens.next();
+      const key: Piece = tokens.next();
       if (key.type === Type.string && key.value === field) {
-        const { type, value } = tokens.next();
-        const isVersion = type === Type.uint && Number(value) <= MAX_VERSION;
-        return isVersion ? Number(value) : undefined;
+        const found: Piece = tokens.next();
+        const version = found.type === Type.uint ? Number(found.value) : Infinity;
+        return version <= MAX_VERSION ? version : undefined;
       }
       skip(tokens);
     }

@@ -285,7 +285,7 @@ describe('floe pass', () => {
     ]);
     expect((await json(args, stranger)).code).toBe(4);
     const { stdout } = await floe(['pass', 'list', run, '--network', 'floe.json']);
-    expect(stdout).toContain(`round 0 on open for everybody at ${opens}`);
+    expect(stdout).toContain(`attempt 0 on open for everybody at ${opens}`);
   });
 });
 

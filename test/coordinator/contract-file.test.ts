@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { prepareRun } from '../../coordinator/state-folder.ts';
+import { type NewRun, prepareRun } from '../../coordinator/state-folder.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { readContract } from '../../protocol/spec/contract-file.ts';
 import type { Contract } from '../../protocol/spec/contract.ts';
@@ -22,8 +22,9 @@ it('a new run writes its contract beside the specification', async () => {
       tensors: [{ name: 'w', shape: [1], dtype: 'float32' as const }],
     };
     const begin = async () => ({ model });
-    const run = { begin, spec: (fixed: object) => makeRunSpec({ ...(fixed as never), data }) };
-    await prepareRun(folder, run as never, new Uint8Array(32), false);
+    const spec: NewRun['spec'] = (fixed) => makeRunSpec({ ...fixed, data });
+    const run = { begin, spec };
+    await prepareRun(folder, run, new Uint8Array(32), false);
     expect(await readContract('contract', join(folder, RUN_FILES.contract))).toEqual(data);
   } finally {
     await rm(folder, { recursive: true });

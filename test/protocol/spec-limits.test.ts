@@ -87,11 +87,13 @@ it('another version is found by its field alone', () => {
   expect(thrownBy({ version: 3, a: [1] })).toEqual(outdated);
   // `a` stands before the version and is passed over; `z...` behind it is not even read.
   expect(thrownBy({ version: 3, a: [[1], { b: 2 }] })).toEqual(outdated);
-  expect(thrownBy({ version: 3, zzzzzzzzzz: new Array(100).fill(0) })).toEqual(outdated);
+  expect(thrownBy({ version: 3, zzzzzzzzzz: Array.from({ length: 100 }, () => 0) })).toEqual(
+    outdated,
+  );
   expect(thrownBy({ version: 2, b: 1 })).toEqual(invalid);
   expect(thrownBy({ version: '3', a: [1] })).toEqual(invalid);
   const next = vi.spyOn(Tokenizer.prototype, 'next');
-  expect(thrownBy({ version: 2, a: new Array(1000).fill(0) })).toEqual(invalid);
+  expect(thrownBy({ version: 2, a: Array.from({ length: 1000 }, () => 0) })).toEqual(invalid);
   expect(next.mock.calls.length).toBeLessThanOrEqual(2 * 16);
   next.mockRestore();
 });

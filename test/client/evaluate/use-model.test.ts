@@ -162,8 +162,10 @@ it('the commands read a file with options, and of a folder with parts its test p
   await mkdir(join(folder, 'parts'));
   const text = tableOf(['age', 'diagnosis', 'site', 'radius', 'id']);
   const odd = text.replaceAll(',', '|').replace('\n61|', '\nnone|').replaceAll('.', ',');
-  await writeFile(join(folder, 'parts/train.csv'), odd);
-  // The test part has one row fewer.
+  // Classes need more rows than a few.
+  const rows = odd.slice(odd.indexOf('\n'));
+  await writeFile(join(folder, 'parts/train.csv'), odd + rows.repeat(3));
+  // The test part has one row fewer than the table.
   await writeFile(join(folder, 'parts/test.csv'), odd.slice(0, odd.lastIndexOf('\n')));
   const reading = ['--delimiter', '|', '--decimal', ',', '--missing', 'none'];
   const options = [...reading, '--drop-column', 'id', '--json'];
@@ -180,7 +182,7 @@ it('the commands read a file with options, and of a folder with parts its test p
   expect(notes[0]).toContain('the train part of parts');
   await writeFile(join(folder, 'drafted.json'), JSON.stringify(contract));
   const checked = await floe(['contract', 'check', 'drafted.json', 'parts', ...options]);
-  expect(resultOf(checked.stdout)).toMatchObject({ examples: 4, unused: [] });
+  expect(resultOf(checked.stdout)).toMatchObject({ examples: 16, unused: [] });
   // Without the options, the file is refused or read as what it is not.
   expect((await floe(['evaluate', 'classes', 'parts'])).code).toBe(2);
 });

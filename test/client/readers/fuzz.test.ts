@@ -109,7 +109,7 @@ describe('any bytes', () => {
         });
       }
       const longest = Math.max(
-        ...from.mock.calls.map(([list]) => Number((list as ArrayLike<unknown>).length) || 0),
+        ...from.mock.calls.map(([list]) => (list as ArrayLike<unknown>).length),
       );
       from.mockRestore();
       expect(longest).toBeLessThan(right.length * 8);
