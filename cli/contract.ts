@@ -4,13 +4,20 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import type { Loaded } from '../client/data/load-node.ts';
 import { TASK_TYPES, type TaskType } from '../client/task.ts';
+import { settingFlags, settingsAmong } from '../protocol/spec/setting-flags.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import { command, helpText } from './command.ts';
 import * as f from './flags.ts';
 import { refuseExisting } from './output-file.ts';
 
+/** Participants train on the part `train` of a source that has both. */
+const partNote = (path: string, { hasTest }: Loaded): readonly string[] =>
+  hasTest === true ? [`read the train part of ${path}, as floe join does`] : [];
+
 const INFER_FLAGS = {
+  ...settingFlags('contract infer'),
   target: f.repeated(
     f.text('<column>', 'what the model predicts; may be repeated (default: the last column)'),
   ),
@@ -42,10 +49,13 @@ It holds means, spreads and ranges of this table's columns, and every participan
       const { loadData } = await import('../client/data/load-node.ts');
       const { inferContract, inferContractOfDataset } =
         await import('../client/data/contract/infer.ts');
+      const { readOptionsOf } = await import('../client/data/read-options.ts');
+      const { notesOf } = await import('../client/data/run-data.ts');
       const { contractText } = await import('../protocol/spec/parse-contract.ts');
       const { describeContract } = await import('../protocol/spec/describe-contract.ts');
       const { target, task, drop, raw, hideRanges, out } = flags;
-      const loaded = await loadData(path);
+      const reading = readOptionsOf(settingsAmong(flags, 'contract infer'));
+      const loaded = await loadData(path, reading);
       const options = {
         ...(target === undefined ? {} : { target }),
         task,
@@ -53,10 +63,12 @@ It holds means, spreads and ranges of this table's columns, and every participan
         normalise: raw !== true,
         ranges: hideRanges !== true,
       };
-      const { contract, notes } =
+      const inferred =
         loaded.type === 'table'
           ? inferContract(loaded.table, options)
           : inferContractOfDataset(loaded.data, options);
+      const { contract } = inferred;
+      const notes = [...partNote(path, loaded), ...notesOf(loaded), ...inferred.notes];
       if (out !== undefined)
         await writeFile(out, contractText(contract), { flag: 'wx' }).catch(refuseExisting(out));
       output.document({ contract, notes, ...(out === undefined ? {} : { file: out }) });
@@ -74,6 +86,7 @@ It holds means, spreads and ranges of this table's columns, and every participan
   });
 
 const CHECK_FLAGS = {
+  ...settingFlags('contract check'),
   map: f.text('<file>', 'mapping file: which own columns and values are which of the contract'),
   weightCap: f.value(
     '<n>',
@@ -100,12 +113,17 @@ The value null makes a text a missing value.`,
       const { loadData } = await import('../client/data/load-node.ts');
       const { applyContract } = await import('../client/data/contract/apply.ts');
       const { describeReport } = await import('../client/data/contract/report.ts');
-      const { unwrapped } = await import('../client/data/run-data.ts');
+      const { readOptionsOf } = await import('../client/data/read-options.ts');
+      const { notesOf, unwrapped } = await import('../client/data/run-data.ts');
       const { readMapping } = await import('../client/data/contract/mapping-file.ts');
       const { readContract } = await import('../protocol/spec/contract-file.ts');
       const contract = await readContract('contract', contractFile);
       const mapping = flags.map === undefined ? {} : await readMapping('--map', flags.map);
-      const { report } = applyContract(unwrapped(await loadData(path)), contract, mapping);
+      const reading = readOptionsOf(settingsAmong(flags, 'contract check'));
+      const loaded = await loadData(path, reading);
+      for (const note of [...partNote(path, loaded), ...notesOf(loaded)])
+        output.line(`note       ${note}`);
+      const { report } = applyContract(unwrapped(loaded), contract, mapping);
       const { weightCap = SETTINGS.weightCap.default } = flags;
       const counted = Math.min(report.examples, weightCap);
       output.document({ ...report, weightCap, counted });

@@ -10,6 +10,7 @@ import { TASK_TYPES } from '../client/task.ts';
 import type { TaskType } from '../client/task.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { isThere, writeWhole } from '../protocol/ports/files.ts';
+import { settingFlags, settingsAmong } from '../protocol/spec/setting-flags.ts';
 import type { FlagValues } from './flags.ts';
 
 const MODEL_HELP =
@@ -17,6 +18,7 @@ const MODEL_HELP =
 
 const USE = {
   ...SOURCE,
+  ...settingFlags('evaluate'),
   attempt: whole(
     'of a run: the version that this attempt committed; 0 is the initial one (default: latest)',
     0,
@@ -35,9 +37,13 @@ const openUse = async (context: Context<FlagValues<typeof USE>>) => {
   const { openModelToUse } = await import('../client/evaluate/index.ts');
   const { readMapping } = await import('../client/data/contract/mapping-file.ts');
   const { readBase } = await import('../client/adapters/base-file.ts');
+  const { loadToUse } = await import('../client/data/load-node.ts');
+  const { readOptionsOf } = await import('../client/data/read-options.ts');
+  const { notesOf, unwrapped } = await import('../client/data/run-data.ts');
   const { args, flags, output, signal } = context;
   const [source = '', data = ''] = args;
   const { attempt, map, task, base } = flags;
+  const loaded = await loadToUse(data, readOptionsOf(settingsAmong(flags, 'evaluate')));
   const model = await openModelToUse(source, await openRunOptions(source, context), {
     signal,
     ...(attempt === undefined ? {} : { attempt }),
@@ -45,9 +51,12 @@ const openUse = async (context: Context<FlagValues<typeof USE>>) => {
   output.line(`model       ${model.origin}, hash ${model.modelHash}`);
   if (model.contract === undefined)
     output.warn('the run has no data contract: columns are taken in their order, as they are');
+  if (loaded.hasTest === true) output.line(`data        the test part of ${data}`);
+  for (const note of notesOf(loaded)) output.line(`            ${note}`);
   return {
     model,
     data,
+    examples: unwrapped(loaded),
     options: {
       ...(map === undefined ? {} : { mapping: await readMapping('--map', map) }),
       ...(task === undefined ? {} : { task: { type: task } }),
@@ -66,7 +75,8 @@ export const evaluateCommand = () =>
     flags: USE,
     notes: `Columns, classes and normalisation are those of the run's data contract; a column that it does not
 name is ignored, one that is missing is refused by name. The data should be no part of what the
-sites trained on: --holdout keeps a part of each site's data for that.`,
+sites trained on: --holdout keeps a part of each site's data for that. Of a folder with the parts
+train and test, the test part is taken.`,
     examples: [
       'floe evaluate model test.csv',
       'floe evaluate runs/latest test.csv --json',
@@ -74,8 +84,8 @@ sites trained on: --holdout keeps a part of each site's data for that.`,
     ],
     run: async (context) => {
       const { describeEvaluation, evaluateModel } = await import('../client/evaluate/index.ts');
-      const { model, data, options, facts } = await openUse(context);
-      const found = await evaluateModel(model, data, options);
+      const { model, data, examples, options, facts } = await openUse(context);
+      const found = await evaluateModel(model, examples, options);
       context.output.print(describeEvaluation(found));
       context.output.document({ ...facts, data, ...found });
     },
@@ -104,8 +114,8 @@ data contract. Columns and normalisation are those of the contract.`,
       const { out } = flags;
       if (flags.force !== true && (await isThere(out)))
         throw new FloeError('file_exists', `${out} exists; --force overwrites it`);
-      const { model, data, options, facts } = await openUse(context);
-      const found = await predict(model, data, options);
+      const { model, data, examples: own, options, facts } = await openUse(context);
+      const found = await predict(model, own, options);
       await writeWhole(out, predictionsAsCsv(found));
       const { task, examples, names, target } = found;
       output.document({ ...facts, data, task, examples, names, target, file: out });

@@ -18,12 +18,15 @@ export const EXIT = {
 const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'done'],
   [EXIT.failed, 'the run failed, or verification failed'],
-  [EXIT.usage, 'invalid flag, argument, file or specification; nothing was started'],
+  [EXIT.usage, 'invalid flag, argument, address, file, data or specification; nothing was started'],
   [
     EXIT.unavailable,
-    'a required resource is unavailable: a backend, a store, a server, a port, coins',
+    'a required resource is unavailable: a backend, a store, a server, a port, coins; later it may work',
   ],
-  [EXIT.denied, 'no key or no permission: passphrase, keystore, allow-list, access policy'],
+  [
+    EXIT.denied,
+    'no key, no permission or no trust: passphrase, keystore, allow-list, access policy, certificate',
+  ],
   [EXIT.interrupted, 'stopped by Ctrl-C (SIGINT)'],
   [EXIT.terminated, 'stopped by SIGTERM'],
 ];
@@ -33,6 +36,10 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'file_not_found',
   'file_exists',
   'run_unfinished',
+  // Of another version of Floe: a run's folder, a keystore, or the coordinator at the address.
+  'run_outdated',
+  'version_unsupported',
+  'wrong_protocol',
   'spec_invalid',
   'spec_mismatch',
   'admission_refused',
@@ -44,6 +51,11 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'contract_invalid',
   'contract_missing',
   'model_malformed',
+  'tensor_malformed',
+  'tensor_mismatch',
+  'base_mismatch',
+  'strategy_unknown',
+  'strategy_invalid',
 ]);
 const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'backend_unavailable',
@@ -59,6 +71,7 @@ const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'coordinator_unreachable',
   'no_progress',
   'too_many_connections',
+  'rate_limited',
   'funds_missing',
 ]);
 const DENIED: ReadonlySet<ErrorCode> = new Set([
@@ -70,6 +83,7 @@ const DENIED: ReadonlySet<ErrorCode> = new Set([
   'identity_not_admitted',
   'identity_in_use',
   'login_refused',
+  'certificate_refused',
 ]);
 
 /** The exit code an error ends the process with. */

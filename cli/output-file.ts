@@ -3,7 +3,9 @@
  */
 import { FloeError } from '../protocol/errors.ts';
 
-/** For the failure of a write with the flag `wx`. @throws FloeError `file_exists`, `storage_failed` */
+/**
+ * For the failure of a write with the flag `wx`. @throws FloeError `file_exists`, `storage_failed`
+ */
 export const refuseExisting = (path: string) => (cause: unknown) => {
   const { code, message } = cause as NodeJS.ErrnoException;
   const taken = code === 'EEXIST';

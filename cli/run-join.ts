@@ -10,9 +10,8 @@ import { trustCertificate } from '../client/connect/trust.ts';
 import { readMapping } from '../client/data/contract/mapping-file.ts';
 import type { Dataset } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
-import { dataOfRun, unwrapped } from '../client/data/run-data.ts';
+import { dataOfRun, notesOf, unwrapped } from '../client/data/run-data.ts';
 import { readOptionsOf } from '../client/data/read-options.ts';
-import { shardOf } from '../client/data/shard.ts';
 import { join, memoryKeystore } from '../client/index.ts';
 import type { Answers, JoinOptions, Keystore, SavedModel } from '../client/index.ts';
 import { toHex } from '../protocol/bytes.ts';
@@ -177,7 +176,7 @@ export const runJoin = async (
   const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
   const own = unwrapped(loaded);
   output.line(`data       ${name}: ${'rows' in own ? own.rows : own.size} examples`);
-  if ('notes' in own) for (const note of own.notes ?? []) output.line(`           ${note}`);
+  for (const note of notesOf(loaded)) output.line(`           ${note}`);
   output.line(`key        ${key}`);
   const network = await networkOf(flags);
   if (network !== undefined && network !== 'announced')
@@ -187,9 +186,8 @@ export const runJoin = async (
   const { coordinator, expectRun, wait, giveUp, backend, module } = flags;
   let examples = isSurvey && 'rows' in own ? own.rows : 0;
   const dataFor = (spec: RunSpec): Dataset => {
-    const { data: all, report, lines } = dataOfRun(loaded, spec, map);
+    const { data, report, lines } = dataOfRun(loaded, spec, map, shard);
     output.event({ type: 'preflight', ...report }, lines);
-    const data = shard === undefined ? all : shardOf(all, shard);
     if (shard !== undefined) output.line(`shard      ${data.size} examples of this participant`);
     examples = data.size;
     return data;

@@ -46,7 +46,7 @@ others: floe help exit-codes.`,
         output.line(`version    ${version.id}, the model after attempt ${version.attempt}`);
       const local = describeLocal(run.spec);
       if (local !== undefined) output.line(local);
-      const progress = showProgress(output, 'rounds');
+      const progress = showProgress(output, 'attempts');
       const found = await run
         .verify({ signal, onProgress: (done, total) => progress.update(done, total) })
         .finally(() => progress.stop());

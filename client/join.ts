@@ -59,8 +59,8 @@ export interface JoinOptions extends Partial<
   readonly map?: Mapping;
   /**
    * In a survey (`require: { survey: true }`): the table that it is about, where `data` is a
-   * function; and whether to answer although this keystore has answered another survey about a table
-   * of these columns.
+   * function; and whether to answer although this keystore has answered another survey about a
+   * table of these columns.
    */
   readonly survey?: { readonly data?: OwnData; readonly again?: boolean };
   /** With `data` that the contract maps: its preflight report. Default: lines to `log`, `warn`. */

@@ -12,8 +12,10 @@ import type { Trainer } from './trainer.ts';
 export interface OwnTrainerInit {
   /** The participant's examples to train on. */
   readonly data: Dataset;
-  /** Of a real run. */
-  readonly spec?: Pick<RunSpec, 'model' | 'training'>;
+  /**
+   * Of a real run; `data` is its data contract, whose class weights a trainer of its own applies.
+   */
+  readonly spec?: Pick<RunSpec, 'model' | 'training' | 'data'>;
 }
 
 /** The exports that `floe join` and `floe coordinator` use. */

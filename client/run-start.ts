@@ -29,6 +29,9 @@ import { describeModel } from './tfjs/describe.ts';
 /** A coordinator does not train; the plain backend is enough to build a model. */
 const DESCRIBING_BACKEND = 'cpu';
 const MAX_MODEL_BYTES = 2 ** 31 - 1;
+/** Of an example. */
+const MAX_FEATURES = 1_000_000;
+const MAX_DIMENSIONS = 4;
 
 export interface ModelSettings {
   /**
@@ -60,6 +63,12 @@ const withContract = ({ contract, ...settings }: ModelSettings): ModelSettings =
   const violation = contractViolation(contract, task.type);
   if (violation !== undefined) throw new FloeError('contract_invalid', violation);
   const shape = shapeOfInput(contract.input);
+  if (shape.length > MAX_DIMENSIONS || shape.reduce((a, b) => a * b, 1) > MAX_FEATURES)
+    throw new FloeError(
+      'contract_invalid',
+      `data.input.shape: expected at most ${MAX_DIMENSIONS} dimensions and ${MAX_FEATURES} values ` +
+        `of an example, got [${shape.join(', ')}]: give the arrays fewer`,
+    );
   return {
     ...settings,
     ...(shape.length === 1 ? { inputs: shape[0] } : { shape: shape.join('x') }),
@@ -107,13 +116,12 @@ const statedShape = ({ inputs, classes, shape, task }: ModelSettings): StatedSha
 };
 
 const MNIST_SHAPE = [28, 28, 1];
-const MAX_FEATURES = 1_000_000;
 
 /** @throws FloeError `usage` for anything but sizes such as `32x32x3` */
 const sizesOf = (text: string): number[] => {
   const sizes = text.split('x').map((part) => (/^[1-9]\d{0,6}$/u.test(part) ? Number(part) : NaN));
   const features = sizes.reduce((a, b) => a * b, 1);
-  if (sizes.length > 4 || !(features <= MAX_FEATURES))
+  if (sizes.length > MAX_DIMENSIONS || !(features <= MAX_FEATURES))
     throw new FloeError('usage', `--shape: expected sizes such as 32x32x3, got ${text}`);
   return sizes;
 };

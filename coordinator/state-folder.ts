@@ -16,6 +16,7 @@ import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
 import { readRunNetwork, writeRunNetwork } from '../protocol/ports/run-folder.ts';
 import { RUN_FILES, specAsJson } from '../protocol/records/run-files.ts';
 import { masterSeed } from '../protocol/spec/master-seed.ts';
+import { contractText } from '../protocol/spec/parse-contract.ts';
 import { decodeRunSpec, encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { onDisk } from '../protocol/storage-errors.ts';
 
@@ -189,6 +190,8 @@ export const prepareRun = async (
   // Only settings that make a valid specification are kept.
   await writeWhole(join(folder, SETTINGS_FILE), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
+  if (spec.data !== undefined)
+    await writeWhole(join(folder, RUN_FILES.contract), contractText(spec.data));
   await writeWhole(path, encodeRunSpec(spec));
   return { spec, resumed: false, parentModel: async () => contentOf(beginning) };
 };

@@ -34,7 +34,9 @@ const requireNoTraining = (settings: RunSettings, nameOf: NameSetting): void => 
       throw new FloeError('usage', `${nameOf(name)}: a survey trains nothing, leave it out`);
 };
 
-/** The model of a survey before the run has an id: {@link surveySpec} puts its own in this place. */
+/**
+ * The model of a survey before the run has an id: {@link surveySpec} puts its own in this place.
+ */
 export const SURVEY_PLACEHOLDER: RunSpec['model'] = {
   architecture: SURVEY_ARCHITECTURE,
   tensors: [{ name: SURVEY_ARCHITECTURE, shape: [1], dtype: 'float32' }],

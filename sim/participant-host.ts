@@ -203,10 +203,11 @@ const openTrainers = async (
   readonly trainerOf: (index: number, data: Dataset) => Trainer | Promise<Trainer>;
 }> => {
   const make = task?.trainer;
+  const contract = spec.data === undefined ? {} : { contract: spec.data };
   if (make !== undefined)
     return {
       backend: (first) => first.backend,
-      trainerOf: (index, data) => make({ data, index }),
+      trainerOf: (index, data) => make({ data, index, ...contract }),
     };
   const first = init.members[0];
   if (first === undefined) throw new FloeError('internal', 'a crowd without members');
@@ -218,7 +219,7 @@ const openTrainers = async (
     backend: { prefer: init.backend },
     ...(await baseOfTask(task)),
     ...(spec.training.task === undefined ? {} : { task: spec.training.task }),
-    ...(spec.data === undefined ? {} : { contract: spec.data }),
+    ...contract,
     checked,
   });
   return {

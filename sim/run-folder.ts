@@ -9,6 +9,7 @@ import { FloeError } from '../protocol/errors.ts';
 import { writeWhole } from '../protocol/ports/files.ts';
 import { LATEST, PARTIAL } from '../protocol/ports/run-folder.ts';
 import { RUN_FILES, seedAsText, specAsJson } from '../protocol/records/run-files.ts';
+import { contractText } from '../protocol/spec/parse-contract.ts';
 import { encodeRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { storageError } from '../protocol/storage-errors.ts';
 
@@ -87,5 +88,7 @@ export const writeRunStart = async (
 ): Promise<void> => {
   await writeWhole(join(folder, RUN_FILES.spec), encodeRunSpec(spec));
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
+  if (spec.data !== undefined)
+    await writeWhole(join(folder, RUN_FILES.contract), contractText(spec.data));
   await writeWhole(join(folder, RUN_FILES.auditor), seedAsText(auditorSeed), 0o600);
 };

@@ -10,6 +10,7 @@ import { importModule } from '../client/own-module.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';
 import type { Trainer } from '../client/trainer.ts';
 import { FloeError } from '../protocol/errors.ts';
+import type { Contract } from '../protocol/spec/contract.ts';
 import { issueText } from '../protocol/wire/issue.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface SimulationTrainerInit {
   readonly data: Dataset;
   /** Number of the participant from 0; undefined for the trainer that describes and scores. */
   readonly index?: number;
+  /** That of the run, whose class weights a trainer of its own applies. */
+  readonly contract?: Contract;
 }
 
 /** All parts are optional; a part that is missing is the scenario's. */

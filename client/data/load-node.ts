@@ -207,6 +207,20 @@ export const loadData = async (source: string, options: LoadOptions = {}): Promi
 };
 
 /**
+ * What a source has to use a model on: its part `test` where it has one, which no run trains on,
+ * else all of it.
+ * @throws FloeError of `loadData`
+ */
+export const loadToUse = async (
+  source: string,
+  options: Omit<LoadOptions, 'part'> = {},
+): Promise<Loaded> => {
+  if (source === 'mnist') return loadData(source, { ...options, part: 'test' });
+  const loaded = await loadData(source, options);
+  return loaded.hasTest === true ? loadData(source, { ...options, part: 'test' }) : loaded;
+};
+
+/**
  * The examples of {@link loadData}; of a table those of `datasetOfTable`, without a data contract.
  * @throws FloeError of `loadData`, and `data_malformed` for a table that is not of numbers
  */

@@ -3,12 +3,15 @@
  * contract of the run; without one, numbers as they stand in the file.
  */
 import { FloeError } from '../../protocol/errors.ts';
+import { trainableOf } from '../../protocol/algorithm/segments.ts';
+import { describeError } from '../../protocol/encoding/index.ts';
 import type { Line } from '../../protocol/line.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { applyContract, isTable } from './contract/apply.ts';
 import type { Mapping } from './contract/mapping.ts';
 import { describeReport, type ContractReport } from './contract/report.ts';
 import type { Dataset } from './dataset.ts';
+import { shardOf, type Shard } from './shard.ts';
 import { datasetOfTable } from './table-dataset.ts';
 import type { Table } from './table.ts';
 
@@ -17,7 +20,7 @@ export type OwnData =
   | Table
   | Dataset
   | { readonly type: 'table'; readonly table: Table }
-  | { readonly type: 'dataset'; readonly data: Dataset };
+  | { readonly type: 'dataset'; readonly data: Dataset; readonly notes?: readonly string[] };
 
 export interface RunData {
   readonly data: Dataset;
@@ -33,6 +36,13 @@ export interface RunData {
 export const unwrapped = (given: OwnData): Table | Dataset => {
   if (!('type' in given)) return given;
   return given.type === 'table' ? given.table : given.data;
+};
+
+/** What the reader noted, for people. */
+export const notesOf = (given: OwnData): readonly string[] => {
+  if ('type' in given && given.type === 'dataset') return given.notes ?? [];
+  const own = unwrapped(given);
+  return isTable(own) ? (own.notes ?? []) : [];
 };
 
 const missing = (message: string, details = {}): FloeError =>
@@ -65,25 +75,32 @@ const PLAIN =
 /**
  * Examples for the run.
  *
+ * @param shard the part to train on, of data that several participants split
  * @throws FloeError of `applyContract`; `contract_missing` for labels that only a contract can
  * number; `mapping_invalid` for a mapping without a contract; `data_malformed`
  */
 export const dataOfRun = (
   given: OwnData,
-  spec: Pick<RunSpec, 'data' | 'training' | 'encoding'>,
+  spec: RunSpec,
   mapping?: Mapping,
+  shard?: Shard,
 ): RunData => {
   const own = unwrapped(given);
-  const { data: contract, training, encoding } = spec;
+  const cut = (all: Dataset): Dataset => (shard === undefined ? all : shardOf(all, shard));
+  const { data: contract, training, encoding, cohort } = spec;
   if (contract !== undefined) {
-    const { data, report } = applyContract(own, contract, mapping);
-    const { weightCap } = encoding;
-    const lines = describeReport(report, contract, { weightCap });
+    const { data: all, report } = applyContract(own, contract, mapping);
+    const data = cut(all);
+    const lines = describeReport(report, contract, {
+      weightCap: encoding.weightCap,
+      trained: data.size,
+      error: describeError(encoding, cohort.size, trainableOf(spec), data.size),
+    });
     return { data, report, lines, warnings: report.warnings };
   }
   if (mapping !== undefined)
     throw new FloeError('mapping_invalid', 'the run has no data contract to map to');
-  const data = withoutContract(own, training.task?.type);
+  const data = cut(withoutContract(own, training.task?.type));
   if (!isTable(own)) return { data, lines: [], warnings: [] };
   return { data, lines: [['warn', PLAIN]], warnings: [PLAIN] };
 };

@@ -9,11 +9,13 @@ import { dealRows } from './partition.ts';
 /** Everyone who takes a shard must cut alike, so this seed is the same for all. */
 const SHARD_SEED = sha256(utf8('floe/join-shard/v1'));
 
-/** @param index from 0, below `count` */
-export const shardOf = (
-  data: Dataset,
-  { index, count }: { readonly index: number; readonly count: number },
-): Dataset => {
+export interface Shard {
+  /** From 0, below `count`. */
+  readonly index: number;
+  readonly count: number;
+}
+
+export const shardOf = (data: Dataset, { index, count }: Shard): Dataset => {
   const rows = dealRows({
     partition: { type: 'iid' },
     labels: data.labels,

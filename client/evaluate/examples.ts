@@ -8,17 +8,19 @@ import { targetColumns, type Contract } from '../../protocol/spec/contract.ts';
 import { applyContract, applyInputs, isTable } from '../data/contract/apply.ts';
 import type { Mapping } from '../data/contract/mapping.ts';
 import { createDataset, type Dataset } from '../data/dataset.ts';
-import { loadData } from '../data/load-node.ts';
+import { loadToUse, type LoadOptions } from '../data/load-node.ts';
 import { datasetOfTable } from '../data/table-dataset.ts';
 import type { Table } from '../data/table.ts';
 
 /** What a caller may give: a path, a table, or examples as the model takes them. */
 export type GivenData = string | Table | Dataset;
 
-const openGiven = async (given: GivenData): Promise<Table | Dataset> => {
+const openGiven = async (
+  given: GivenData,
+  read: LoadOptions | undefined,
+): Promise<Table | Dataset> => {
   if (typeof given !== 'string') return given;
-  // `mnist` has a part that no run trains on.
-  const loaded = await loadData(given, { part: 'test' });
+  const loaded = await loadToUse(given, read);
   return loaded.type === 'table' ? loaded.table : loaded.data;
 };
 
@@ -26,6 +28,7 @@ const openGiven = async (given: GivenData): Promise<Table | Dataset> => {
  * Examples with their labels.
  *
  * @param values whether labels without a contract are numbers to predict
+ * @param read how a file is read
  * @throws FloeError `data_unmapped`, `data_unfit`, `data_malformed`, `mapping_invalid`
  */
 export const labelledExamples = async (
@@ -33,8 +36,9 @@ export const labelledExamples = async (
   contract: Contract | undefined,
   mapping: Mapping | undefined,
   values: boolean,
+  read?: LoadOptions,
 ): Promise<Dataset> => {
-  const data = await openGiven(given);
+  const data = await openGiven(given, read);
   if (contract !== undefined) return applyContract(data, contract, mapping).data;
   requireNoMapping(mapping);
   return isTable(data) ? datasetOfTable(data, { task: values ? 'values' : 'classes' }) : data;
@@ -87,8 +91,9 @@ export const bareExamples = async (
   contract: Contract | undefined,
   mapping: Mapping | undefined,
   inputShape: readonly (number | null)[],
+  read?: LoadOptions,
 ): Promise<Dataset> => {
-  const data = await openGiven(given);
+  const data = await openGiven(given, read);
   // Images and arrays come with labels, which are not read here.
   if (!isTable(data))
     return contract === undefined ? data : applyContract(data, contract, mapping).data;

@@ -6,6 +6,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import type { Contract } from '../../protocol/spec/contract.ts';
 import type { BaseWeights } from '../adapters/base.ts';
 import type { Mapping } from '../data/contract/mapping.ts';
+import type { LoadOptions } from '../data/load-node.ts';
 import { labelLength, rowOf, type Dataset } from '../data/dataset.ts';
 import { namesOfTarget } from '../export/facts.ts';
 import type { Task } from '../task.ts';
@@ -28,6 +29,8 @@ export interface UseOptions {
   readonly task?: Task | undefined;
   /** The frozen weights under the model's, where there are some. */
   readonly base?: BaseWeights | undefined;
+  /** How a path is read. Of a source with parts the part `test` is taken. */
+  readonly read?: Omit<LoadOptions, 'part'> | undefined;
   /** Default `auto`. */
   readonly backend?: BackendChoice | undefined;
 }
@@ -83,7 +86,7 @@ export const evaluateModel = async (
   const { contract } = model;
   const declared = model.task ?? options.task;
   const isValues = declared?.type === 'regression' || declared?.type === 'multi-label';
-  const examples = await labelledExamples(data, contract, options.mapping, isValues);
+  const examples = await labelledExamples(data, contract, options.mapping, isValues, options.read);
   const labels = orderedLabels(examples);
   const predictor = await openFor(model, options, labels);
   try {
@@ -136,8 +139,8 @@ export const predict = async (
     if (predictor.task.type === 'sequence')
       throw new FloeError('usage', 'a model that answers for each token has no table of answers');
     const { contract } = model;
-    const { inputShape } = predictor;
-    const examples = await bareExamples(data, contract, options.mapping, inputShape);
+    const { mapping, read } = options;
+    const examples = await bareExamples(data, contract, mapping, predictor.inputShape, read);
     return describePredictions(predictor, await predictor.predict(examples), contract);
   } finally {
     predictor.dispose();

@@ -7,6 +7,7 @@
 import { equalBytes, fromHex, sha256, toHex } from '../../protocol/bytes.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import { decodeRecord } from '../../protocol/records/records.ts';
+import { contractText } from '../../protocol/spec/parse-contract.ts';
 import { encodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import {
   decodeSafetensors,
@@ -194,6 +195,12 @@ const judge = async (
     return (
       new TextDecoder().decode(await files.read(path)) === specAsJson(spec) ||
       wrong(`is not what ${RUN_FILES.spec} says`)
+    );
+  if (path === RUN_FILES.contract)
+    return (
+      (spec.data !== undefined &&
+        new TextDecoder().decode(await files.read(path)) === contractText(spec.data)) ||
+      wrong(`is not the contract of ${RUN_FILES.spec}`)
     );
   if (path === RUN_FILES.auditor) return checkAuditor(spec, await files.read(path));
   const isTfjs = ['model.json', 'weights.bin'].some((name) => path === `${RUN_FILES.tfjs}/${name}`);

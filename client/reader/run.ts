@@ -25,7 +25,7 @@ import { topologyOfSpec } from './topology.ts';
 
 export interface VerifyOptions {
   readonly signal?: AbortSignal;
-  /** Told after each round: rounds done and rounds in all. */
+  /** Told after each attempt: attempts done and attempts in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

@@ -76,9 +76,36 @@ const binaryLogitsLoss = (tf: Tf, logits: Tfjs.Tensor, target: Tfjs.Tensor): Tfj
     (x, dy) => tf.mul(tf.sub(tf.sigmoid(x), target), tf.div(dy, target.size)),
   );
 
-const binaryProbabilitiesLoss = (tf: Tf, p: Tfjs.Tensor, target: Tfjs.Tensor): Tfjs.Scalar => {
-  const yes = tf.mul(logOf(tf, p), target);
-  const no = tf.mul(logOf(tf, tf.sub(1, p)), tf.sub(1, target));
+/** The same, each label by the weight of its class: yes * softplus(-x) + no * softplus(x). */
+const weightedBinaryLoss = (
+  tf: Tf,
+  logits: Tfjs.Tensor,
+  target: Tfjs.Tensor,
+  [no = 1, yes = 1]: readonly number[],
+): Tfjs.Scalar => {
+  const toYes = (): Tfjs.Tensor => tf.mul(target, yes);
+  const both = (): Tfjs.Tensor => tf.add(toYes(), tf.mul(tf.sub(1, target), no));
+  return withGradient(
+    tf,
+    logits,
+    (x) => {
+      const softplus = tf.add(tf.relu(x), tf.log(tf.add(tf.exp(tf.neg(tf.abs(x))), 1)));
+      return tf.mean(tf.sub(tf.mul(both(), softplus), tf.mul(x, toYes())));
+    },
+    (x, dy) => tf.mul(tf.sub(tf.mul(both(), tf.sigmoid(x)), toYes()), tf.div(dy, target.size)),
+  );
+};
+
+const binaryProbabilitiesLoss = (
+  tf: Tf,
+  p: Tfjs.Tensor,
+  target: Tfjs.Tensor,
+  weights: readonly number[] | undefined,
+): Tfjs.Scalar => {
+  let yes = tf.mul(logOf(tf, p), target);
+  let no = tf.mul(logOf(tf, tf.sub(1, p)), tf.sub(1, target));
+  if (weights !== undefined)
+    [no, yes] = [tf.mul(no, weights[0] ?? 1), tf.mul(yes, weights[1] ?? 1)];
   return tf.neg(tf.mean(tf.add(yes, no)));
 };
 
@@ -133,9 +160,10 @@ const ownLoss = (
         : probabilitiesLoss(tf, prediction, target);
     case 'binary':
     case 'multi-label':
-      return outputs === 'logits'
+      if (outputs !== 'logits') return binaryProbabilitiesLoss(tf, prediction, target, weights);
+      return weights === undefined
         ? binaryLogitsLoss(tf, prediction, target)
-        : binaryProbabilitiesLoss(tf, prediction, target);
+        : weightedBinaryLoss(tf, prediction, target, weights);
     case 'regression':
       if (task.loss === 'huber') return huberLoss(tf, prediction, target, task.delta);
       return task.loss === 'absolute'

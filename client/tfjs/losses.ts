@@ -16,7 +16,7 @@ export interface LossSpec {
   readonly width: number;
   /** Numbers of one label's row: the classes of a token, else `width`. */
   readonly columns: number;
-  /** Of `multi-class`: the loss of an example of class k counts weights[k] times. */
+  /** Of `multi-class` and `binary`: the loss of an example of class k counts weights[k] times. */
   readonly weights?: readonly number[];
 }
 
@@ -64,19 +64,30 @@ const classLoss = (outputs: OutputKind, row: Float32Array, label: number): numbe
   return outputs === 'logits' ? logSumExp(row) - value : -logOf(value);
 };
 
-/** Binary cross-entropy of the label `y`, which may lie between 0 and 1. */
-const binaryLoss = (outputs: OutputKind, value: number, y: number): number =>
-  outputs === 'logits'
-    ? Math.max(value, 0) - value * y + Math.log1p(Math.exp(-Math.abs(value)))
-    : -(y * logOf(value) + (1 - y) * logOf(1 - value));
+/** Binary cross-entropy of the label `y`, from 0 to 1; each of both classes by its weight. */
+const binaryLoss = (
+  outputs: OutputKind,
+  value: number,
+  y: number,
+  [no, yes]: readonly number[] = [1, 1],
+): number => {
+  const [toNo, toYes] = [(no ?? 1) * (1 - y), (yes ?? 1) * y];
+  if (outputs !== 'logits') return -(toYes * logOf(value) + toNo * logOf(1 - value));
+  const softplus = Math.max(value, 0) + Math.log1p(Math.exp(-Math.abs(value)));
+  return (toNo + toYes) * softplus - toYes * value;
+};
 
-const scoreLabels = (outputs: OutputKind, row: Float32Array, labels: ArrayLike<number>): Score => {
+const scoreLabels = (
+  { outputs, weights }: LossSpec,
+  row: Float32Array,
+  labels: ArrayLike<number>,
+): Score => {
   let lossSum = 0;
   let right = 0;
   const half = outputs === 'logits' ? 0 : 0.5;
   for (const [j, value] of row.entries()) {
     const y = labels[j] ?? 0;
-    lossSum += binaryLoss(outputs, value, y);
+    lossSum += binaryLoss(outputs, value, y, weights);
     if (value > half === y > 0.5) right++;
   }
   return { ...NO_SCORE, lossSum: lossSum / row.length, correct: right / row.length };
@@ -152,7 +163,7 @@ export const score = (
       }
       case 'binary':
       case 'multi-label':
-        total = addScores(total, scoreLabels(spec.outputs, row, own));
+        total = addScores(total, scoreLabels(spec, row, own));
         break;
       case 'sequence':
         total = addScores(total, scoreTokens(spec, row, own));
@@ -204,7 +215,7 @@ const slopeOf = ({ task, outputs }: LossSpec, value: number, y: number): number 
 
 /**
  * The gradient of a batch's mean loss by its outputs, written over them: of tasks whose outputs
- * count each on its own (`binary`, `multi-label`, `regression`).
+ * count each on its own (`binary`, `multi-label`, `regression`), without weights of classes.
  */
 export const gradientInto = (
   spec: LossSpec,

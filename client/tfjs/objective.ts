@@ -122,6 +122,20 @@ const requireOutputs = (task: Required<Task>, shape: readonly number[]): void =>
     throw malformed(`the task multi-class takes an output for each class, got ${got}`);
 };
 
+const requireWeights = (
+  { type }: Task,
+  [outputs = 0]: readonly number[],
+  weights: readonly number[] | undefined,
+): void => {
+  if (weights === undefined) return;
+  const classes = type === 'binary' ? 2 : type === 'multi-class' ? outputs : 0;
+  if (weights.length !== classes)
+    throw malformed(
+      `class weights: expected the task binary and 2 weights, or multi-class and a weight for each ` +
+        `output, got ${weights.length} with the task ${type}`,
+    );
+};
+
 /** @throws FloeError `model_malformed` unless the model has one input and one output */
 export const outputShape = (model: Tfjs.LayersModel): number[] => {
   const [output] = model.outputs;
@@ -153,8 +167,7 @@ export const objectiveOf = (
   const task = makeTask(declared.task ?? compiledTask(model, shape) ?? impliedTask(data, shape));
   requireOutputs(task, shape);
   const { weights } = declared;
-  if (weights !== undefined && (task.type !== 'multi-class' || weights.length !== shape[0]))
-    throw malformed(`class weights: expected the task multi-class with ${weights.length} outputs`);
+  requireWeights(task, shape, weights);
   const last = lastOperation(tf, model);
   const { outputs, without } = readOutputs(task, last, declared.outputs);
   const loss = task.type === 'regression' ? ` (${task.loss} error)` : '';

@@ -11,7 +11,7 @@ import type { Trainer } from '../trainer.ts';
 export interface ModuleTrainerInput {
   /** URL of the module. */
   readonly module: string;
-  readonly spec: Pick<RunSpec, 'model' | 'training'>;
+  readonly spec: Pick<RunSpec, 'model' | 'training' | 'data'>;
   readonly data: Dataset;
 }
 

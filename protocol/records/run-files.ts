@@ -7,6 +7,8 @@ import type { RunSpec } from '../spec/run-spec.ts';
 export const RUN_FILES = {
   spec: 'spec.cbor',
   specJson: 'spec.json',
+  /** Of a run with a data contract: as `floe contract check` takes it. */
+  contract: 'contract.json',
   transcript: 'transcript.bin',
   blobs: 'blobs',
   journal: 'journal.sqlite',

@@ -6,8 +6,19 @@
 import * as v from 'valibot';
 import { integer } from '../wire/cbor.ts';
 
-/** Columns of a table, or values of an image, that one example may have. */
-export const MAX_CONTRACT_FEATURES = 100_000;
+/**
+ * Columns of a table that one example may have: their names are in the run specification, which has
+ * a limit. Arrays have none.
+ */
+export const MAX_CONTRACT_FEATURES = 20_000;
+/**
+ * Names, numbers and keys of a contract: a column of numbers has at most 19, and the values of its
+ * categories share what others leave.
+ */
+export const MAX_CONTRACT_ELEMENTS = 20 * MAX_CONTRACT_FEATURES;
+/** What helps a contract that is too large. */
+export const FEWER_COLUMNS =
+  'leave columns out (--drop-column), or give the examples as arrays (.npy), whose inputs have no names';
 /** Values of a category, and classes of a target. */
 export const MAX_CONTRACT_VALUES = 10_000;
 
@@ -69,7 +80,10 @@ const input = v.variant('type', [
     features: v.pipe(
       v.array(feature),
       v.minLength(1),
-      v.maxLength(MAX_CONTRACT_FEATURES),
+      v.maxLength(
+        MAX_CONTRACT_FEATURES,
+        `expected at most ${MAX_CONTRACT_FEATURES} columns: ${FEWER_COLUMNS}`,
+      ),
       v.check((list) => isDistinct(list.map((each) => each.name)), 'expected each column once'),
     ),
   }),
@@ -155,14 +169,11 @@ export const contractViolation = (contract: Contract, task: string): string | un
   const fits =
     task === taskOfContract(contract) ||
     (task === 'binary' && of.type === 'classes' && of.classes.length === 2);
-  if (!fits)
-    return (
-      `data.target: expected a target for training.task ${task}, got ${of.type}` +
-      (of.type === 'classes' ? ` (${of.classes.length})` : '')
-    );
-  if (task === 'binary' && of.type === 'classes' && of.weights !== undefined)
-    return 'data.target.weights: expected training.task multi-class, got binary';
-  return undefined;
+  if (fits) return undefined;
+  return (
+    `data.target: expected a target for training.task ${task}, got ${of.type}` +
+    (of.type === 'classes' ? ` (${of.classes.length})` : '')
+  );
 };
 
 /** Inputs of the model that a column gives. */

@@ -29,6 +29,13 @@ import { MAX_COHORT } from './bounds.ts';
 import { surveyViolation, type SurveyRun } from '../survey/survey-run.ts';
 import { toFloeError } from '../errors.ts';
 import { contractViolation, taskOfContract } from './contract.ts';
+import {
+  MAX_SPEC_BYTES,
+  MAX_TENSORS,
+  requireBytesFit,
+  requireContractFits,
+  SPEC_BUDGET,
+} from './spec-limits.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
@@ -46,9 +53,6 @@ export { MODEL_AUDIENCES, type ModelAudience } from './settings/run.ts';
 export const MAX_EVIDENCE = 4 * MAX_COHORT + 5;
 /** Bytes of the proof that a commit is wrong. */
 export const MAX_PROOF_BYTES = 4096;
-const MAX_SPEC_BYTES = 4 << 20;
-/** Of a specification: a contract of 100,000 columns has about eight elements a column. */
-const SPEC_BUDGET = { elements: 1_200_000, depth: 16 };
 
 const isAscending = (keys: Uint8Array[]): boolean =>
   keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] as Uint8Array, key) < 0);
@@ -124,7 +128,7 @@ export const runSpecSchema = v.pipe(
       tensors: v.pipe(
         v.array(tensor),
         v.minLength(1),
-        v.maxLength(4096),
+        v.maxLength(MAX_TENSORS),
         v.check((list) => list.some(isTrainable), 'expected at least one trainable tensor'),
       ),
       /** tfjs layers topology (JSON text) where the architecture is not in the registry. */
@@ -377,7 +381,13 @@ const specsOfProcess = createInterned((bytes) =>
   decodeVersioned(runSpecSchema, SPEC_FORMAT, bytes, 'spec_invalid', MAX_SPEC_BYTES, SPEC_BUDGET),
 );
 
-export const encodeRunSpec = (spec: RunSpec): Uint8Array => encodeCbor(spec);
+/** @throws FloeError `spec_invalid` for one that no participant would read */
+export const encodeRunSpec = (spec: RunSpec): Uint8Array => {
+  requireContractFits(spec.data);
+  const bytes = encodeCbor(spec);
+  requireBytesFit(bytes, spec.data);
+  return bytes;
+};
 
 /** @throws FloeError `spec_invalid`, `run_outdated` */
 export const decodeRunSpec = (bytes: Uint8Array): RunSpec => specsOfProcess.decode(bytes);

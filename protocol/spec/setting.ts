@@ -7,7 +7,17 @@
 import type { GenericSchema, InferOutput } from 'valibot';
 
 /** Commands that take settings. `coordinator` and `sim` also read them from a run file. */
-export const SETTING_COMMANDS = ['sim', 'coordinator', 'fork', 'cost', 'join'] as const;
+export const SETTING_COMMANDS = [
+  'sim',
+  'coordinator',
+  'fork',
+  'cost',
+  'join',
+  'evaluate',
+  'predict',
+  'contract infer',
+  'contract check',
+] as const;
 export type SettingCommand = (typeof SETTING_COMMANDS)[number];
 export const EVERY_RUN = [
   'sim',
@@ -15,6 +25,15 @@ export const EVERY_RUN = [
   'fork',
 ] as const satisfies readonly SettingCommand[];
 export const REAL_RUNS = ['coordinator', 'fork'] as const satisfies readonly SettingCommand[];
+/** Commands that read a file of data. */
+export const DATA_READERS = [
+  'sim',
+  'join',
+  'evaluate',
+  'predict',
+  'contract infer',
+  'contract check',
+] as const satisfies readonly SettingCommand[];
 
 /** Sections of docs/settings.md, in order. */
 export const SETTING_AREAS = {

@@ -7,7 +7,9 @@ import type { Contract, ContractFeature, ContractTarget } from '../spec/contract
 import type { ColumnFacts, Count, NumberFacts, SurveyFacts, ValueFacts } from './facts.ts';
 
 export interface CompleteOptions {
-  /** Balance the classes: the loss of an example counts rows / (classes * examples of its class). */
+  /**
+   * Balance the classes: the loss of an example counts rows / (classes * examples of its class).
+   */
   readonly classWeights?: boolean | undefined;
 }
 

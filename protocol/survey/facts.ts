@@ -1,7 +1,7 @@
 /**
  * @module What a survey tells of each column: mean, deviation, quantiles, counts. Cells that few
- * rows share are not told: a count below `least` is left out, with another one where it would follow
- * from the rest, and bins are joined until each has enough.
+ * rows share are not told: a count below `least` is left out, with another one where it would
+ * follow from the rest, and bins are joined until each has enough.
  */
 import { edgeOf } from './grid.ts';
 import type { NumberTotals, SurveyTotals, ValueTotals } from './totals.ts';

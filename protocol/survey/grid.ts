@@ -1,7 +1,8 @@
 /**
- * @module The fixed point of a column of numbers in a survey. A value counts in whole steps from the
- * smaller end of the contract's range; a step is a power of two, at most 2^-19 of the range. So the
- * sums of whole numbers, and of decimals on the grid, are exact, and every site has the same steps.
+ * @module The fixed point of a column of numbers in a survey. A value counts in whole steps from
+ * the smaller end of the contract's range; a step is a power of two, at most 2^-19 of the range. So
+ * the sums of whole numbers, and of decimals on the grid, are exact, and every site has the same
+ * steps.
  */
 import { FloeError } from '../errors.ts';
 

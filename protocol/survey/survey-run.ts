@@ -1,7 +1,7 @@
 /**
- * @module The specification of a survey: a run of one round whose model is the vector of the survey.
- * One function makes it and checks it, so that nobody takes part in a survey whose encoding would
- * round, or whose sums would not be masked.
+ * @module The specification of a survey: a run of one round whose model is the vector of the
+ * survey. One function makes it and checks it, so that nobody takes part in a survey whose encoding
+ * would round, or whose sums would not be masked.
  */
 import { toHex } from '../bytes.ts';
 import type { Contract } from '../spec/contract.ts';

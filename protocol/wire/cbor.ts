@@ -32,7 +32,7 @@ export const decodeCbor = <Schema extends v.GenericSchema>(
   budget: CborBudget = budgetOf(schema),
 ): v.InferOutput<Schema> => parseWith(schema, decodeValue(bytes, code, maxBytes, budget), code);
 
-const DECODE_OPTIONS = {
+export const DECODE_OPTIONS = {
   strict: true,
   allowIndefinite: false,
   allowUndefined: false,

@@ -15,8 +15,8 @@ import { decodeRunSpec } from '../../protocol/spec/run-spec.ts';
 
 /** Above what the widest honest frame or record has: a few lists of a cohort. */
 const FEW = 16_384;
-/** The same of a specification: 10,000 members, 4,096 tensors, a contract of 100,000 columns. */
-const FEW_IN_SPEC = 1_300_000;
+/** The same of a specification: 10,000 members, 4,096 tensors, a contract of 20,000 columns. */
+const FEW_IN_SPEC = 500_000;
 
 let elements = 0;
 // oxlint-disable-next-line unbound-method

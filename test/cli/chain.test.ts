@@ -184,9 +184,9 @@ describe('floe grant, floe revoke', () => {
     expect((await stateOf()).revoked).toMatchObject({ size: '0' });
   });
 
-  it('give a compute node some rounds for a while', async () => {
+  it('give a compute node some attempts for a while', async () => {
     const who = stranger.toSuiAddress();
-    const range = ['--rounds', '3-9', '--until', '2040-01-31T12:00:00Z'];
+    const range = ['--attempts', '3-9', '--until', '2040-01-31T12:00:00Z'];
     const { document } = await json(['grant', run, 'compute', who, ...range], owner);
     expect(document).toMatchObject({ changed: true });
     const until = String(Date.UTC(2040, 0, 31, 12));
@@ -205,9 +205,9 @@ describe('floe grant, floe revoke', () => {
       ['grant', '0x12', 'auditor', who],
       ['grant', run, 'king', who],
       ['grant', run, 'compute', who],
-      ['grant', run, 'compute', who, '--rounds', '9-3', '--until', '2040-01-31T12:00:00Z'],
-      ['grant', run, 'compute', who, '--rounds', '3', '--until', 'tomorrow'],
-      ['grant', run, 'auditor', who, '--rounds', '3'],
+      ['grant', run, 'compute', who, '--attempts', '9-3', '--until', '2040-01-31T12:00:00Z'],
+      ['grant', run, 'compute', who, '--attempts', '3', '--until', 'tomorrow'],
+      ['grant', run, 'auditor', who, '--attempts', '3'],
     ];
     for (const args of wrong) expect((await json(args, owner)).code, args.join(' ')).toBe(2);
   });
@@ -216,7 +216,7 @@ describe('floe grant, floe revoke', () => {
 describe('floe pass', () => {
   it('sells, gives, renews, revokes and closes', async () => {
     const terms = ['--pass-price', '0.07', '--period-price', '0.03', '--period', '30d'];
-    const some = ['--rounds', '1-9'];
+    const some = ['--attempts', '1-9'];
     const made = await json(['pass', 'offer', run, ...terms, ...some], owner);
     expect(made.document).toMatchObject({ first: 1, last: 9 });
     const offer = text(made.document['offer']);
@@ -277,7 +277,7 @@ describe('floe pass', () => {
     const { document } = await json(args, owner);
     expect(document).toMatchObject({ opens, first: 0, changed: true });
     expect((await json(args, owner)).document).toMatchObject({ changed: false });
-    expect((await json([...args, '--rounds', '2'], owner)).document).toMatchObject({ last: 2 });
+    expect((await json([...args, '--attempts', '2'], owner)).document).toMatchObject({ last: 2 });
     const opensMs = String(Date.parse(opens));
     expect((await stateOf()).timeLocks).toEqual([
       { first: '0', last: '100000', opensMs },
@@ -285,7 +285,7 @@ describe('floe pass', () => {
     ]);
     expect((await json(args, stranger)).code).toBe(4);
     const { stdout } = await floe(['pass', 'list', run, '--network', 'floe.json']);
-    expect(stdout).toContain(`round 0 on open for everybody at ${opens}`);
+    expect(stdout).toContain(`attempt 0 on open for everybody at ${opens}`);
   });
 });
 

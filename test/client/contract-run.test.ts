@@ -14,12 +14,14 @@ import type { RunData } from '../../client/data/run-data.ts';
 import { normal } from '../../client/data/sampling.ts';
 import type { Table } from '../../client/data/table.ts';
 import { modelOfSpec } from '../../client/spec-model.ts';
-import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
+import { type BackendOptions, selectBackend } from '../../client/tfjs/backends.ts';
+import { tfjsTrainer, type TfjsTrainerOptions } from '../../client/tfjs/trainer.ts';
+import { createTrainer } from '../../client/thread/spec-trainer.ts';
 import { serve } from '../../coordinator/index.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { cipherStream } from '../../protocol/ports/random.ts';
 import type { Contract } from '../../protocol/spec/contract.ts';
-import type { RunSpec } from '../../protocol/spec/run-spec.ts';
+import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { createStage, silent, testSpec } from '../support/run.ts';
 import { dense, seed } from './task-models.ts';
@@ -202,6 +204,12 @@ describe('a run with a data contract', () => {
   });
 });
 
+const optional = async (options: BackendOptions) =>
+  selectBackend(options).then(
+    (backend) => ({ backend }),
+    () => undefined,
+  );
+
 describe('weights of classes', () => {
   const contract = (weights?: number[]): Contract => ({
     version: 1,
@@ -221,36 +229,95 @@ describe('weights of classes', () => {
     classes: 3,
   });
 
-  it.each(['cpu', 'wasm'] as const)(
-    'are a step over each example that many times, on %s',
-    async (backend) => {
-      const step = async (examples: Dataset, of: Contract, learningRate: number) => {
-        const trainer = await tfjsTrainer({
-          model: dense(3, 'softmax'),
-          data: examples,
-          backend: { prefer: backend },
-          contract: of,
-        });
-        const weights = initialModel({ tensors: [...trainer.manifest.tensors], seed });
-        const result = await trainer.train({
-          weights,
-          round: 1,
-          epochs: 1,
-          batchSize: 100,
-          learningRate,
-          seed,
-        });
-        trainer.dispose();
-        return result;
-      };
-      const weighted = await step(data, contract([1, 1, 3]), 0.3);
-      const repeated = subset(data, [0, 1, 1, 1, 2, 3, 3, 3, 4, 5]);
-      const plain = await step(repeated, contract(), 0.5);
-      for (const [i, weight] of weighted.weights.entries())
-        expect(weight).toBeCloseTo(plain.weights[i]!, 5);
-      expect(weighted.lossSum).toBeCloseTo(plain.lossSum, 4);
+  const yesNo = createDataset({
+    features: data.features,
+    labels: Int32Array.of(0, 1, 1, 0, 0, 1),
+    featureShape: [5],
+    classes: 2,
+  });
+  const binary = (weights?: number[]): Contract => ({
+    ...contract(),
+    target: {
+      type: 'classes',
+      name: 'class',
+      classes: ['no', 'yes'],
+      ...(weights === undefined ? {} : { weights }),
     },
-  );
+  });
+  // The loss that takes the last activation in, and the one of probabilities.
+  const CASES = [
+    { name: 'multi-class', weights: [1, 1, 3], by: 5 / 3, examples: data, of: contract },
+    { name: 'binary', weights: [1, 3], by: 2, examples: yesNo, of: binary },
+  ] as const;
+  const ENGINES: Readonly<Record<string, () => Promise<Partial<TfjsTrainerOptions> | undefined>>> =
+    {
+      cpu: async () => ({ backend: { prefer: 'cpu' } }),
+      wasm: async () => ({ backend: { prefer: 'wasm' } }),
+      'eager wasm': async () => ({ backend: { prefer: 'wasm' }, recorded: false }),
+      // Where the optional packages are installed.
+      onnx: () => optional({ prefer: 'onnx' }),
+      webgpu: () => optional({ prefer: 'webgpu', softwareGpu: true }),
+    };
+
+  describe.each(Object.entries(ENGINES))('on %s', (engineName, engine) => {
+    // A software adapter takes half a minute for a second model.
+    it.each(engineName === 'webgpu' ? CASES.slice(0, 1) : CASES)(
+      '$name: are a step over each example that many times',
+      async ({ weights: classWeights, by, examples, of, name }) => {
+        const options = await engine();
+        if (options === undefined) return;
+        const step = async (train: Dataset, own: Contract, learningRate: number) => {
+          const trainer = await tfjsTrainer({
+            ...options,
+            model: name === 'binary' ? dense(1, 'sigmoid') : dense(3, 'softmax'),
+            data: train,
+            task: name,
+            contract: own,
+          });
+          // Not by another engine in its place.
+          if (engineName === 'onnx') expect(trainer.backend).toContain('as one graph');
+          if (engineName === 'webgpu') expect(trainer.backend).toContain('replayed');
+          const weights = initialModel({ tensors: [...trainer.manifest.tensors], seed });
+          const request = { weights, round: 1, epochs: 1, batchSize: 100, learningRate, seed };
+          const result = await trainer.train(request);
+          trainer.dispose();
+          return result;
+        };
+        const last = classWeights.length - 1;
+        const rows = [...examples.labels].flatMap((label, i) => (label === last ? [i, i, i] : [i]));
+        const weighted = await step(examples, of([...classWeights]), 0.3);
+        const plain = await step(subset(examples, rows), of(), 0.3 * by);
+        for (const [i, weight] of weighted.weights.entries())
+          expect(weight).toBeCloseTo(plain.weights[i]!, 4);
+        expect(weighted.lossSum).toBeCloseTo(plain.lossSum, 4);
+      },
+    );
+  });
+
+  it('count for a trainer that holds examples out', async () => {
+    const step = async (own: Contract) => {
+      const { model, training } = makeRunSpec({
+        id: new Uint8Array(16),
+        coordinator: new Uint8Array(32),
+        model: await beginningOf({ model: 'mlp:4', contract: own }).then((made) => made.model),
+        data: own,
+        training: { holdout: 0.34 },
+      });
+      const trainer = await createTrainer({
+        spec: { model, training, data: own },
+        data: yesNo,
+        backend: 'wasm',
+      });
+      const weights = initialModel({ tensors: [...trainer.manifest.tensors], seed });
+      const request = { weights, round: 1, epochs: 1, batchSize: 100, learningRate: 0.3, seed };
+      const { lossSum, metrics } = await trainer.train(request);
+      trainer.dispose?.();
+      return { lossSum, tested: metrics?.['testExamples'] };
+    };
+    const [plain, doubled] = [await step(binary()), await step(binary([2, 2]))];
+    expect(plain.tested).toBe(2);
+    expect(doubled.lossSum).toBeCloseTo(2 * plain.lossSum, 5);
+  });
 
   it('of a contract that the model does not fit are refused by field', async () => {
     const make = (of: Contract) => tfjsTrainer({ model: dense(3, 'softmax'), data, contract: of });

@@ -421,9 +421,19 @@ describe('a run', () => {
       ...CONTRACT,
       target: { ...CONTRACT.target, weights: [1, 2] },
     });
-    expect(caught(() => makeRunSpec({ ...base, data: weighted, ...binary })).message).toMatch(
-      /data\.target\.weights/u,
-    );
+    expect(makeRunSpec({ ...base, data: weighted, ...binary }).data).toEqual(weighted);
+  });
+
+  it('a preflight report counts the shard, and has the error of the mean for it', async () => {
+    const spec = makeRunSpec({ ...base, data: CONTRACT });
+    const whole = dataOfRun(await tableOf(CLEAN), spec);
+    const shard = dataOfRun(await tableOf(CLEAN), spec, undefined, { index: 0, count: 2 });
+    expect(shard.data.size).toBeLessThan(whole.data.size);
+    for (const { data, lines } of [whole, shard]) {
+      const text = lines.map(([, line]) => line).join('\n');
+      expect(text).toContain(`counts for ${data.size} of its ${data.size} example`);
+      expect(text).toMatch(/error +expected relative rounding error of the mean: [\d.]+/u);
+    }
   });
 
   it('without a contract gives names of classes no numbers', async () => {

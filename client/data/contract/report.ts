@@ -130,6 +130,10 @@ const columnTable = (columns: readonly ColumnReport[]): readonly string[] => {
 export interface DescribeReportOptions {
   /** Most examples that a site counts for, where that is known. */
   readonly weightCap?: number | undefined;
+  /** Examples that the site trains on, where that is a shard of its data. */
+  readonly trained?: number | undefined;
+  /** Relative rounding error of the mean, where the run is known: words of `describeError`. */
+  readonly error?: string | undefined;
   /** A table of the columns, of at most 200. */
   readonly whole?: boolean;
 }
@@ -142,9 +146,10 @@ const MOST_NAMES = 100;
 export const describeReport = (
   report: ContractReport,
   contract: Contract,
-  { weightCap, whole = false }: DescribeReportOptions = {},
+  { weightCap, trained, error, whole = false }: DescribeReportOptions = {},
 ): readonly Line[] => {
   const { source, examples, columns, unused, values, histogram, warnings } = report;
+  const own = trained ?? examples;
   const renamed = columns.filter(({ name, from }) => name !== from);
   const missing = columns.reduce((sum, each) => sum + each.missing, 0);
   const lines = [
@@ -175,8 +180,9 @@ export const describeReport = (
     ...(weightCap === undefined
       ? []
       : [
-          `counts for ${Math.min(examples, weightCap)} of its ${plural(examples, 'example')} (weight cap ${weightCap})`,
+          `counts for ${Math.min(own, weightCap)} of its ${plural(own, 'example')} (weight cap ${weightCap})`,
         ]),
+    ...(error === undefined ? [] : [`error      ${error}`]),
     ...(whole ? columnTable(columns.slice(0, MOST_ROWS)) : []),
   ];
   return [

@@ -2,7 +2,7 @@
  * @module Settings on how a file of data is read, where its reader cannot recognise it or the user
  * wants it otherwise: docs/data-files.md has the rules.
  */
-import type { SettingsTable } from '../setting.ts';
+import { DATA_READERS, type SettingsTable } from '../setting.ts';
 
 export const DATA_FILE_SETTINGS = {
   delimiter: {
@@ -12,7 +12,7 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<character>',
     otherwise: 'recognised',
     help: 'what separates the values of a table: one character, or comma, semicolon, tab, pipe or space',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   decimal: {
     area: 'simulation',
@@ -21,7 +21,7 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<character>',
     otherwise: 'recognised',
     help: 'the decimal sign of a table',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   thousands: {
     area: 'simulation',
@@ -30,7 +30,7 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<character>',
     otherwise: 'none; numbers that have some are refused',
     help: 'the thousands separator of a table',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   encoding: {
     area: 'simulation',
@@ -39,7 +39,7 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<name>',
     otherwise: 'recognised: UTF-8, UTF-16, else Windows-1252 with Latin-1',
     help: 'the encoding of a table',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   header: {
     area: 'simulation',
@@ -48,7 +48,7 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<yes or no>',
     otherwise: 'recognised',
     help: 'whether the first row of a table holds the names of the columns; without it they are c1 to cn',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   missing: {
     area: 'simulation',
@@ -57,7 +57,7 @@ export const DATA_FILE_SETTINGS = {
     most: 100,
     otherwise: 'NA, N/A, NaN, null, ? and -',
     help: 'a text that stands for no value, beside the empty one; the flag may be repeated',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   textColumns: {
     area: 'simulation',
@@ -68,7 +68,7 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<column>',
     otherwise: 'columns with values that are no numbers',
     help: 'a column that stays text, whatever its values look like; the flag may be repeated',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   dropColumns: {
     area: 'simulation',
@@ -79,7 +79,7 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<column>',
     otherwise: 'none',
     help: 'a column to leave out, such as an identifier; the flag may be repeated',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
   imageSize: {
     area: 'simulation',
@@ -88,6 +88,6 @@ export const DATA_FILE_SETTINGS = {
     placeholder: '<size>',
     otherwise: 'all images must have one size',
     help: 'bring images to WIDTHxHEIGHT, or to WIDTHxHEIGHTxCHANNELS (1: grey, 3: colours)',
-    commands: ['sim', 'join'],
+    commands: DATA_READERS,
   },
 } as const satisfies SettingsTable;

@@ -3,7 +3,7 @@
  * the contract's classes and units, whatever the order of the columns; and what does not fit is
  * named.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,6 +16,7 @@ import {
 } from '../../../client/evaluate/index.ts';
 import { decodeSafetensors, MODEL_FILE_LIMITS } from '../../../protocol/model/index.ts';
 import { toHex } from '../../../protocol/bytes.ts';
+import type { Contract } from '../../../protocol/spec/contract.ts';
 import { hashRunSpec } from '../../../protocol/spec/run-spec.ts';
 import { floeIn } from '../../support/floe.ts';
 import { resultOf } from '../../support/json-lines.ts';
@@ -25,6 +26,7 @@ import {
   PROGRESSION,
   ROWS,
   TUMOUR,
+  tableOf,
   writeTable,
   type Exported,
 } from './exported.ts';
@@ -153,4 +155,34 @@ it('the commands print scores and write predictions', async () => {
   expect(await readFile(join(folder, 'predictions.csv'), 'utf8')).toMatch(/^row,diagnosis,/u);
   const again = await floe(['predict', 'classes', 'test.csv', ...flags]);
   expect(again.stderr).toContain('file_exists');
+});
+
+it('the commands read a file with options, and of a folder with parts its test part', async () => {
+  const floe = floeIn(() => folder);
+  await mkdir(join(folder, 'parts'));
+  const text = tableOf(['age', 'diagnosis', 'site', 'radius', 'id']);
+  const odd = text.replaceAll(',', '|').replace('\n61|', '\nnone|').replaceAll('.', ',');
+  // Classes need more rows than a few.
+  const rows = odd.slice(odd.indexOf('\n'));
+  await writeFile(join(folder, 'parts/train.csv'), odd + rows.repeat(3));
+  // The test part has one row fewer than the table.
+  await writeFile(join(folder, 'parts/test.csv'), odd.slice(0, odd.lastIndexOf('\n')));
+  const reading = ['--delimiter', '|', '--decimal', ',', '--missing', 'none'];
+  const options = [...reading, '--drop-column', 'id', '--json'];
+  const scored = await floe(['evaluate', 'classes', 'parts', ...options]);
+  expect(resultOf(scored.stdout)).toMatchObject({ examples: 3 });
+  const out = ['--out', 'parts.csv'];
+  const predicted = await floe(['predict', 'classes', 'parts', ...options, ...out]);
+  expect(resultOf(predicted.stdout)).toMatchObject({ examples: 3 });
+  const drafted = await floe(['contract', 'infer', 'parts', '--target', 'diagnosis', ...options]);
+  const { contract, notes } = resultOf(drafted.stdout) as { contract: Contract; notes: string[] };
+  expect(contract.input).toMatchObject({
+    features: [{ name: 'age', missing: expect.any(Number) }, { name: 'site' }, { name: 'radius' }],
+  });
+  expect(notes[0]).toContain('the train part of parts');
+  await writeFile(join(folder, 'drafted.json'), JSON.stringify(contract));
+  const checked = await floe(['contract', 'check', 'drafted.json', 'parts', ...options]);
+  expect(resultOf(checked.stdout)).toMatchObject({ examples: 16, unused: [] });
+  // Without the options, the file is refused or read as what it is not.
+  expect((await floe(['evaluate', 'classes', 'parts'])).code).toBe(2);
 });

@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
+import { tableFromArrays, tableToIPC } from '@uwdata/flechette';
 import { encode } from 'jpeg-js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadData } from '../../../client/data/load-node.ts';
+import { readArrow } from '../../../client/data/readers/arrow-node.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { FIXTURES } from './fixtures.ts';
 import { doubles, grey, npy, zip } from './make-files.ts';
@@ -17,6 +19,12 @@ import { doubles, grey, npy, zip } from './make-files.ts';
 const fixture = (name: keyof typeof FIXTURES): Uint8Array => Buffer.from(FIXTURES[name], 'base64');
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 const table = text('a;b;"c ""d"""\n1,5;x;2\n2,5;"y\nz";3\n');
+const arrow = tableFromArrays({
+  a: Int32Array.of(1, 2, 3),
+  b: ['x', 'yy', 'x'],
+  c: [true, null, false],
+});
+const ipc = (format: 'stream' | 'file'): Uint8Array => tableToIPC(arrow, { format }) as Uint8Array;
 const array = npy('<f8', [2, 1], doubles([1, 2]));
 
 /** A right file of each kind, by its name. */
@@ -30,6 +38,8 @@ const FILES: Readonly<Record<string, Uint8Array>> = {
   'z.parquet': fixture('parquet_lz4'),
   't.feather': fixture('feather_zstd'),
   'l.feather': fixture('feather_lz4'),
+  's.arrows': ipc('stream'),
+  'f.arrow': ipc('file'),
   't.npy': array,
   't.npz': zip({ 'X.npy': array, 'y.npy': array }, { deflate: true }),
   'train-images-idx3-ubyte': Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7),
@@ -84,4 +94,25 @@ describe('any bytes', () => {
       { seed: 12, numRuns: Number(process.env['FUZZ_RUNS'] ?? 25) },
     );
   });
+
+  it.each(['s.arrows', 'f.arrow'])(
+    '%s with a length of 2^31 - 1 in any place is not read entry by entry',
+    async (name) => {
+      const right = FILES[name] as Uint8Array;
+      // Lists are made by Array.from, of what their length says.
+      const from = vi.spyOn(Array, 'from');
+      for (let at = 0; at + 4 <= right.length; at += 4) {
+        const bytes = Uint8Array.from(right);
+        bytes.set([0xff, 0xff, 0xff, 0x7f], at);
+        await readArrow(bytes, name).catch((thrown: unknown) => {
+          expect(thrown).toMatchObject({ code: 'data_malformed' });
+        });
+      }
+      const longest = Math.max(
+        ...from.mock.calls.map(([list]) => (list as ArrayLike<unknown>).length),
+      );
+      from.mockRestore();
+      expect(longest).toBeLessThan(right.length * 8);
+    },
+  );
 });
