@@ -10,7 +10,7 @@ import { FloeError } from '../protocol/errors.ts';
 import { initialModel } from '../protocol/model/first-model.ts';
 import { hashModel, roundToTypes } from '../protocol/model/index.ts';
 import type { ModelContent } from '../protocol/model/open-model.ts';
-import { mayBeginWith, mayBeginWithState } from '../protocol/spec/run-spec.ts';
+import { mayBeginWith, mayBeginWithState } from '../protocol/spec/first-version.ts';
 import type { CoordinatorInit } from './coordinator.ts';
 
 type Init = Pick<CoordinatorInit, 'spec' | 'initialModel' | 'initialState'>;

@@ -8,7 +8,7 @@ import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import { addressOf } from '../ports/identity.ts';
 import { localBeacon } from './beacon.ts';
 import type { ModelRef } from '../records/records.ts';
-import { mayBeginWith, mayBeginWithState } from '../spec/run-spec.ts';
+import { mayBeginWith, mayBeginWithState } from '../spec/first-version.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { DRAW_RULES } from './draw-rules.ts';

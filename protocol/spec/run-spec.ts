@@ -6,9 +6,9 @@
 import { decodeVersioned } from '../wire/versioned.ts';
 import { createInterned, isInterned } from './decode-once.ts';
 import * as v from 'valibot';
-import { compareBytes, equalBytes, sha256, utf8 } from '../bytes.ts';
+import { compareBytes, sha256, utf8 } from '../bytes.ts';
 import { encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
-import { initialModelHash, seedOfId } from '../model/first-model.ts';
+import { seedOfId } from '../model/first-model.ts';
 import {
   DEFAULT_METRICS,
   metricsOfTask,
@@ -16,15 +16,10 @@ import {
   testMetricsOf,
   type MetricSpec,
 } from '../algorithm/metrics.ts';
-import {
-  makeStrategySpec,
-  strategyOf,
-  strategySchema,
-  type StrategyInput,
-} from '../algorithm/registry.ts';
-import { initialState, STATE_PREFIX, stateHashOf } from '../algorithm/state.ts';
+import { makeStrategySpec, strategySchema, type StrategyInput } from '../algorithm/registry.ts';
+import { STATE_PREFIX } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
-import { partsOf, sizeOf } from '../model/parts.ts';
+import { partsOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
 import { surveyViolation, type SurveyRun } from '../survey/survey-run.ts';
 import { toFloeError } from '../errors.ts';
@@ -344,35 +339,6 @@ export const makeRunSpec = ({
     },
     'spec_invalid',
   );
-};
-
-/**
- * Whether a run begins with the model of this hash: its parent's, or the one that its seed gives.
- */
-export const mayBeginWith = ({ parent, model }: RunSpec, modelHash: Uint8Array): boolean =>
-  equalBytes(parent === undefined ? initialModelHash(model) : parent.modelHash, modelHash);
-
-/**
- * The state that goes with the first model: the parent's, or the one that the strategy begins with.
- */
-export const mayBeginWithState = (spec: RunSpec, state: Uint8Array | undefined): boolean => {
-  const expected = spec.parent?.stateHash ?? firstStateHash(spec);
-  return expected === undefined || state === undefined
-    ? expected === state
-    : equalBytes(expected, state);
-};
-
-const firstStates = new WeakMap<RunSpec, Uint8Array>();
-
-const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
-  const chosen = strategyOf(spec);
-  if (chosen.strategy.state.length === 0) return undefined;
-  const known = firstStates.get(spec);
-  if (known !== undefined) return known;
-  const size = sizeOf(partsOf(spec.model.tensors, spec.training.statistics).trainable);
-  const hash = stateHashOf(chosen, size, initialState(chosen, size));
-  if (hash !== undefined) firstStates.set(spec, hash);
-  return hash;
 };
 
 const SPEC_FORMAT = { field: 'version', version: 1, what: "the run's specification" };

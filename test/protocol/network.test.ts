@@ -11,12 +11,8 @@ import {
   publicNetwork,
   sealingDifference,
 } from '../../protocol/net/config.ts';
-import {
-  decodeRunSpec,
-  encodeRunSpec,
-  hashRunSpec,
-  mayBeginWith,
-} from '../../protocol/spec/run-spec.ts';
+import { mayBeginWith } from '../../protocol/spec/first-version.ts';
+import { decodeRunSpec, encodeRunSpec, hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { testSpec } from '../support/run.ts';
 
