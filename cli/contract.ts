@@ -88,6 +88,7 @@ It holds means, spreads and ranges of this table's columns, and every participan
 const CHECK_FLAGS = {
   ...settingFlags('contract check'),
   map: f.text('<file>', 'mapping file: which own columns and values are which of the contract'),
+  acceptDrift: f.ACCEPT_DRIFT,
   weightCap: f.value(
     '<n>',
     `most examples that one participant counts for (default: ${SETTINGS.weightCap.default})`,
@@ -123,7 +124,7 @@ The value null makes a text a missing value.`,
       const loaded = await loadData(path, reading);
       for (const note of [...partNote(path, loaded), ...notesOf(loaded)])
         output.line(`note       ${note}`);
-      const { report } = applyContract(unwrapped(loaded), contract, mapping);
+      const { report } = applyContract(unwrapped(loaded), contract, mapping, flags);
       const { weightCap = SETTINGS.weightCap.default } = flags;
       const counted = Math.min(report.examples, weightCap);
       output.document({ ...report, weightCap, counted });

@@ -58,6 +58,7 @@ const openUse = async (context: Context<FlagValues<typeof USE>>) => {
     data,
     examples: unwrapped(loaded),
     options: {
+      warn: (line: string) => output.warn(line),
       ...(map === undefined ? {} : { mapping: await readMapping('--map', map) }),
       ...(task === undefined ? {} : { task: { type: task } }),
       ...(base === undefined ? {} : { base: await readBase('--base', base) }),

@@ -14,6 +14,7 @@ export const JOIN_FLAGS = {
   ...MODULE_FLAGS,
   require: f.text('<file>', 'JSON file with the requirements below; flags win over it'),
   map: f.text('<file>', 'mapping file: your columns and values, by those of the data contract'),
+  acceptDrift: f.ACCEPT_DRIFT,
   shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try out a run', f.shard),
   module: f.text(
     '<file>',

@@ -186,7 +186,7 @@ export const runJoin = async (
   const { coordinator, expectRun, wait, giveUp, backend, module } = flags;
   let examples = isSurvey && 'rows' in own ? own.rows : 0;
   const dataFor = (spec: RunSpec): Dataset => {
-    const { data, report, lines } = dataOfRun(loaded, spec, map, shard);
+    const { data, report, lines } = dataOfRun(loaded, spec, map, shard, flags);
     output.event({ type: 'preflight', ...report }, lines);
     if (shard !== undefined) output.line(`shard      ${data.size} examples of this participant`);
     examples = data.size;

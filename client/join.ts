@@ -63,6 +63,11 @@ export interface JoinOptions extends Partial<
    * table of these columns.
    */
   readonly survey?: { readonly data?: OwnData; readonly again?: boolean };
+  /**
+   * With `data` of a table: columns, by own name or the contract's, that may lie as far from the
+   * contract as another unit does. Others of that distance are refused: `data_unfit`.
+   */
+  readonly acceptDrift?: readonly string[];
   /** With `data` that the contract maps: its preflight report. Default: lines to `log`, `warn`. */
   readonly onPreflight?: (data: RunData) => void;
   /**
@@ -208,12 +213,13 @@ const trainerOf = (
   tell: (data: RunData) => void,
   warn: (message: string) => void,
 ): ParticipantOptions['trainer'] => {
-  const { data: given, trainer, base, backend = 'auto', clock = systemClock, map } = options;
+  const { data: given, trainer, base, backend = 'auto', clock = systemClock } = options;
+  const { map, acceptDrift } = options;
   if (trainer !== undefined) return trainer;
   if (given === undefined) throw new FloeError('usage', 'expected data or a trainer');
   const examplesFor = (spec: RunSpec): Dataset | Promise<Dataset> => {
     if (typeof given === 'function') return given(spec);
-    const prepared = dataOfRun(given, spec, map);
+    const prepared = dataOfRun(given, spec, map, undefined, { acceptDrift });
     tell(prepared);
     return prepared.data;
   };

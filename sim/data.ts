@@ -97,6 +97,9 @@ const cutTable = (source: string, all: Dataset, seed: Uint8Array) => {
   return { train: shareRows(all, order.slice(held)), test: shareRows(all, order.slice(0, held)) };
 };
 
+/** A simulation shows what becomes of such data. */
+const WARN_ONLY = { acceptDrift: 'all' } as const;
+
 const ofTable = (
   source: string,
   table: Table,
@@ -107,10 +110,10 @@ const ofTable = (
   const inferred: InferredContract =
     given === undefined ? inferContract(table, { task }) : { contract: given, notes: [] };
   const { contract } = inferred;
-  const { data, report } = applyContract(table, contract);
+  const { data, report } = applyContract(table, contract, {}, WARN_ONLY);
   const notes = [...(table.notes ?? []), ...inferred.notes, ...report.warnings];
   if (test === undefined) return { source, contract, notes, ...cutTable(source, data, seed) };
-  const tested = applyContract(test, contract).data;
+  const tested = applyContract(test, contract, {}, WARN_ONLY).data;
   return { source, contract, notes, train: shareRows(data), test: shareRows(tested) };
 };
 

@@ -7,7 +7,7 @@ import { trainableOf } from '../../protocol/algorithm/segments.ts';
 import { describeError } from '../../protocol/encoding/index.ts';
 import type { Line } from '../../protocol/line.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import { applyContract, isTable } from './contract/apply.ts';
+import { applyContract, isTable, type ApplyOptions } from './contract/apply.ts';
 import type { Mapping } from './contract/mapping.ts';
 import { describeReport, type ContractReport } from './contract/report.ts';
 import type { Dataset } from './dataset.ts';
@@ -84,12 +84,13 @@ export const dataOfRun = (
   spec: RunSpec,
   mapping?: Mapping,
   shard?: Shard,
+  options?: ApplyOptions,
 ): RunData => {
   const own = unwrapped(given);
   const cut = (all: Dataset): Dataset => (shard === undefined ? all : shardOf(all, shard));
   const { data: contract, training, encoding, cohort } = spec;
   if (contract !== undefined) {
-    const { data: all, report } = applyContract(own, contract, mapping);
+    const { data: all, report } = applyContract(own, contract, mapping, options);
     const data = cut(all);
     const lines = describeReport(report, contract, {
       weightCap: encoding.weightCap,

@@ -6,6 +6,8 @@
 import { FloeError } from '../../protocol/errors.ts';
 import { targetColumns, type Contract } from '../../protocol/spec/contract.ts';
 import { applyContract, applyInputs, isTable } from '../data/contract/apply.ts';
+import { isOtherUnit, otherUnitText } from '../data/contract/other-unit.ts';
+import type { ColumnReport } from '../data/contract/report.ts';
 import type { Mapping } from '../data/contract/mapping.ts';
 import { createDataset, type Dataset } from '../data/dataset.ts';
 import { loadToUse, type LoadOptions } from '../data/load-node.ts';
@@ -24,6 +26,28 @@ const openGiven = async (
   return loaded.type === 'table' ? loaded.table : loaded.data;
 };
 
+/** How the data are mapped, and who hears of columns in another unit. */
+interface ExampleOptions {
+  readonly mapping?: Mapping | undefined;
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+const warnOfUnits = (columns: readonly ColumnReport[], warn: ExampleOptions['warn']): void => {
+  for (const column of columns.filter(isOtherUnit)) warn?.(otherUnitText(column));
+};
+
+/** A model's worth on data in another unit is bad, and harms nobody: a warning is enough. */
+const applied = (
+  data: Table | Dataset,
+  contract: Contract,
+  mapping: Mapping | undefined,
+  warn: ExampleOptions['warn'],
+): Dataset => {
+  const made = applyContract(data, contract, mapping, { acceptDrift: 'all' });
+  warnOfUnits(made.report.columns, warn);
+  return made.data;
+};
+
 /**
  * Examples with their labels.
  *
@@ -34,12 +58,12 @@ const openGiven = async (
 export const labelledExamples = async (
   given: GivenData,
   contract: Contract | undefined,
-  mapping: Mapping | undefined,
+  { mapping, warn }: ExampleOptions,
   values: boolean,
   read?: LoadOptions,
 ): Promise<Dataset> => {
   const data = await openGiven(given, read);
-  if (contract !== undefined) return applyContract(data, contract, mapping).data;
+  if (contract !== undefined) return applied(data, contract, mapping, warn);
   requireNoMapping(mapping);
   return isTable(data) ? datasetOfTable(data, { task: values ? 'values' : 'classes' }) : data;
 };
@@ -89,22 +113,22 @@ const plainInputs = (table: Table, inputs: number): Dataset => {
 export const bareExamples = async (
   given: GivenData,
   contract: Contract | undefined,
-  mapping: Mapping | undefined,
+  { mapping, warn }: ExampleOptions,
   inputShape: readonly (number | null)[],
   read?: LoadOptions,
 ): Promise<Dataset> => {
   const data = await openGiven(given, read);
   // Images and arrays come with labels, which are not read here.
-  if (!isTable(data))
-    return contract === undefined ? data : applyContract(data, contract, mapping).data;
+  if (!isTable(data)) return contract === undefined ? data : applied(data, contract, mapping, warn);
   if (contract === undefined) {
     requireNoMapping(mapping);
     return plainInputs(data, inputShape.length === 1 ? (inputShape[0] ?? 0) : -1);
   }
-  const { features, rows, featureShape } = applyInputs(
+  const { features, rows, featureShape, columns } = applyInputs(
     data,
     contract,
     withoutTarget(data, contract, mapping ?? {}),
   );
+  warnOfUnits(columns, warn);
   return createDataset({ features, labels: new Int32Array(rows), featureShape });
 };

@@ -31,6 +31,8 @@ export interface UseOptions {
   readonly base?: BaseWeights | undefined;
   /** How a path is read. Of a source with parts the part `test` is taken. */
   readonly read?: Omit<LoadOptions, 'part'> | undefined;
+  /** Told of columns that lie so far from the contract as another unit does. */
+  readonly warn?: ((message: string) => void) | undefined;
   /** Default `auto`. */
   readonly backend?: BackendChoice | undefined;
 }
@@ -86,7 +88,7 @@ export const evaluateModel = async (
   const { contract } = model;
   const declared = model.task ?? options.task;
   const isValues = declared?.type === 'regression' || declared?.type === 'multi-label';
-  const examples = await labelledExamples(data, contract, options.mapping, isValues, options.read);
+  const examples = await labelledExamples(data, contract, options, isValues, options.read);
   const labels = orderedLabels(examples);
   const predictor = await openFor(model, options, labels);
   try {
@@ -139,8 +141,8 @@ export const predict = async (
     if (predictor.task.type === 'sequence')
       throw new FloeError('usage', 'a model that answers for each token has no table of answers');
     const { contract } = model;
-    const { mapping, read } = options;
-    const examples = await bareExamples(data, contract, mapping, predictor.inputShape, read);
+    const { inputShape } = predictor;
+    const examples = await bareExamples(data, contract, options, inputShape, options.read);
     return describePredictions(predictor, await predictor.predict(examples), contract);
   } finally {
     predictor.dispose();

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { applyContract, applyInputs } from '../../client/data/contract/apply.ts';
 import { inferContract, inferContractOfDataset } from '../../client/data/contract/infer.ts';
 import { type Mapping, parseMapping } from '../../client/data/contract/mapping.ts';
-import { describeReport } from '../../client/data/contract/report.ts';
+import { describeReport, warningsOf } from '../../client/data/contract/report.ts';
 import { denormalise, scalesOfTarget } from '../../client/data/contract/units.ts';
 import { createDataset, type Dataset } from '../../client/data/dataset.ts';
 import { readCsv } from '../../client/data/readers/csv.ts';
@@ -112,11 +112,41 @@ describe('a table that fits', () => {
     expect(text).toContain('counts for 1 of its 2 examples (weight cap 1)');
   });
 
-  it('warns of values outside of the range, and of another unit', async () => {
+  it('refuses a column in another unit with both numbers, the factor and what to write', async () => {
     const months = 'age,bmi,sex,outcome\n720,30,f,ill\n480,20,m,healthy\n';
-    const { report } = applyContract(await tableOf(months), CONTRACT);
-    expect(report.warnings.join('\n')).toMatch(/age: 2 of 2 values outside .* 20 to 80/u);
-    expect(report.warnings.join('\n')).toMatch(/age: the mean 600 .* another unit/u);
+    const table = await tableOf(months);
+    const error = caught(() => applyContract(table, CONTRACT));
+    expect(error).toMatchObject({ code: 'data_unfit', details: { column: 'age' } });
+    expect(error.message).toMatch(/age: the mean is 600 .* the contract has 50 .* scale of 10/u);
+    expect(error.message).toMatch(/12 times the contract's numbers: divide it by 12/u);
+    expect(error.message).toMatch(/add --accept-drift age$/u);
+    const { report } = applyContract(table, CONTRACT, {}, { acceptDrift: ['age'] });
+    expect(report.warnings[0]).toMatch(/age: the mean is 600/u);
+    expect(
+      caught(() => applyContract(table, CONTRACT, {}, { acceptDrift: ['Alter'] })),
+    ).toMatchObject({ code: 'usage', details: { column: 'Alter' } });
+  });
+
+  it('refuses a spread of many scales around the mean of the contract', async () => {
+    const wide = 'age,bmi,sex,outcome\n-400,30,f,ill\n500,20,m,healthy\n';
+    const table = await tableOf(wide);
+    expect(caught(() => applyContract(table, CONTRACT)).code).toBe('data_unfit');
+  });
+
+  it('warns of other values outside of the range, of five columns at most', () => {
+    const columns = Array.from({ length: 8 }, (_, i) => ({
+      name: `c${i}`,
+      from: `c${i}`,
+      type: 'number' as const,
+      missing: 0,
+      range: [0, 1] as const,
+      outside: 1,
+      ...(i === 7 ? { mean: 1000, expected: { mean: 1, scale: 0.5 } } : {}),
+    }));
+    const warnings = warningsOf(columns, 3, undefined);
+    expect(warnings[0]).toMatch(/^column c7: the mean is 1000/u);
+    expect(warnings.slice(1, 6).every((each) => each.includes('outside'))).toBe(true);
+    expect(warnings.slice(6)).toEqual(['and 2 more warnings about columns']);
   });
 
   it('gives the inputs of a table without a target', async () => {

@@ -17,6 +17,7 @@ import { applyToDataset } from './arrays.ts';
 import { inputsOf, type Inputs, type Place } from './inputs.ts';
 import { labelsOf } from './labels.ts';
 import { checkValueColumns, columnsByContract, type Mapping } from './mapping.ts';
+import { type AcceptedDrift, refuseOtherUnits } from './other-unit.ts';
 import { type AppliedData, type ContractReport, warningsOf } from './report.ts';
 import { columnSnippet } from './snippet.ts';
 
@@ -91,7 +92,20 @@ export const applyInputs = (
   return { ...inputs, rows: table.rows, featureShape: shapeOfInput(input) };
 };
 
-const applyToTable = (table: Table, contract: Contract, mapping: Mapping): AppliedData => {
+export interface ApplyOptions {
+  /**
+   * Columns, by own name or the contract's, that may lie as far from the contract as another unit
+   * does; `all`: warn of them only. Default: none.
+   */
+  readonly acceptDrift?: AcceptedDrift | undefined;
+}
+
+const applyToTable = (
+  table: Table,
+  contract: Contract,
+  mapping: Mapping,
+  { acceptDrift = [] }: ApplyOptions,
+): AppliedData => {
   const input = tableInput(table, contract);
   requireRows(table);
   const { target } = contract;
@@ -109,6 +123,7 @@ const applyToTable = (table: Table, contract: Contract, mapping: Mapping): Appli
     ...(target.type === 'labels' ? { classes: target.names.length, classNames: target.names } : {}),
   });
   const all = [...columns, ...own.columns];
+  refuseOtherUnits(all, acceptDrift);
   const report: ContractReport = {
     ...sourceOf(table),
     examples: table.rows,
@@ -126,12 +141,15 @@ const applyToTable = (table: Table, contract: Contract, mapping: Mapping): Appli
  * its shape, and its class names in place of a column's.
  *
  * @throws FloeError `data_unmapped` for columns and values without a place, with the lines to write
- * in a mapping file; `data_unfit` for missing values that the contract has nothing for and for
- * numbers that are too large; `mapping_invalid`. Details: column, value, row from 1.
+ * in a mapping file; `data_unfit` for missing values that the contract has nothing for, for
+ * numbers that are too large and for columns in another unit; `mapping_invalid`; `usage`. Details: column, value, row from 1.
  */
 export const applyContract = (
   data: Table | Dataset,
   contract: Contract,
   mapping: Mapping = {},
+  options: ApplyOptions = {},
 ): AppliedData =>
-  isTable(data) ? applyToTable(data, contract, mapping) : applyToDataset(data, contract, mapping);
+  isTable(data)
+    ? applyToTable(data, contract, mapping, options)
+    : applyToDataset(data, contract, mapping);

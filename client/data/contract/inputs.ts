@@ -60,6 +60,12 @@ export const reportNumbers = (
   // Without spread in the contract's table the scale is 1 and says nothing.
   const scale = normalise?.scale;
   const isSpread = range === undefined || range[0] < range[1];
+  // Without a normalisation, half the range stands for the scale.
+  const expected =
+    normalise ??
+    (range === undefined
+      ? undefined
+      : { mean: (range[0] + range[1]) / 2, scale: (range[1] - range[0]) / 2 });
   return {
     name,
     from: column.name,
@@ -75,6 +81,7 @@ export const reportNumbers = (
             0,
           ),
         }),
+    ...(expected === undefined || !hasNumbers || !isSpread ? {} : { expected }),
     ...(normalise === undefined || scale === undefined || !hasNumbers || !isSpread
       ? {}
       : { drift: Math.abs(mean - normalise.mean) / scale, spread: deviation / scale }),

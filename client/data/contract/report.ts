@@ -7,6 +7,7 @@ import { printable } from '../../../protocol/printable.ts';
 import { describeContract, someOf } from '../../../protocol/spec/describe-contract.ts';
 import type { Dataset } from '../dataset.ts';
 import type { Contract } from '../../../protocol/spec/contract.ts';
+import { isOtherUnit, otherUnitText } from './other-unit.ts';
 
 export interface ColumnReport {
   /** The contract's name. */
@@ -23,6 +24,8 @@ export interface ColumnReport {
   /** The contract's range, and the values that are outside of it. */
   readonly range?: readonly [least: number, largest: number];
   readonly outside?: number;
+  /** Mean and scale of the contract: of its normalisation, else the middle and half of its range. */
+  readonly expected?: { readonly mean: number; readonly scale: number };
   /** Distance of the site's mean from the contract's, in the contract's scale. */
   readonly drift?: number;
   /** The site's deviation over the contract's scale. */
@@ -55,9 +58,9 @@ export interface AppliedData {
   readonly report: ContractReport;
 }
 
-/** A mean that is this many scales away is another population; beyond the second, another unit. */
+/** A mean that is this many scales away is another population; beyond the second, worth a look. */
 const DRIFT = 1;
-const OTHER_UNIT = 5;
+const FAR = 5;
 const SPREAD = 4;
 
 const short = (value: number): string => String(Number(value.toPrecision(5)));
@@ -73,7 +76,7 @@ const columnWarnings = (of: ColumnReport, examples: number): readonly string[] =
       `${label}: ${outside} of ${plural(examples, 'value')} outside of the contract's range ` +
         `${short(range[0])} to ${short(range[1])} (${short(of.least ?? 0)} to ${short(of.largest ?? 0)})`,
     );
-  if (drift > OTHER_UNIT)
+  if (drift > FAR)
     lines.push(
       `${label}: the mean ${short(of.mean ?? 0)} is ${short(drift)} deviations away from the contract's: is it in another unit?`,
     );
@@ -86,22 +89,28 @@ const columnWarnings = (of: ColumnReport, examples: number): readonly string[] =
   return lines;
 };
 
-/** Warnings about many columns are counted after this many. */
-const MOST_WARNINGS = 12;
+/** Warnings about columns are counted after this many; of other units, which come first, apart. */
+const MOST_WARNINGS = 5;
+const MOST_UNITS = 12;
+
+const first = (lines: readonly string[], most: number, of: string): readonly string[] =>
+  lines.length <= most
+    ? lines
+    : [...lines.slice(0, most), `and ${plural(lines.length - most, 'more warning')} ${of}`];
 
 export const warningsOf = (
   columns: readonly ColumnReport[],
   examples: number,
   histogram: ContractReport['histogram'],
 ): readonly string[] => {
-  const ofColumns = columns.flatMap((column) => columnWarnings(column, examples));
+  const units = columns.filter(isOtherUnit);
+  const others = columns.filter((column) => !isOtherUnit(column));
+  const ofColumns = others.flatMap((column) => columnWarnings(column, examples));
   const absent = (histogram ?? []).filter((each) => each.examples === 0).map(({ name }) => name);
   return [
+    ...first(units.map(otherUnitText), MOST_UNITS, 'of columns in another unit'),
     ...(absent.length === 0 ? [] : [`no example of class ${someOf(absent)}`]),
-    ...ofColumns.slice(0, MOST_WARNINGS),
-    ...(ofColumns.length > MOST_WARNINGS
-      ? [`${ofColumns.length - MOST_WARNINGS} more warnings about columns`]
-      : []),
+    ...first(ofColumns, MOST_WARNINGS, 'about columns'),
   ];
 };
 
