@@ -33,7 +33,7 @@ const USE = {
   base: text('<file>', 'for a run over a frozen base: its weights (safetensors)'),
 };
 
-const openUse = async (context: Context<FlagValues<typeof USE>>) => {
+const openUse = async (context: Context<FlagValues<typeof USE>>, unlabelled = false) => {
   const { openModelToUse } = await import('../client/evaluate/index.ts');
   const { readMapping } = await import('../client/data/contract/mapping-file.ts');
   const { readBase } = await import('../client/adapters/base-file.ts');
@@ -43,7 +43,8 @@ const openUse = async (context: Context<FlagValues<typeof USE>>) => {
   const { args, flags, output, signal } = context;
   const [source = '', data = ''] = args;
   const { attempt, map, task, base } = flags;
-  const loaded = await loadToUse(data, readOptionsOf(settingsAmong(flags, 'evaluate')));
+  const reading = readOptionsOf(settingsAmong(flags, 'evaluate'));
+  const loaded = await loadToUse(data, { ...reading, unlabelled });
   const model = await openModelToUse(source, await openRunOptions(source, context), {
     signal,
     ...(attempt === undefined ? {} : { attempt }),
@@ -96,7 +97,10 @@ export const predictCommand = () =>
   command({
     name: 'predict',
     about: 'write what a model says of each row: class and probabilities, or values',
-    args: { '<model>': MODEL_HELP, '<data>': 'data, with or without the target' },
+    args: {
+      '<model>': MODEL_HELP,
+      '<data>': 'data, with or without the target: a table, a folder of images, one image',
+    },
     flags: {
       ...USE,
       out: standard(text('<file>', 'the CSV file to write'), 'predictions.csv'),
@@ -115,7 +119,7 @@ data contract. Columns and normalisation are those of the contract.`,
       const { out } = flags;
       if (flags.force !== true && (await isThere(out)))
         throw new FloeError('file_exists', `${out} exists; --force overwrites it`);
-      const { model, data, examples: own, options, facts } = await openUse(context);
+      const { model, data, examples: own, options, facts } = await openUse(context, true);
       const found = await predict(model, own, options);
       await writeWhole(out, predictionsAsCsv(found));
       const { task, examples, names, target } = found;

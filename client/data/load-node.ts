@@ -12,7 +12,12 @@ import { loadNpy, loadNpyFolder, loadNpz } from './readers/arrays-node.ts';
 import { type CsvOptions, readCsv } from './readers/csv.ts';
 import { bytesOf, openOf, statOf } from './readers/files-node.ts';
 import { IDX_IMAGES, imagesOfPart, loadIdx } from './readers/idx-node.ts';
-import { type ImageOptions, isImageFolder, loadImages } from './readers/image-folder-node.ts';
+import {
+  type ImageOptions,
+  isImageFolder,
+  loadImage,
+  loadImages,
+} from './readers/image-folder-node.ts';
 import { readJson } from './readers/json.ts';
 import { inFile, malformed, someNames } from './readers/limits.ts';
 import { type LabelOptions, datasetOfTable } from './table-dataset.ts';
@@ -23,7 +28,8 @@ export interface TableOptions extends CsvOptions {
   readonly maxBytes?: number;
 }
 
-export interface LoadOptions extends TableOptions, IdxOptions, Pick<ImageOptions, 'imageSize'> {
+export interface LoadOptions
+  extends TableOptions, IdxOptions, Pick<ImageOptions, 'imageSize' | 'unlabelled'> {
   /** Which part of `mnist`, or of a file or folder that holds both. Default `train`. */
   readonly part?: 'train' | 'test';
 }
@@ -49,13 +55,15 @@ const ARROW = /\.(arrow|arrows|feather|ipc)(\.gz)?$/iu;
 const NPY = /\.npy(\.gz)?$/iu;
 const NPZ = /\.npz$/iu;
 
-type Kind = 'csv' | 'json' | 'parquet' | 'arrow' | 'npy' | 'npz' | 'idx';
+type Kind = 'csv' | 'json' | 'parquet' | 'arrow' | 'npy' | 'npz' | 'idx' | 'image';
 
 /** First bytes of files, as Latin-1, that tell their kind whatever they are called. */
 const MAGIC: readonly (readonly [string, Kind])[] = [
   ['PAR1', 'parquet'],
   ['ARROW1', 'arrow'],
   ['\u0093NUMPY', 'npy'],
+  ['\u0089PNG', 'image'],
+  ['\u00FF\u00D8\u00FF', 'image'],
 ];
 
 const startOf = async (path: string): Promise<string> => {
@@ -117,6 +125,7 @@ const tableOf = async (
     }
     case 'npz':
     case 'idx':
+    case 'image':
       return undefined;
   }
 };
@@ -138,6 +147,7 @@ export const readTable = async (path: string, options: TableOptions = {}): Promi
 const loadFile = async (path: string, options: LoadOptions): Promise<Loaded> => {
   const kind = await kindOf(path);
   if (kind === 'npz') return { type: 'dataset', ...(await loadNpz(path, options)) };
+  if (kind === 'image') return { type: 'dataset', ...(await loadImage(path, options)) };
   if (kind === 'idx')
     return { type: 'dataset', data: await loadIdx(dirname(path), basename(path), options) };
   if (kind === 'npy') {

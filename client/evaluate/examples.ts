@@ -8,6 +8,7 @@ import { targetColumns, type Contract } from '../../protocol/spec/contract.ts';
 import { applyContract, applyInputs, isTable } from '../data/contract/apply.ts';
 import { isOtherUnit, otherUnitText } from '../data/contract/other-unit.ts';
 import type { ColumnReport } from '../data/contract/report.ts';
+import { applyDatasetInputs } from '../data/contract/arrays.ts';
 import type { Mapping } from '../data/contract/mapping.ts';
 import { createDataset, type Dataset } from '../data/dataset.ts';
 import { loadToUse, type LoadOptions } from '../data/load-node.ts';
@@ -117,9 +118,9 @@ export const bareExamples = async (
   inputShape: readonly (number | null)[],
   read?: LoadOptions,
 ): Promise<Dataset> => {
-  const data = await openGiven(given, read);
-  // Images and arrays come with labels, which are not read here.
-  if (!isTable(data)) return contract === undefined ? data : applied(data, contract, mapping, warn);
+  const data = await openGiven(given, { ...read, unlabelled: true });
+  // Labels of images and arrays are not read here.
+  if (!isTable(data)) return contract === undefined ? data : applyDatasetInputs(data, contract);
   if (contract === undefined) {
     requireNoMapping(mapping);
     return plainInputs(data, inputShape.length === 1 ? (inputShape[0] ?? 0) : -1);

@@ -132,6 +132,21 @@ const normalisedTargets = (data: Dataset, target: ContractTarget): Dataset => {
   return { ...data, labels };
 };
 
+const scaledInputs = (data: Dataset, { input }: Contract): Dataset =>
+  input.type === 'array' && input.normalise !== undefined
+    ? normalisedRows(data, input.normalise)
+    : data;
+
+/**
+ * The inputs of the model from images or arrays, whose labels are not read: what `predict` takes.
+ *
+ * @throws FloeError `data_unfit` for another shape
+ */
+export const applyDatasetInputs = (data: Dataset, contract: Contract): Dataset => {
+  checkShape(data, contract);
+  return scaledInputs(data, contract);
+};
+
 /** @throws FloeError `data_unfit`, `data_unmapped`, `mapping_invalid` */
 export const applyToDataset = (
   given: Dataset,
@@ -146,10 +161,7 @@ export const applyToDataset = (
   // Examples with the names of a table's contract were made by it: their numbers are final.
   const isMade = input.type === 'table';
   const classed = target.type === 'classes' ? relabelled(given, target, mapping) : given;
-  const scaled =
-    input.type === 'array' && input.normalise !== undefined
-      ? normalisedRows(classed, input.normalise)
-      : classed;
+  const scaled = scaledInputs(classed, contract);
   const data = isMade ? scaled : normalisedTargets(scaled, target);
   const counts = target.type === 'classes' ? target.classes.map(() => 0) : undefined;
   if (counts !== undefined)

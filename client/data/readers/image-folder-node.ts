@@ -22,6 +22,8 @@ export interface ImageOptions {
   /** Pixels stay bytes. */
   readonly bytes?: boolean;
   readonly part?: 'train' | 'test';
+  /** The images need no folders of classes, and all have the label 0. */
+  readonly unlabelled?: boolean;
   readonly maxBytes?: number;
 }
 
@@ -209,6 +211,42 @@ const rootOf = async (
   return { root: folder, hasTest: false };
 };
 
+const withoutLabels = async (paths: readonly string[], options: ImageOptions) => {
+  const { pixels, shape, notes } = await readAll(paths, options);
+  const data = createDataset({
+    features: pixelsOf(pixels, options),
+    labels: new Int32Array(allocate(paths.length, options.shared)),
+    featureShape: shape,
+    classes: 1,
+  });
+  return { data, notes };
+};
+
+/** All images below a folder, in the order of their paths. */
+const unlabelled = async (root: string, options: ImageOptions) => {
+  const { images, others } = await imagesBelow(root);
+  if (images.length === 0) throw malformed('no image');
+  if (images.length > MAX_IMAGES) throw malformed(`more than ${MAX_IMAGES} images`);
+  const { data, notes } = await withoutLabels(images, options);
+  const skipped = `${others} other ${others === 1 ? 'file is' : 'files are'} not read`;
+  return { data, notes: others === 0 ? notes : [...notes, skipped] };
+};
+
+/**
+ * One image, without a label.
+ * @throws FloeError `data_malformed` where labels are needed, or for a file that cannot be read
+ */
+export const loadImage = async (path: string, options: ImageOptions = {}): Promise<FolderData> => {
+  if (options.unlabelled !== true)
+    throw inFile(
+      path,
+      malformed(
+        'one image has no class: give a folder that holds a folder of images for each class',
+      ),
+    );
+  return { ...(await withoutLabels([path], options)), hasTest: false };
+};
+
 /**
  * The images of a folder by class; classes in sorted order, which is a proposal.
  * @throws FloeError `data_malformed` with the file, for what is no image or of another size
@@ -220,6 +258,7 @@ export const loadImages = async (
   try {
     const { root, hasTest } = await rootOf(folder, options.part ?? 'train');
     const { folders, files } = await list(root);
+    if (options.unlabelled === true) return { ...(await unlabelled(root, options)), hasTest };
     const loose = files.find((name) => IMAGE.test(name));
     if (loose !== undefined)
       throw malformed(

@@ -340,6 +340,14 @@ describe('images by class', () => {
     expect(await examples(path, { part: 'test' })).toMatchObject({ features: [1] });
   });
 
+  it('takes a folder of images and one image without labels, where none are needed', async () => {
+    const flat = await place({ '1.png': grey(1, 1, 0), '2.png': grey(1, 1, 255) });
+    const bare = { unlabelled: true };
+    expect(await examples(flat, bare)).toMatchObject({ features: [0, 1], labels: [0, 0] });
+    expect(await examples(join(flat, '2.png'), bare)).toMatchObject({ features: [1] });
+    await expect(examples(join(flat, '2.png'))).rejects.toThrow(/one image has no class/u);
+  });
+
   it.each([
     [
       'sizes that differ',
