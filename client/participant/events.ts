@@ -209,7 +209,7 @@ const placeOf = ({ attempt }: { readonly attempt: number }): string =>
 /** Whose error it is, where it is this participant's own program. */
 const whose = (error: FloeError): string =>
   error instanceof PortFault && error.port === 'trainer'
-    ? 'the trainer of this participant failed, no other party is at fault: '
+    ? 'the trainer of this participant failed: '
     : '';
 
 const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undefined => {

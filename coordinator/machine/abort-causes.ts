@@ -1,6 +1,6 @@
 /**
  * @module The causes of failed attempts, as participants report them: counted by code. When the
- * same cause stops all or nearly all members attempt after attempt, the run reacts. An outage
+ * same cause leaves too few members attempt after attempt, the run reacts. An outage
  * lengthens the pause, up to a limit, and the run names the service that it waits for. A failure
  * that every repeat must meet again ends the run with a named error: training is a function of
  * model, data and specification.
@@ -24,7 +24,7 @@ import {
   type Streak,
 } from './state.ts';
 
-/** Consecutive attempts with one cause at all members, after which the run pauses or ends. */
+/** Consecutive attempts that fail for one cause, after which the run pauses or ends. */
 export const STREAK = 3;
 /**
  * The first pause for a cause that stops all members. It doubles with each further attempt, up to
@@ -139,17 +139,49 @@ export interface Pause {
   readonly reason?: string;
 }
 
-/** How long the next attempt waits. */
-export const pauseAfter = (failures: number, streak: Streak | undefined): Pause => {
+/** Of the newest attempt: members that report the code, among those that were asked. */
+export interface Met {
+  readonly members: number;
+  readonly asked: number;
+}
+
+export const metIn = (attempt: Attempt, code: ErrorCode): Met => {
+  const causes = causesOf(attempt);
+  const asked = attempt.members.length > 0 ? attempt.members : attempt.invited;
+  return {
+    members: asked.filter((key) => causes.get(key) === code).length,
+    asked: asked.length,
+  };
+};
+
+const sameError = ({ detail }: Streak, { members }: Met): string => {
+  if (detail === undefined) return '';
+  const [whose, where] =
+    members === 1
+      ? ['Its trainer throws an error', 'that participant, see its output']
+      : [
+          `The trainers of these ${members} all throw the same error`,
+          'the participants, see the output of one of them',
+        ];
+  return `${whose} ("${detail}", its class and a fingerprint): it is in the trainer or the data of ${where} for its text. `;
+};
+
+/** How long the next attempt waits. @param attempt the newest, which failed */
+export const pauseAfter = (
+  failures: number,
+  streak: Streak | undefined,
+  attempt: Attempt,
+): Pause => {
   if (streak === undefined || streak.attempts < STREAK)
     return {
       milliseconds: Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 30)),
     };
-  const { attempts, code, detail } = streak;
-  const said =
-    detail === undefined
-      ? ''
-      : `Their trainers all throw the same error ("${detail}", its class and a fingerprint): it is in the trainer or the data of the participants, see the output of a participant for its text. `;
+  const { attempts, code } = streak;
+  const met = metIn(attempt, code);
+  const at =
+    met.members === met.asked
+      ? `all ${met.asked} members`
+      : `${met.members} of ${met.asked} members`;
   const milliseconds = Math.min(
     LONGEST_CAUSE_PAUSE_MS,
     FIRST_CAUSE_PAUSE_MS * 2 ** Math.min(attempts - STREAK, 30),
@@ -157,7 +189,7 @@ export const pauseAfter = (failures: number, streak: Streak | undefined): Pause 
   return {
     milliseconds,
     reason:
-      `${attempts} attempts in a row failed for ${code} at all or nearly all members: ${ERRORS[code].meaning} ${said}` +
+      `${attempts} attempts in a row failed for ${code}, the last at ${at}: ${ERRORS[code].meaning} ${sameError(streak, met)}` +
       `${ERRORS[code].remedy} The run resumes in ${milliseconds / 1000} s, or at once when the coordinator is started again`,
   };
 };

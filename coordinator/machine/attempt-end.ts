@@ -73,7 +73,7 @@ export const abort = (
     ...(reported === undefined ? {} : { reported }),
   });
   const streak = streakAfter(config, state, attempt);
-  const pause = pauseAfter(state.failures, streak);
+  const pause = pauseAfter(state.failures, streak, attempt);
   const retryAt = now + pause.milliseconds;
   const { reason: paused } = pause;
   const history = afterAttempt(state.history, { ...viewOf(config, state, attempt), abort: record });

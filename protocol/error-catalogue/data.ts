@@ -37,7 +37,7 @@ export const DATA = {
     'participant',
     false,
     'An update contains NaN or infinity.',
-    'Scale the inputs to about -1 to 1, as a data contract does (`floe contract infer`), or lower the learning rate.',
+    'In a run with a data contract, look at the warnings of this site in the report (`floe contract check`): a column in another unit does this. In a run without one, scale the inputs to about -1 to 1. Else lower the learning rate.',
   ),
   weight_out_of_range: entry(
     'data',
@@ -51,7 +51,7 @@ export const DATA = {
     'participant',
     false,
     'A metric is negative, not finite or too large to encode.',
-    'Scale inputs and targets, as a data contract does (`floe contract infer`), or lower the learning rate. Your own trainer must report finite numbers >= 0.',
+    'In a run with a data contract, look at the warnings of this site in the report (`floe contract check`): a column in another unit does this. In a run without one, scale inputs and targets. Else lower the learning rate. Your own trainer must report finite numbers >= 0.',
   ),
   encoding_overflow: entry(
     'data',

@@ -194,6 +194,20 @@ describe('the same cause at everybody, attempt after attempt', () => {
     expect(again.streak).toEqual(player.state.streak);
   });
 
+  it('a cause at one member without which too few are left: its number is said, not all', async () => {
+    const player = await createPlayer(await testSpec({ cohort: { size: 4, minimum: 4 } }), 4);
+    reach(player, 'upload', ALL);
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      withdraw(player, 2, 'trainer_failed', 'expected # features');
+      if (player.state.phase.type !== 'waiting') player.wait(600_000);
+      if (attempt < 3) next(player);
+    }
+    const [reason] = published(player, 'waiting').map((each) => each.reason);
+    expect(reason).toMatch(/failed for trainer_failed, the last at 1 of 4 members: /u);
+    expect(reason).toMatch(/Its trainer throws an error \("expected # features"/u);
+    expect(reason).not.toMatch(/all/u);
+  });
+
   it('trainers that throw differently: the code alone is said', async () => {
     const player = await playerIn('upload');
     for (let attempt = 1; attempt <= 3; attempt += 1) {
