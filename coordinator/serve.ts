@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createProbe, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createAdaptorServer } from '@hono/node-server';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
@@ -106,6 +106,22 @@ const notListening = (host: string, port: number, cause: NodeJS.ErrnoException):
     {},
     { cause },
   );
+};
+
+/**
+ * Listens for a moment: a port that is taken is named before anything is read, derived, paid for or
+ * stored.
+ * @throws FloeError `port_unavailable`, `usage`
+ */
+export const requireFreePort = async (host: string, port: number): Promise<void> => {
+  if (port === 0) return;
+  // A participant that tries the port just now tries again.
+  const probe = createProbe((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', (cause) => reject(notListening(host, port, cause)));
+    probe.listen(port, host, resolve);
+  });
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
 };
 
 /**

@@ -20,7 +20,7 @@ import { openJournal } from './journal/sqlite.ts';
 import type { Logger } from './log.ts';
 import { openRunPorts, type OnChain } from './ports.ts';
 import { selfSigned } from './self-signed.ts';
-import { serve, type ServeOptions } from './serve.ts';
+import { requireFreePort, serve, type ServeOptions } from './serve.ts';
 import {
   makeStateFolder,
   placeOfRun,
@@ -192,12 +192,14 @@ const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<voi
  * });
  * const { outcome } = await run.finished;
  * @throws FloeError `usage`, `spec_mismatch`, `spec_invalid`, `network_mismatch`, `funds_missing`,
- * `journal_corrupt`, `journal_locked`, `aborted`, and what the keys, the store and the ledger throw
+ * `journal_corrupt`, `journal_locked`, `port_unavailable`, `aborted`, and what the keys, the store and the ledger throw
  */
 export const startCoordinator = async (options: StartOptions): Promise<StartedCoordinator> => {
   const { folder, keys, run, signal, startWith, regroups } = options;
   const { log = SILENT, onEvent: emit = () => undefined } = options;
+  const { host = '127.0.0.1', port = 0, allowOrigins } = options;
   await using opening = new AsyncDisposableStack();
+  await requireFreePort(host, port);
   await makeStateFolder(folder);
   const place = await placeOfRun(folder, options);
   const own = typeof keys === 'function' ? await keys(place !== undefined) : keys;
@@ -240,7 +242,6 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   opening.defer(async () => coordinator.stop());
   await Promise.race([coordinator.start(), stopped]);
   const runObject = await onChain?.runObject();
-  const { host = '127.0.0.1', port = 0, allowOrigins } = options;
   const tls = options.tls ?? (await ownCertificate(folder, options.selfSigned));
   const served = await serve(coordinator, {
     host,

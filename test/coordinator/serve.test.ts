@@ -2,6 +2,8 @@
  * @module The coordinator on a real port of 127.0.0.1: a run over WebSocket with the blobs over
  * HTTP, the endpoints, and what they refuse.
  */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { blobAuthorization, httpBlobStore } from '../../protocol/ports/http-store.ts';
@@ -9,6 +11,7 @@ import { sha256, toHex } from '../../protocol/bytes.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { CLOSE_WITH_ERROR } from '../../protocol/wire/messages.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
+import { startCoordinator } from '../../coordinator/start-coordinator.ts';
 import { serve, type Coordinator, type Served } from '../../coordinator/index.ts';
 import { createStage, silent, testIdentity, testSpec, until, type Stage } from '../support/run.ts';
 import { dial } from '../support/ws-client.ts';
@@ -134,6 +137,16 @@ describe('over WebSocket and HTTP', () => {
       message: `port ${served.port} of 127.0.0.1 is in use by another process`,
       remedy: expect.stringMatching(/--port/u),
     });
+  });
+
+  it('a port that is taken is named before keys are derived or a run is begun', async () => {
+    const begun = startCoordinator({
+      folder: join(tmpdir(), 'floe-no-such-folder'),
+      port: served.port,
+      keys: () => Promise.reject(new Error('the keystore was opened')),
+      run: { spec: () => Promise.reject(new Error('a run was begun')) } as never,
+    });
+    await expect(begun).rejects.toMatchObject({ code: 'port_unavailable' });
   });
 
   it('a stopped coordinator is not healthy', async () => {
