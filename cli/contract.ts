@@ -122,12 +122,12 @@ The value null makes a text a missing value.`,
       const mapping = flags.map === undefined ? {} : await readMapping('--map', flags.map);
       const reading = readOptionsOf(settingsAmong(flags, 'contract check'));
       const loaded = await loadData(path, reading);
-      for (const note of [...partNote(path, loaded), ...notesOf(loaded)])
-        output.line(`note       ${note}`);
+      const notes = [...partNote(path, loaded), ...notesOf(loaded)];
+      for (const note of notes) output.line(`note       ${note}`);
       const { report } = applyContract(unwrapped(loaded), contract, mapping, flags);
       const { weightCap = SETTINGS.weightCap.default } = flags;
       const counted = Math.min(report.examples, weightCap);
-      output.document({ ...report, weightCap, counted });
+      output.document({ ...report, notes, weightCap, counted });
       output.print(describeReport(report, contract, { weightCap, whole: true }));
       output.say('the data fits the contract');
     },

@@ -73,6 +73,8 @@ export const createProgram = (): Command => {
     .addHelpText(
       'after',
       `
+In a clone of the repository, floe <command> is: npm run floe -- <command>
+
 Examples:
   floe sim                                  simulate 100 participants on MNIST, every update masked
   floe coordinator --rounds 20 --cohort 5   start a coordinator that others join

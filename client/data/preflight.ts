@@ -163,7 +163,11 @@ const scanFeatures = (data: Dataset): Range => {
       const value = data.features[at + j] ?? NaN;
       if (!Number.isFinite(value)) {
         const column = nameOf(data, j);
-        throw unfit(`column ${column} is ${value}`, at / width, { column });
+        throw unfit(
+          `column ${column} is ${value}; a data contract says what stands for a missing value ("missing": a number, or "zeros" of a category)`,
+          at / width,
+          { column },
+        );
       }
       if (value < minimum) minimum = value;
       if (value > maximum) maximum = value;

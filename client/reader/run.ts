@@ -178,7 +178,7 @@ const pull = async (source: Source, { attempt, signal }: PullOptions): Promise<P
   if (gate === undefined)
     throw new FloeError(
       'access_denied',
-      'expected --key-file, --keystore or --keystore-file to open the model',
+      'expected a key to open the model: --keystore FOLDER with --passphrase-file FILE, --key-file or --keystore-file',
     );
   await cryptoReady;
   const model = chooseModel(source, attempt);
@@ -203,7 +203,7 @@ const fork = async (
   if (gate === undefined)
     throw new FloeError(
       'usage',
-      'expected a key that the model opens for: --keystore, --key-file, --keystore-file or FLOE_SUI_KEY',
+      'expected a key that the model opens for: --keystore FOLDER with --passphrase-file FILE, --key-file, --keystore-file or FLOE_SUI_KEY',
     );
   await cryptoReady;
   const { architectureHash } = await import('../../protocol/net/network-ports.ts');

@@ -180,7 +180,7 @@ describe('a table that does not fit', () => {
       undefined,
       'data_unmapped',
       { column: 'outcome', value: 'Healthy', row: 2 },
-      /and 1 other values.*\{"values":\{"outcome":\{"Healthy":"healthy","krank":"<healthy or ill>"\}\}\}/u,
+      /and 1 other value\) .*\{"values":\{"outcome":\{"Healthy":"healthy","krank":"<healthy or ill>"\}\}\}/u,
     ],
     [
       'a value of another category',
@@ -204,7 +204,7 @@ describe('a table that does not fit', () => {
       undefined,
       'data_unfit',
       { column: 'age', row: 2 },
-      /missing/u,
+      /is missing.*"missing" to a number/u,
     ],
     [
       'a row without a target',

@@ -14,7 +14,7 @@ import { type Dataset, featureLength, labelLength, rowOf } from '../dataset.ts';
 import { normalised } from './inputs.ts';
 import { type Mapping, valuesOf } from './mapping.ts';
 import { type AppliedData, type ContractReport, warningsOf } from './report.ts';
-import { valueSnippet } from './snippet.ts';
+import { andOthers, valueSnippet } from './snippet.ts';
 
 const unfit = (message: string): FloeError => new FloeError('data_unfit', message);
 
@@ -61,7 +61,7 @@ const classOrder = (data: Dataset, target: Classes, mapping: Mapping): Int32Arra
   if (first === undefined) return order;
   throw new FloeError(
     'data_unmapped',
-    `class ${JSON.stringify(first)}${refused.size > 1 ? ` (and ${refused.size - 1} others)` : ''} is not among the classes of the contract; write in the mapping file: ` +
+    `class ${JSON.stringify(first)}${andOthers(refused.size - 1, 'class', 'classes')} is not among the classes of the contract; write in the mapping file: ` +
       valueSnippet(target.name, [...refused], target.classes),
     { column: target.name, value: first },
   );

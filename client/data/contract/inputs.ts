@@ -14,7 +14,7 @@ import { textAt, type Column, type Table } from '../table.ts';
 import { type Mapping, type ValueMap, valuesOf } from './mapping.ts';
 import { type NumberFacts, factsOf, firstRow, numbersIn } from './numbers.ts';
 import type { ColumnReport, MappedValue } from './report.ts';
-import { valueSnippet } from './snippet.ts';
+import { andOthers, valueSnippet } from './snippet.ts';
 
 type TableInput = Extract<ContractInput, { type: 'table' }>;
 
@@ -29,10 +29,16 @@ const MOST_NUMBERS = 2 ** 31;
 export const normalised = (value: number, by: Normalisation | undefined): number =>
   Math.fround(by === undefined ? value : (value - by.mean) / by.scale);
 
-const refuseMissing = (column: Column, row: number): FloeError =>
+const refuseMissing = (
+  { column, name }: Place,
+  row: number,
+  type: ContractFeature['type'],
+): FloeError =>
   new FloeError(
     'data_unfit',
-    `row ${row + 1}, column ${column.name}: the value is missing, and the contract has nothing that stands for it`,
+    `row ${row + 1}, column ${column.name}: the value is missing, and the contract has nothing that stands for it: leave such rows out, ` +
+      `or set in the contract of a new run, for the column ${name}, ` +
+      (type === 'number' ? '"missing" to a number, such as its mean' : '"missing": "zeros"'),
     { column: column.name, row: row + 1 },
   );
 
@@ -105,7 +111,7 @@ const writeNumbers = (
   const values = numbersIn({ column, map, ...(of.date === undefined ? {} : { date: of.date }) });
   for (const [row, value] of values.entries()) {
     const known = Number.isNaN(value) ? of.missing : value;
-    if (known === undefined) throw refuseMissing(column, row);
+    if (known === undefined) throw refuseMissing(place, row, 'number');
     const input = normalised(known, of.normalise);
     if (!Number.isFinite(input)) throw refuseNumber(column, row, known);
     into[row * width + at] = input;
@@ -148,7 +154,7 @@ export const indicesOf = (
   const [first] = refused;
   if (first === undefined) return found;
   const row = firstRow(column, first) + 1;
-  const others = refused.size > 1 ? ` (and ${refused.size - 1} other values)` : '';
+  const others = andOthers(refused.size - 1, 'value');
   throw new FloeError(
     'data_unmapped',
     `row ${row}, column ${column.name}: ${JSON.stringify(first)}${others} is not among the ${of} of the contract; write in the mapping file: ` +
@@ -168,7 +174,7 @@ const writeCategory = (
   let missing = 0;
   for (const [row, index] of indices.entries()) {
     if (index >= 0) into[row * width + at + index] = 1;
-    else if (of.missing === undefined) throw refuseMissing(column, row);
+    else if (of.missing === undefined) throw refuseMissing({ column, name }, row, 'category');
     else missing += 1;
   }
   return { name, from: column.name, type: 'category', missing };

@@ -5,7 +5,7 @@
 import { FloeError } from '../../../protocol/errors.ts';
 import type { Column } from '../table.ts';
 import type { ValueMap } from './mapping.ts';
-import { missingSnippet } from './snippet.ts';
+import { andOthers, missingSnippet } from './snippet.ts';
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/iu;
 const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$/u;
@@ -81,7 +81,7 @@ export const numbersIn = (init: NumbersInit): Float64Array => {
     throw new FloeError(
       'data_unmapped',
       `row ${row}, column ${column.name}: expected ${date === true ? 'a date such as 2026-01-31' : 'a number'}, got ${JSON.stringify(first)}` +
-        `${refused.length > 1 ? ` (and ${refused.length - 1} other texts)` : ''}; where it means a missing value, write in the mapping file: ` +
+        `${andOthers(refused.length - 1, 'text')}; where it means a missing value, write in the mapping file: ` +
         missingSnippet(column.name, refused),
       { column: column.name, value: first, row },
     );

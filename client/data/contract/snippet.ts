@@ -9,6 +9,10 @@ const MOST = 20;
 /** Names that are compared with each other. */
 const COMPARED = 200;
 
+/** ` (and 2 other values)` after the first one; nothing for none. */
+export const andOthers = (count: number, word: string, words = `${word}s`): string =>
+  count < 1 ? '' : ` (and ${count} other ${count === 1 ? word : words})`;
+
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
 
 /** The candidate that `name` most likely is; undefined where none is near. */
