@@ -9,6 +9,7 @@ import { TASK_TYPES, type TaskType } from '../client/task.ts';
 import { settingFlags, settingsAmong } from '../protocol/spec/setting-flags.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import { command, helpText } from './command.ts';
+import { ACCEPT_DRIFT } from './accept-drift.ts';
 import * as f from './flags.ts';
 import { refuseExisting } from './output-file.ts';
 
@@ -88,7 +89,7 @@ It holds means, spreads and ranges of this table's columns, and every participan
 const CHECK_FLAGS = {
   ...settingFlags('contract check'),
   map: f.text('<file>', 'mapping file: which own columns and values are which of the contract'),
-  acceptDrift: f.ACCEPT_DRIFT,
+  ...ACCEPT_DRIFT,
   weightCap: f.value(
     '<n>',
     `most examples that one participant counts for (default: ${SETTINGS.weightCap.default})`,

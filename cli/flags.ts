@@ -7,14 +7,7 @@ import { parseFingerprint } from '../client/connect/fingerprint.ts';
 import { parseCoins } from '../protocol/net/cost.ts';
 import { isObjectId } from '../protocol/net/object-id.ts';
 import { parsePatience, parseSpan, parseTime } from '../protocol/net/time-text.ts';
-import {
-  parsed,
-  repeated,
-  text,
-  type Flag,
-  type FlagTable,
-  type Read,
-} from '../protocol/spec/flag.ts';
+import { parsed, type Flag, type FlagTable, type Read } from '../protocol/spec/flag.ts';
 import { flagOf } from '../protocol/spec/setting.ts';
 
 export * from '../protocol/spec/flag.ts';
@@ -60,14 +53,6 @@ export const attempts = parsed('attempts such as 3-9 or 4', (text) => {
   const found = range(/^(\d{1,6})(?:-(\d{1,6}))?$/u, text);
   return found && { first: found[0], last: found[1] };
 });
-
-/** `--accept-drift`, of the commands that refuse columns in another unit. */
-export const ACCEPT_DRIFT = repeated(
-  text(
-    '<column>',
-    "take a column of numbers as it is, however far it lies from the data contract's; may be repeated",
-  ),
-);
 
 const optionsOf = (name: string, flag: Flag<unknown>): readonly Option[] => {
   const { help, placeholder, read, negatable } = flag;

@@ -4,6 +4,7 @@
 import { ADMISSION_FLAGS } from '../client/admission-flags.ts';
 import { ANSWER_POLICIES, type AnswerPolicy } from '../protocol/rules/one-set.ts';
 import { MODULE_FLAGS, settingFlags } from '../protocol/spec/setting-flags.ts';
+import { ACCEPT_DRIFT } from './accept-drift.ts';
 import * as f from './flags.ts';
 import { NETWORK, PASSPHRASE } from './keys.ts';
 
@@ -14,7 +15,7 @@ export const JOIN_FLAGS = {
   ...MODULE_FLAGS,
   require: f.text('<file>', 'JSON file with the requirements below; flags win over it'),
   map: f.text('<file>', 'mapping file: your columns and values, by those of the data contract'),
-  acceptDrift: f.ACCEPT_DRIFT,
+  ...ACCEPT_DRIFT,
   shard: f.value('<i/n>', 'use the i-th of n parts of the data, to try out a run', f.shard),
   module: f.text(
     '<file>',

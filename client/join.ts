@@ -63,10 +63,7 @@ export interface JoinOptions extends Partial<
    * table of these columns.
    */
   readonly survey?: { readonly data?: OwnData; readonly again?: boolean };
-  /**
-   * With `data` of a table: columns, by own name or the contract's, that may lie as far from the
-   * contract as another unit does. Others of that distance are refused: `data_unfit`.
-   */
+  /** With `data` of a table: columns that may be as far from the contract as another unit is. */
   readonly acceptDrift?: readonly string[];
   /** With `data` that the contract maps: its preflight report. Default: lines to `log`, `warn`. */
   readonly onPreflight?: (data: RunData) => void;
