@@ -14,6 +14,8 @@ import {
   predictionsAsCsv,
   describeEvaluation,
 } from '../../../client/evaluate/index.ts';
+import { bareExamples } from '../../../client/evaluate/examples.ts';
+import { grey } from '../readers/make-files.ts';
 import { decodeSafetensors, MODEL_FILE_LIMITS } from '../../../protocol/model/index.ts';
 import { toHex } from '../../../protocol/bytes.ts';
 import type { Contract } from '../../../protocol/spec/contract.ts';
@@ -102,6 +104,20 @@ describe('a model of classes', () => {
     expect(text).toContainEqual(expect.stringMatching(/^ +benign +malignant +unclear$/u));
   });
 
+  it('predicts and is scored on a column in another unit, with a warning', async () => {
+    const path = join(folder, 'micrometres.csv');
+    await writeFile(
+      path,
+      'radius,age,site,diagnosis\n14000,50,left,benign\n16000,40,right,unclear\n',
+    );
+    const model = await openModelToUse(classes.folder);
+    const said: string[] = [];
+    await predict(model, path, { warn: (line) => said.push(line) });
+    await evaluateModel(model, path, { warn: (line) => said.push(line) });
+    expect(said).toHaveLength(2);
+    for (const line of said) expect(line).toMatch(/radius: .* 1000 times the contract's/u);
+  });
+
   it('takes own names by a mapping, and refuses what has no place', async () => {
     const path = join(folder, 'german.csv');
     await writeFile(path, 'Alter;Seite;Radius\n61;rechts;11,5\n50;links;20,25\n');
@@ -136,6 +152,18 @@ it('a model of values predicts and is scored in the units of the contract', asyn
   const mean = ROWS.reduce((sum, { progression }) => sum + Number(progression), 0) / 4;
   const spread = ROWS.reduce((sum, { progression }) => sum + (Number(progression) - mean) ** 2, 0);
   expect(scores['r2']).toBeCloseTo(1 - (4 * mse) / spread, 4);
+});
+
+it('images without classes are inputs of a contract of images', async () => {
+  const images = join(folder, 'images');
+  await mkdir(images);
+  await writeFile(join(images, '1.png'), grey(2, 1, 0));
+  await writeFile(join(images, '2.png'), grey(2, 1, 255));
+  const contract: Contract = { ...TUMOUR, input: { type: 'image', shape: [1, 2, 1] } };
+  const found = await bareExamples(images, contract, {}, [1, 2, 1]);
+  expect([...found.features]).toEqual([0, 0, 1, 1]);
+  const one = await bareExamples(join(images, '2.png'), contract, {}, [1, 2, 1]);
+  expect([...one.features]).toEqual([1, 1]);
 });
 
 it('the commands print scores and write predictions', async () => {
