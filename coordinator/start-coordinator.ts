@@ -192,7 +192,8 @@ const awaitFarewell = async ({ coordinator, signal, emit }: Ending): Promise<voi
  * });
  * const { outcome } = await run.finished;
  * @throws FloeError `usage`, `spec_mismatch`, `spec_invalid`, `network_mismatch`, `funds_missing`,
- * `journal_corrupt`, `journal_locked`, `port_unavailable`, `aborted`, and what the keys, the store and the ledger throw
+ * `journal_corrupt`, `journal_locked`, `port_unavailable`, `aborted`, and what the keys, the store
+ * and the ledger throw
  */
 export const startCoordinator = async (options: StartOptions): Promise<StartedCoordinator> => {
   const { folder, keys, run, signal, startWith, regroups } = options;

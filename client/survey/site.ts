@@ -111,7 +111,7 @@ export const surveySite = (
       write(column.sum, sum);
       write(column.squares, squares);
       known = bins.reduce((a, b) => a + b, 0);
-      const beyond = bins[0]! + bins.at(-1);
+      const beyond = bins[0]! + bins[bins.length - 1]!;
       if (beyond > 0) outside.set(column.name, beyond);
     }
     missing += rows - known;

@@ -142,7 +142,8 @@ const applyToTable = (
  *
  * @throws FloeError `data_unmapped` for columns and values without a place, with the lines to write
  * in a mapping file; `data_unfit` for missing values that the contract has nothing for, for
- * numbers that are too large and for columns in another unit; `mapping_invalid`; `usage`. Details: column, value, row from 1.
+ * numbers that are too large and for columns in another unit; `mapping_invalid`; `usage`. Details:
+ * column, value, row from 1.
  */
 export const applyContract = (
   data: Table | Dataset,

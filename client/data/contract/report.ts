@@ -24,7 +24,9 @@ export interface ColumnReport {
   /** The contract's range, and the values that are outside of it. */
   readonly range?: readonly [least: number, largest: number];
   readonly outside?: number;
-  /** Mean and scale of the contract: of its normalisation, else the middle and half of its range. */
+  /**
+   * Mean and scale of the contract: of its normalisation, else the middle and half of its range.
+   */
   readonly expected?: { readonly mean: number; readonly scale: number };
   /** Distance of the site's mean from the contract's, in the contract's scale. */
   readonly drift?: number;
