@@ -216,7 +216,7 @@ describe('a participant in honest rounds', () => {
       expect(detail ?? 'Error 0000').toMatch(/^\w+ [0-9a-f]{4}$/u);
       if (attempt === 0) expect(detail).toMatch(/^Error /u);
       if (attempt === 0)
-        expect(lineOf(left)?.[1]).toMatch(/trainer of this participant failed.*row 17.*Mend/u);
+        expect(lineOf(left)?.[1]).toMatch(/trainer of this participant failed.*row 17.*Correct/u);
       attempt += 1;
     }
     await coordinator.playRound();

@@ -171,7 +171,7 @@ test('another seed, another committee, or a folder that is none: refused', async
   const text = await readFile(manifest, 'utf8');
   // A manifest that names a seed which the chain was not made of.
   await writeFile(manifest, text.replace('"seed":"x"', '"seed":"y"'));
-  await start({}).toThrow(/another seed/);
+  await start({}).toThrow(/does not match the seed in its manifest/);
   await writeFile(manifest, text.replace('"format":3', '"format":1'));
   await start({}).toThrow(/format/);
   await writeFile(manifest, text.slice(0, -9));
