@@ -89,6 +89,7 @@ describe('runScenario', () => {
     expect((await readdir(own)).toSorted()).toEqual([
       'auditor.key',
       'blobs',
+      'contract.json',
       'journal.sqlite',
       'model.safetensors',
       'report.html',
