@@ -83,6 +83,7 @@ it('of a folder that nobody touched every file is vouched for, or listed by name
   ]);
   expect(files.vouched.filter((path) => !path.startsWith('blobs/'))).toEqual([
     'auditor.key',
+    'contract.json',
     'model.safetensors',
     'spec.cbor',
     'spec.json',
