@@ -15,6 +15,7 @@ import { faultsOfKeystore } from '../../client/participant/host/port-faults.ts';
 import { openKeeper } from '../../client/participant/host/secrets.ts';
 import type { Memory } from '../../client/participant/machine/run-memory.ts';
 import type { Effect, Event, Machine, State } from '../../client/participant/machine/index.ts';
+import { testSpec } from '../support/run.ts';
 
 const RUN = new Uint8Array(32).fill(7);
 const VECTOR = Uint8Array.of(1, 2, 3);
@@ -88,8 +89,9 @@ describe('a step with two saves', () => {
         return event.type === 'clocks' ? { state: done, effects } : { state, effects: [] };
       },
     } as unknown as Machine;
-    const signal = new AbortController().signal;
-    return createHost({ machine, config: {}, ports: {}, keeper, signal } as unknown as HostInit);
+    const { signal } = new AbortController();
+    const ports = { view: { spec: await testSpec() }, keystore };
+    return createHost({ machine, config: {}, ports, keeper, signal } as unknown as HostInit);
   };
   const event: Event = { type: 'clocks', skew: undefined };
 

@@ -100,5 +100,5 @@ it('the deadline never grows with an upload', () => {
 it('a coordinator prints a line for every time', () => {
   const lines = timeoutLines(SPEC_DEFAULTS.deadlines);
   expect(lines).toHaveLength(Object.keys(SPEC_DEFAULTS.deadlines).length);
-  expect(lines).toContain('1800 s: most time for training and upload');
+  expect(lines).toContain('1800 s: longest time for training and upload');
 });
