@@ -24,7 +24,7 @@ import { sibling, startWorker, type Running } from './running.ts';
 export interface ThreadTrainerOptions {
   /**
    * A module that exports `createTrainer(argument)`, which gives a {@link Trainer} or a promise of
-   * one. It is imported in the thread, at the start and after the thread has ended by itself.
+   * one. It is imported in the thread, at the start, and again after the thread was lost.
    */
   readonly module: URL | string;
   /** Given to `createTrainer`; must be clonable. */
@@ -88,7 +88,7 @@ const followProgress = (
 /**
  * Makes the trainer of a module in a worker thread.
  *
- * A thread that ends by itself rejects what it was doing with `trainer_lost`; the next call starts
+ * A thread that is lost rejects what it was doing with `trainer_lost`; the next call starts
  * another one. An abort rejects at once, and the thread stops where its trainer next reports
  * progress or looks at its signal: for tfjs after 20 ms, or after the step that runs.
  *

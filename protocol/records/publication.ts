@@ -1,5 +1,5 @@
 /**
- * @module What makes a run stand by itself: its specification and its transcript as public blobs,
+ * @module What verification of a run needs: its specification and its transcript as public blobs,
  * so that whoever knows the run's object on chain needs nothing of the coordinator's to verify it,
  * and besides a key nothing to open its models. Both are signed or hashed already; the envelopes of
  * the models' keys are in the transcript.
