@@ -99,7 +99,7 @@ const fill = async (
   await journal.write({ events: [], records, sealed: [] });
 };
 
-/** A connection by hand, which ignores whatever it is told and never closes by itself. */
+/** A connection by hand, which ignores every frame and never closes. */
 const rawWebSocket = async (port: number): Promise<Socket> => {
   const socket = connectTcp(port, '127.0.0.1');
   closing.push(() => socket.destroy());

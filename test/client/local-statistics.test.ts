@@ -63,7 +63,7 @@ const listening = (heard: Heard[]) =>
 /** A participant that is to die. */
 interface Victim {
   readonly keystore: Keystore;
-  /** A dead one does not come back by itself. */
+  /** A dead one does not restart. */
   readonly isDead: () => boolean;
 }
 
@@ -147,7 +147,7 @@ describe('at a participant', () => {
       for (const [i, { given }] of own.entries())
         if (i > 0) expect(take(given, LOCAL)).toEqual(take(own[i - 1]!.gave, LOCAL));
     }
-    // What travels is the same for all, what stays differs.
+    // Tensors that travel are the same at all sites; local ones differ.
     const last = heard.map((own) => own[2]!.given);
     for (const given of last) expect(take(given, TRAVELS)).toEqual(take(last[0]!, TRAVELS));
     expect(take(last[1]!, LOCAL)).not.toEqual(take(last[0]!, LOCAL));

@@ -144,7 +144,7 @@ describe('a port that hangs', () => {
 describe('an address where nobody is', () => {
   const nobody = () => Promise.reject(new FloeError('connection_lost', 'nobody is there'));
 
-  it('is given up by a participant that has never joined, with the cause', async () => {
+  it('ends a participant that has never joined, with the cause', async () => {
     const coordinator = await ScriptedCoordinator.create();
     const one = await start(coordinator, 0, { link: nobody, firstLoginMs: 30 });
     await expect(one.participant.finished).rejects.toMatchObject({ code: 'connection_lost' });

@@ -236,7 +236,7 @@ describe('the host', () => {
       'the cohort is to be frozen',
     );
     clock.advance(600_000);
-    await until(() => coordinator.status().failures === 1, 'the attempt is given up');
+    await until(() => coordinator.status().failures === 1, 'the attempt is aborted');
     clock.advance(1000);
     await until(() => coordinator.status().attempt === 2, 'the next one opens');
     await coordinator.stop();

@@ -257,7 +257,7 @@ describe('deadlines and departures', () => {
   });
 
   it.each(['opening', 'freezing-cohort', 'freezing-survivors', 'finishing'] as const)(
-    'work that never ends in %s is given up',
+    'work that never ends in %s is aborted',
     async (phase) => {
       const player = await at(phase);
       expect(aborted(player.wait(600_000))).toBe('attempt_aborted');
@@ -351,7 +351,7 @@ describe('culprits and failed work', () => {
     expect(player.state).toBe(state);
   });
 
-  it('a signed commit is not given up', async () => {
+  it('a signed commit is not aborted', async () => {
     const player = await at('registering');
     const { state } = player;
     player.apply({ type: 'work-failed', attempt: 1, code: 'internal', reason: '', culprits: [] });

@@ -108,7 +108,7 @@ const play = async (command: string, port: number, networks: readonly JoinOption
       );
     }),
   );
-  // Who reads may name the network by the environment, as for every other command.
+  // A reader may name the network by the environment, as for every other command.
   const source = `verify http://127.0.0.1:${port} --json`;
   const [read, misread] = [
     await floe(source, { FLOE_NETWORK: at('net.json') }),
