@@ -71,7 +71,7 @@ const frozenWeights = (model: Tfjs.LayersModel): ReadonlySet<string> => {
 };
 
 /**
- * The role of each weight in training: gradients change those of `trainableWeights`; the others of a
+ * What training does to weights: gradients change those of `trainableWeights`; the others of a
  * layer that is trained are statistics, such as the moving mean and variance of batch
  * normalisation.
  */

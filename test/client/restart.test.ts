@@ -1,7 +1,7 @@
 /**
  * kill -9 at every point where a participant saves or sends. "Killed" = from that instant nothing
  * it does has an effect; a new participant over what its keystore holds takes over, with other
- * randomness. Compared with an undisturbed run: the same model bit for bit, one record of each kind,
+ * randomness. Compared to an undisturbed one: the same model bit for bit, one record of each kind,
  * one vector in the store.
  */
 import { afterEach, describe, expect, it } from 'vitest';
