@@ -98,6 +98,8 @@ interface Sum {
   readonly fold: Fold;
   /** By the hashes of the upload records that are in it. */
   readonly folded: Map<Hex, UploadLeaves>;
+  /** The same as single updates, where the run has a robust rule: O(n d) memory. */
+  readonly each: Map<Hex, Lanes>;
 }
 
 /** What spot checks need of an upload: its leaf hashes, joined, and its last leaf. */
@@ -154,6 +156,7 @@ const createSums = (
     attempt: attempt.attempt,
     fold: createFold(layoutOf(spec, cohortSize(attempt), meanOf(attempt))),
     folded: new Map(),
+    each: new Map(),
   });
 
   const sumOf = (attempt: Attempt): Sum => {
@@ -172,15 +175,20 @@ const createSums = (
     const { packed, leaves } = await fetchUpload(attempt, record, signal);
     // Two calls for one upload may have been under way together.
     if (target.folded.has(id)) return;
-    target.fold.add(packed);
+    const lanes = target.fold.add(packed);
     target.folded.set(id, leaves);
+    if (spec.robust !== undefined) target.each.set(id, lanes as Lanes);
   };
 
   /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
   const survivorSum = async (
     attempt: Attempt,
     signal: AbortSignal,
-  ): Promise<{ readonly lanes: Lanes; readonly uploads: readonly UploadLeaves[] }> => {
+  ): Promise<{
+    readonly lanes: Lanes;
+    readonly each: readonly Lanes[] | undefined;
+    readonly uploads: readonly UploadLeaves[];
+  }> => {
     const wanted = attempt.survivors?.body.uploads.map(toHex) ?? [];
     const current = sumOf(attempt);
     const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
@@ -191,6 +199,7 @@ const createSums = (
     // The masks are taken out of a copy, so that the work can be repeated.
     return {
       lanes: target.fold.lanes.slice(),
+      each: spec.robust && wanted.map((id) => target.each.get(id) as Lanes),
       uploads: wanted.map((id) => target.folded.get(id) as UploadLeaves),
     };
   };
@@ -305,7 +314,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       const { open, cohort, survivors } = attempt;
       if (open === undefined || cohort === undefined || survivors === undefined)
         throw new FloeError('internal', 'the attempt has no survivors to finish with');
-      const { lanes, uploads } = await sums.ofSurvivors(attempt, signal);
+      const { lanes, each, uploads } = await sums.ofSurvivors(attempt, signal);
       const opened = await openMasks(init, attempt, lanes, signal);
       const { secrets } = opened;
       const entropies = masked
@@ -317,6 +326,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         n: cohortSize(attempt),
         survivors: survivors.body.members.length,
         lanes,
+        each,
         before: await keeper.read(model, signal),
         meanExamples: open.body.meanExamples,
         rotationSeed: rotationSeed({

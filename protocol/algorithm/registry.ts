@@ -11,6 +11,9 @@ import { encodeCbor, fixedBytes } from '../wire/cbor.ts';
 import { fedAvg } from './fedavg/index.ts';
 import { checkStep } from './check-step.ts';
 import { metricName, metricsSchema } from './metrics.ts';
+import { hasCentre } from '../robust/rule.ts';
+import type { Robust } from '../spec/settings/robust.ts';
+import { keepingCentre } from './centre.ts';
 import * as strategies from './strategies.ts';
 import { STRATEGY_LIMITS, type Correction, type ParameterSpec, type Strategy } from './strategy.ts';
 
@@ -182,17 +185,35 @@ export interface ChosenStrategy {
 
 const chosen = new WeakMap<StrategySpec, ChosenStrategy>();
 
+const centred = new WeakMap<ChosenStrategy, ChosenStrategy>();
+
+/** The same strategy, whose state also carries the aggregate that the next round begins with. */
+const withCentre = (named: ChosenStrategy): ChosenStrategy => {
+  const known = centred.get(named) ?? { ...named, strategy: keepingCentre(named.strategy) };
+  centred.set(named, known);
+  return known;
+};
+
 /**
- * The strategy of a specification.
+ * The strategy of a specification, as the rule of its aggregation needs it.
+ *
+ * @throws FloeError as {@link namedStrategy}
+ */
+export const strategyOf = (spec: {
+  readonly strategy: StrategySpec;
+  readonly robust?: Robust | undefined;
+}): ChosenStrategy => {
+  const named = namedStrategy(spec);
+  return spec.robust !== undefined && hasCentre(spec.robust) ? withCentre(named) : named;
+};
+
+/**
+ * The strategy that a specification names.
  *
  * @throws FloeError `strategy_unknown` where this process does not know it; `spec_invalid` where
  *   its parameters are others than the strategy's, or out of range
  */
-export const strategyOf = ({
-  strategy: spec,
-}: {
-  readonly strategy: StrategySpec;
-}): ChosenStrategy => {
+const namedStrategy = ({ strategy: spec }: { readonly strategy: StrategySpec }): ChosenStrategy => {
   const known = chosen.get(spec);
   if (known !== undefined) return known;
   const strategy = find(spec);

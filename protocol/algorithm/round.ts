@@ -11,7 +11,6 @@ import {
   checkBlockNorm,
   checkMeanNorm,
   createLanes,
-  decodeSum,
   pack,
   pipelineOf,
   readExtras,
@@ -26,6 +25,7 @@ import { hashModel, placeOf, put, roundToTypes, roundValues, take } from '../mod
 import type { TensorSpec } from '../model/manifest.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
+import { decodeRound, robustMeans, type StepInput } from './decode-round.ts';
 import { metricValues, type NamedSum } from './metrics.ts';
 import { strategyOf } from './registry.ts';
 import {
@@ -34,7 +34,6 @@ import {
   layoutOf,
   leavesOfCheck,
   partsFor,
-  segmentsFor,
   trainableOf,
 } from './segments.ts';
 import { stateHashOf, stateTensors, stateVectors } from './state.ts';
@@ -50,6 +49,8 @@ export {
   partsFor,
   segmentsFor,
 } from './segments.ts';
+
+export type { StepInput } from './decode-round.ts';
 
 /** The tensors of the state that the run's strategy carries; none for a strategy without state. */
 export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
@@ -70,16 +71,22 @@ export const rotationSeed = (of: {
 /** One accumulator for a round: memory O(d), whatever the number of uploads. */
 export interface Fold {
   readonly lanes: Lanes;
-  /** @throws FloeError `upload_mismatch` when `packed` does not fit the layout */
-  add(packed: Uint8Array): void;
+  /**
+   * @returns the lanes of this upload
+   * @throws FloeError `upload_mismatch` when `packed` does not fit the layout
+   */
+  add(packed: Uint8Array): Lanes;
 }
 
 export const createFold = (layout: RingLayout): Fold => {
   const lanes = createLanes(layout.lanes, layout.modulusBits);
   return {
     lanes,
-    add: (packed) =>
-      addInto(lanes, unpack(packed, layout.modulusBits, layout.lanes), layout.modulusBits),
+    add: (packed) => {
+      const own = unpack(packed, layout.modulusBits, layout.lanes);
+      addInto(lanes, own, layout.modulusBits);
+      return own;
+    },
   };
 };
 
@@ -111,17 +118,6 @@ export interface RoundResult extends RoundStep {
   readonly sumLeaves: readonly Uint8Array[];
   /** Commitment to S: size and chunk root of its packed form. */
   readonly aggregate: { readonly chunkRoot: Uint8Array; readonly size: number };
-}
-
-export interface StepInput {
-  readonly spec: RunSpec;
-  readonly n: number;
-  readonly survivors: number;
-  readonly lanes: Lanes;
-  readonly before: ModelContent;
-  readonly rotationSeed: Uint8Array;
-  /** Of the Open record: see encoding/weight-scale.ts. */
-  readonly meanExamples: number;
 }
 
 /** Facts about the sum that the strategy receives in addition to the vector. */
@@ -164,19 +160,11 @@ const takeStep = (
 const stepRound = (input: StepInput): RoundStep => {
   const { spec, n, survivors, lanes, before } = input;
   const encoding = encodingFor(spec, n, input.meanExamples);
-  const decoded = decodeSum({
-    lanes,
-    spec: encoding,
-    n,
-    survivors,
-    rotationSeed: input.rotationSeed,
-    dimension: segmentsFor(spec),
-    extras: extrasFor(spec),
-  });
+  const decoded = decodeRound(input, lanes, survivors);
   // Says that somebody has not clipped, not who.
   checkMeanNorm(lanes, encoding, layoutOf(spec, n, input.meanExamples), survivors, decoded.weight);
   const { trainable, statistics } = partsFor(spec);
-  const [mean, ...others] = decoded.means;
+  const [mean, ...others] = spec.robust === undefined ? decoded.means : robustMeans(input);
   const [statisticsMean, extra] =
     statistics.length === 0 ? [undefined, others] : [others[0], others.slice(1)];
   const { after, state } = takeStep(spec, {

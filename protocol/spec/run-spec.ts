@@ -36,6 +36,7 @@ import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
 import type { Setting } from './setting.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
+import type { Robust } from './settings/robust.ts';
 import type { ModelAudience } from './settings/run.ts';
 
 export { MAX_COHORT, MAX_MEMBERS, MAX_ATTEMPT, MIN_COHORT } from './bounds.ts';
@@ -113,6 +114,14 @@ export const runSpecSchema = v.pipe(
      * are gone.
      */
     retention: v.optional(v.strictObject(specEntries(SETTINGS, 'retention'))),
+    /** Missing where the updates become their mean: see `protocol/robust`. */
+    robust: v.optional(
+      v.strictObject({
+        ...specEntries(SETTINGS, 'robust'),
+        rule: specSchemaOf(SETTINGS.aggregation),
+        byzantine: specSchemaOf(SETTINGS.byzantine),
+      }),
+    ),
     model: v.strictObject({
       /**
        * A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their
@@ -189,7 +198,16 @@ export const runSpecSchema = v.pipe(
   ),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    const { cohort, encoding, members: whose, selection, model, training } = dataset.value;
+    const {
+      cohort,
+      encoding,
+      members: whose,
+      selection,
+      model,
+      training,
+      secagg,
+      robust,
+    } = dataset.value;
     const kept = partsOf(model.tensors, training.statistics);
     if (training.statistics === 'local' && kept.local.length === 0)
       addIssue({ message: `${fieldOf('statistics')}: local, and the model has no statistics` });
@@ -205,6 +223,8 @@ export const runSpecSchema = v.pipe(
       members: whose.type === 'closed' ? whose.keys.length : undefined,
       ring: encoding.ring,
       bits: encoding.bits,
+      isMasked: secagg === 'masked',
+      robust: robust ?? {},
     });
     if (violation === undefined) return;
     const { setting, message } = violation;
@@ -238,6 +258,7 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
       | 'version'
       | 'access'
       | 'retention'
+      | 'robust'
       | 'members'
       | 'metrics'
       | 'strategy'
@@ -253,6 +274,8 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly access?: { readonly models: readonly ModelAudience[] } | undefined;
   /** How many rounds' blobs are kept; all unless told. */
   readonly retention?: { readonly rounds: number } | undefined;
+  /** One false update unless told. */
+  readonly robust?: Partial<Robust> | undefined;
   readonly metrics?: readonly MetricSpec[];
   /** The task follows from it where none is given. */
   readonly data?: RunSpec['data'] | undefined;
@@ -302,6 +325,7 @@ const declaredMetrics = (
 export const makeRunSpec = ({
   access,
   retention,
+  robust,
   members: given,
   data,
   ...input
@@ -335,6 +359,7 @@ export const makeRunSpec = ({
       strategy: makeStrategySpec(input.strategy ?? {}),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
       ...(retention === undefined ? {} : { retention }),
+      ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),
       ...(access === undefined || access.models.length === 0 ? {} : { access }),
     },
     'spec_invalid',

@@ -4,7 +4,9 @@
  */
 import { RINGS, type Ring } from '../encoding/layout.ts';
 import { batchCount } from '../rules/batches.ts';
+import { tolerated } from '../robust/rule.ts';
 import type { SettingName } from './settings.ts';
+import type { Robust } from './settings/robust.ts';
 
 /** The settings that are checked together, as they hold, defaults included. */
 export interface Together {
@@ -17,6 +19,9 @@ export interface Together {
   readonly ring: Ring;
   /** As many as the ring holds where it is undefined. */
   readonly bits: number | undefined;
+  readonly isMasked: boolean;
+  /** Without a rule there is only what was given beside it. */
+  readonly robust: { readonly [Key in keyof Robust]?: Robust[Key] | undefined };
 }
 
 export interface Violation {
@@ -93,6 +98,41 @@ const ringHoldsSum: Check = ({ ring, bits, cohort }) => {
       };
 };
 
+/** What goes with a rule says nothing without one. */
+const ruleIsNamed: Check = ({ robust: { rule, byzantine, bucketing, mixing } }) => {
+  if (rule !== undefined) return undefined;
+  const given = Object.entries({ byzantine, bucketing, mixing }).find(([, value]) => value);
+  return given === undefined
+    ? undefined
+    : {
+        setting: given[0] as SettingName,
+        message: (nameOf) => `it is part of a rule: expected ${nameOf('aggregation')} with it`,
+      };
+};
+
+/** A rule compares single updates. */
+const ruleSeesUpdates: Check = ({ robust: { rule }, isMasked }) =>
+  rule === undefined || !isMasked
+    ? undefined
+    : {
+        setting: 'aggregation',
+        message: () =>
+          `${rule.type} compares single updates, and under masks there is only their sum: expected a run without masks`,
+      };
+
+const ruleBears: Check = ({ robust, minimum }) => {
+  const { rule, byzantine = 1, bucketing } = robust;
+  if (rule === undefined) return undefined;
+  const most = tolerated({ rule, bucketing }, minimum);
+  return byzantine <= most
+    ? undefined
+    : {
+        setting: 'byzantine',
+        message: (nameOf) =>
+          `${rule.type}${bucketing === undefined ? '' : ` over buckets of ${bucketing}`} bears ${most} false updates where ${nameOf('minimum')} (${minimum}) are left, got ${byzantine}`,
+      };
+};
+
 const CHECKS: readonly Check[] = [
   minimumWithinCohort,
   enoughMembers,
@@ -100,6 +140,9 @@ const CHECKS: readonly Check[] = [
   batchesAreWhole,
   batchesFit,
   ringHoldsSum,
+  ruleIsNamed,
+  ruleSeesUpdates,
+  ruleBears,
 ];
 
 /** The first check that the settings fail; undefined where they hold together. */

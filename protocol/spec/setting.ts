@@ -41,6 +41,7 @@ export const SETTING_AREAS = {
   cohort: 'Participants and cohorts',
   training: 'Training',
   encoding: 'Encoding and masks',
+  robustness: 'Robust aggregation',
   timeouts: 'Timeouts',
   readers: 'Readers of the models',
   place: 'Where a run is kept',

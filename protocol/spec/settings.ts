@@ -7,6 +7,7 @@
  */
 import type { SettingsTable, SettingValues } from './setting.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';
+import { ROBUST_SETTINGS } from './settings/robust.ts';
 import { PLACE_SETTINGS, READER_SETTINGS, RUN_SETTINGS } from './settings/run.ts';
 import { SIMULATION_SETTINGS } from './settings/simulation.ts';
 import { STRATEGY_SETTINGS } from './settings/strategy.ts';
@@ -19,6 +20,7 @@ export const SETTINGS = {
   ...TRAINING_SETTINGS,
   ...STRATEGY_SETTINGS,
   ...ENCODING_SETTINGS,
+  ...ROBUST_SETTINGS,
   ...TIMEOUT_SETTINGS,
   ...READER_SETTINGS,
   ...PLACE_SETTINGS,

@@ -20,6 +20,13 @@ const togetherOf = (settings: RunSettings, members: number | undefined): Togethe
     members,
     ring: settings.ring ?? encoding.ring,
     bits: settings.bits ?? encoding.bits,
+    isMasked: settings.mask ?? true,
+    robust: {
+      rule: settings.aggregation,
+      byzantine: settings.byzantine,
+      bucketing: settings.bucketing,
+      mixing: settings.mixing,
+    },
   };
 };
 

@@ -36,23 +36,31 @@ const foldUploads = async (
   log: AttemptLog,
   attempt: CheckedAttempt,
   gate: AccessGate,
-): Promise<Lanes> => {
+): Promise<{ readonly lanes: Lanes; readonly each: readonly Lanes[] | undefined }> => {
   const { open, cohort } = attempt;
   const { meanExamples } = open.body;
   const fold = createFold(layoutOf(rules.spec, cohort.body.members.length, meanExamples));
+  const each: Lanes[] = [];
+  const isEachKept = rules.spec.robust !== undefined;
   for (const upload of attempt.uploads) {
     const ref = lastingRef(attempt.commit, attempt.survivors, upload);
     const bytes = await readBlob(rules, log, upload, ref, 'the upload');
     await blaming(upload, log.indexOf(upload), 'the upload', async () => {
-      if (rules.spec.secagg === 'masked') return fold.add(bytes);
+      if (rules.spec.secagg === 'masked') {
+        fold.add(bytes);
+        return;
+      }
       const { envelope } = upload.body;
       if (envelope === undefined)
         throw new FloeError('upload_mismatch', 'expected an envelope, got none');
       const purpose = { run: rules.run, attempt: log.attempt, role: 'update' } as const;
-      fold.add(await decryptBlob(await gate.unwrap(envelope, purpose), purpose, bytes));
+      const lanes = fold.add(
+        await decryptBlob(await gate.unwrap(envelope, purpose), purpose, bytes),
+      );
+      if (isEachKept) each.push(lanes as Lanes);
     });
   }
-  return fold.lanes as Lanes;
+  return { lanes: fold.lanes as Lanes, each: isEachKept ? each : undefined };
 };
 
 /**
@@ -117,7 +125,7 @@ export const recomputeRound = async (
   };
   const blame = <Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> =>
     blaming(commit, log.indexOf(commit), what, work);
-  const lanes = await foldUploads(rules, log, attempt, gate);
+  const { lanes, each } = await foldUploads(rules, log, attempt, gate);
   let opened: UnmaskingBundle | undefined;
   if (rules.spec.secagg === 'masked') {
     const purpose = { run: rules.run, attempt: log.attempt, role: 'bundle' } as const;
@@ -140,6 +148,7 @@ export const recomputeRound = async (
       n: cohort.body.members.length,
       survivors: survivors.body.members.length,
       lanes,
+      each,
       before,
       meanExamples: open.body.meanExamples,
       rotationSeed: rotationSeed({

@@ -1,0 +1,61 @@
+/**
+ * @module From the lanes of a round to the means of its segments: of the sum, or where the run has
+ * a robust rule, what the rule makes of the single updates.
+ */
+import { decodeSum, type DecodedSum, type Lanes } from '../encoding/index.ts';
+import { FloeError } from '../errors.ts';
+import { aggregate, hasCentre } from '../robust/rule.ts';
+import type { ModelContent } from '../model/open-model.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+import { encodingFor, extrasFor, segmentsFor, trainableOf } from './segments.ts';
+import { stateVectors } from './state.ts';
+
+export interface StepInput {
+  readonly spec: RunSpec;
+  readonly n: number;
+  readonly survivors: number;
+  readonly lanes: Lanes;
+  /** The single updates in the order of the survivors, where the run has a robust rule. */
+  readonly each?: readonly Lanes[] | undefined;
+  readonly before: ModelContent;
+  readonly rotationSeed: Uint8Array;
+  /** Of the Open record: see encoding/weight-scale.ts. */
+  readonly meanExamples: number;
+}
+
+/** @param survivors how many encodings are in these lanes */
+export const decodeRound = (
+  { spec, n, meanExamples, rotationSeed }: StepInput,
+  lanes: Lanes,
+  survivors: number,
+): DecodedSum =>
+  decodeSum({
+    lanes,
+    spec: encodingFor(spec, n, meanExamples),
+    n,
+    survivors,
+    rotationSeed,
+    dimension: segmentsFor(spec),
+    extras: extrasFor(spec),
+  });
+
+/**
+ * What the rule makes of the single updates, segment by segment. Statistics begin at no change.
+ */
+export const robustMeans = (input: StepInput): readonly Float32Array[] => {
+  const { spec, survivors, each = [], before, rotationSeed: seed } = input;
+  const { robust } = spec;
+  if (robust === undefined || each.length !== survivors)
+    throw new FloeError('internal', `expected ${survivors} single updates, got ${each.length}`);
+  const updates = each.map((lanes) => decodeRound(input, lanes, 1).means);
+  const centre = hasCentre(robust)
+    ? stateVectors(before.state, trainableOf(spec)).at(-1)
+    : undefined;
+  return segmentsFor(spec).map(({ dimension }, segment) =>
+    aggregate(robust, {
+      vectors: updates.map((means) => means[segment]!),
+      centre: (segment === 0 ? centre : undefined) ?? new Float32Array(dimension),
+      seed,
+    }),
+  );
+};
