@@ -2,6 +2,7 @@
  * @module Formats the events and the summary of a simulation as the lines that `floe sim` prints.
  */
 import { metricsText } from '../protocol/algorithm/metrics.ts';
+import { describeRobust } from '../protocol/robust/describe.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import type { ScenarioEvent } from './events.ts';
@@ -11,6 +12,9 @@ import type { Scenario } from './scenario.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 
 type EventOf<Type extends ScenarioEvent['type']> = Extract<ScenarioEvent, { readonly type: Type }>;
+
+const ruleOf = ({ aggregation: rule, byzantine = 1, bucketing, mixing, minimum }: Scenario) =>
+  rule === undefined ? [] : [describeRobust({ rule, byzantine, bucketing, mixing }, minimum)];
 
 const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly string[] => {
   const { statistics, data } = event;
@@ -24,6 +28,7 @@ const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly 
     event.masked
       ? 'updates    masked: the coordinator sees sums only'
       : 'updates    NOT masked: the coordinator can read every update',
+    ...ruleOf(scenario),
     `seed       ${scenario.seed} (keys derive from it: for simulation only)`,
     `data       ${data.source}: ${data.train} training and ${data.test} test examples`,
     ...(data.contract === undefined ? [] : describeContract(data.contract)),

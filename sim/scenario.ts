@@ -58,7 +58,11 @@ type Undecided =
   | 'weightDecay'
   | 'clipGradient'
   | 'statistics'
-  | 'schedule';
+  | 'schedule'
+  | 'aggregation'
+  | 'byzantine'
+  | 'bucketing'
+  | 'mixing';
 
 export type Scenario = Required<
   Omit<Pick<RunSettings, SimulationSetting>, Undecided | 'drops' | 'network' | 'local'>

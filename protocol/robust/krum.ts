@@ -1,7 +1,7 @@
 /**
  * @module Krum and Multi-Krum (Blanchard et al. 2017): the score of a vector is the sum of the
- * squared distances to its n - f - 2 nearest, at least one; the vector of the lowest score is taken,
- * or the mean of the lowest. Of equal scores the first counts.
+ * squared distances to its n - f - 2 nearest, at least one; the vector of the lowest score is
+ * taken, or the mean of the lowest. Of equal scores the first counts.
  */
 import type { Combination } from './combine.ts';
 import { ascending, squaredDistances } from './distances.ts';

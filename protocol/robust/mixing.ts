@@ -15,8 +15,8 @@ const ticketOf = (seed: Uint8Array, i: number): Uint8Array => {
 };
 
 /**
- * Buckets of `size` vectors, the last of fewer (Karimireddy, He, Jaggi 2022, algorithm 1). The order
- * is that of SHA-256(tag || seed || index).
+ * Buckets of `size` vectors, the last of fewer (Karimireddy, He, Jaggi 2022, algorithm 1). The
+ * order is that of SHA-256(tag || seed || index).
  *
  * @returns rows of indices
  */

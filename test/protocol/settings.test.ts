@@ -152,7 +152,9 @@ describe('the table', () => {
     // Without them: as many bits as the ring holds; plain SGD; the task and the contract that the
     // data means.
     const training = ['clipGradient', 'optimizer', 'schedule', 'statistics', 'task', 'weightDecay'];
-    const implied = ['bits', 'contract', 'holdout', ...training];
+    // No rule but the mean.
+    const rule = ['aggregation', 'bucketing', 'byzantine', 'mixing'];
+    const implied = ['bits', 'contract', 'holdout', ...training, ...rule];
     // Readers of data files recognise what these say.
     const recognised = Object.keys(DATA_FILE_SETTINGS);
     const rest = missing.filter((name) => ![...implied, ...recognised].includes(name));
