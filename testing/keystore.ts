@@ -126,17 +126,20 @@ export const keystoreSuite = (
       await again.close();
     });
 
-    it('keeps the local values of each run, the last ones, in a copy', async () => {
+    it('keeps the local values of each run and part, the last ones, in a copy', async () => {
       const { keystore, reopen } = await create();
       const values = filled(6, 500);
-      expect(await keystore.loadLocal(filled(1))).toBeUndefined();
-      await keystore.saveLocal(filled(1), filled(5, 100));
-      await keystore.saveLocal(filled(1), values);
+      expect(await keystore.loadLocal(filled(1), 'layers')).toBeUndefined();
+      await keystore.saveLocal(filled(1), 'layers', filled(5, 100));
+      await keystore.saveLocal(filled(1), 'layers', values);
+      await keystore.saveLocal(filled(1), 'strategy', filled(7, 20));
       values.fill(0);
-      (await keystore.loadLocal(filled(1)))?.fill(0);
+      (await keystore.loadLocal(filled(1), 'layers'))?.fill(0);
       const again = await reopen(keystore);
-      expect(await again.loadLocal(filled(1))).toEqual(filled(6, 500));
-      expect(await again.loadLocal(filled(2))).toBeUndefined();
+      expect(await again.loadLocal(filled(1), 'layers')).toEqual(filled(6, 500));
+      expect(await again.loadLocal(filled(1), 'strategy')).toEqual(filled(7, 20));
+      expect(await again.loadLocal(filled(1), 'residual')).toBeUndefined();
+      expect(await again.loadLocal(filled(2), 'layers')).toBeUndefined();
       await again.close();
     });
 

@@ -1,8 +1,8 @@
 /**
  * @module The keystore on disk, a folder. It holds `identity` (encrypted under the passphrase) and
  * `lock`; for each run its memory (encrypted), the vector of the current attempt (masked or
- * encrypted before it arrives here), and under local statistics the values of this site
- * (encrypted); and for each model with an upload the run that uploaded (encrypted).
+ * encrypted before it arrives here), and what this site carries from round to round (encrypted);
+ * and for each model with an upload the run that uploaded (encrypted).
  */
 import { decodeVersioned } from '../../protocol/wire/versioned.ts';
 import sodium from 'libsodium-wrappers';
@@ -14,7 +14,13 @@ import { identityFromSeed, type Identity } from '../../protocol/ports/identity.t
 import { serialQueue } from '../../protocol/queue.ts';
 import type { RandomSource } from '../../protocol/ports/random.ts';
 import type { Disk } from '../../protocol/ports/disk.ts';
-import { decodeRunMemory, encodeRunMemory, secretsOf, type Keystore } from './keystore.ts';
+import {
+  decodeRunMemory,
+  encodeRunMemory,
+  secretsOf,
+  type Keystore,
+  type LocalPart,
+} from './keystore.ts';
 import {
   DEFAULT_KDF_COST,
   deriveFileKey,
@@ -123,7 +129,7 @@ export const readIdentity = async (
 /** Binds a run's file to the run: it does not open as another's. */
 const roleOf = (run: Uint8Array): string => `run ${toHex(run)}`;
 
-const localRoleOf = (run: Uint8Array): string => `local ${toHex(run)}`;
+const localRoleOf = (run: Uint8Array, part: LocalPart): string => `${part} ${toHex(run)}`;
 
 /** As {@link roleOf}: a record for one model is not accepted for another. */
 const modelRoleOf = (model: Uint8Array): string => `model ${toHex(model)}`;
@@ -150,7 +156,7 @@ const unlocked = async (
 
   const memoryOf = (run: Uint8Array): string => `${path}/${toHex(run)}.run`;
   const vectorOf = (run: Uint8Array): string => `${path}/${toHex(run)}.vector`;
-  const localOf = (run: Uint8Array): string => `${path}/${toHex(run)}.local`;
+  const localOf = (run: Uint8Array, part: LocalPart): string => `${path}/${toHex(run)}.${part}`;
   const ownerFile = (model: Uint8Array): string => `${path}/${toHex(model)}.model`;
   const readOwner = async (model: Uint8Array): Promise<Uint8Array | undefined> => {
     const sealed = await disk.read(ownerFile(model));
@@ -188,14 +194,14 @@ const unlocked = async (
       requireOpen();
       await disk.remove(vectorOf(run));
     },
-    saveLocal: async (run, values) => {
+    saveLocal: async (run, part, values) => {
       requireOpen();
-      await disk.write(localOf(run), seal(key, localRoleOf(run), values, random));
+      await disk.write(localOf(run, part), seal(key, localRoleOf(run, part), values, random));
     },
-    loadLocal: async (run) => {
+    loadLocal: async (run, part) => {
       requireOpen();
-      const sealed = await disk.read(localOf(run));
-      return sealed && unseal(key, localRoleOf(run), sealed);
+      const sealed = await disk.read(localOf(run, part));
+      return sealed && unseal(key, localRoleOf(run, part), sealed);
     },
     ownerOf: async (model) => {
       requireOpen();

@@ -7,7 +7,9 @@ export {
   decodeRunMemory,
   EMPTY_RUN,
   encodeRunMemory,
+  LOCAL_PARTS,
   type Keystore,
+  type LocalPart,
   type StoredAttempt,
   type RunMemory,
 } from './keystore.ts';

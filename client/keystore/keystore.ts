@@ -187,6 +187,18 @@ const runSchema = v.strictObject({
    * Earlier models that it uploaded for, oldest first.
    */
   past: v.optional(v.pipe(v.array(pastSchema), v.maxLength(MAX_PAST_MODELS))),
+  /**
+   * The newest attempt in whose survivor set its own update is, and whether that attempt was
+   * committed: what it carries from round to round follows, see `host/site-state.ts`.
+   */
+  summed: v.optional(
+    v.strictObject({
+      attempt: integer(1, 100_000),
+      /** Hash of the survivors record's set. */
+      survivors: hash,
+      committed: v.boolean(),
+    }),
+  ),
   /** Addresses of members whose breach of the protocol it has verified itself. */
   culprits: v.optional(addresses),
   /**
@@ -218,6 +230,14 @@ export const encodeRunMemory = (memory: RunMemory): Uint8Array => encodeCbor(mem
 export const decodeRunMemory = (bytes: Uint8Array): RunMemory =>
   decodeVersioned(runSchema, MEMORY_FORMAT, bytes, 'data_malformed', MAX_RUN_BYTES);
 
+/**
+ * What a participant may carry from round to round, each part by itself: the layers that stay at
+ * the site (`layers`), the vectors of the run's strategy (`strategy`), and what an encoding left
+ * out of earlier updates (`residual`).
+ */
+export const LOCAL_PARTS = ['layers', 'strategy', 'residual'] as const;
+export type LocalPart = (typeof LOCAL_PARTS)[number];
+
 export interface Keystore {
   /** `memory`, `file`: named in the first lines of output. */
   readonly kind: string;
@@ -247,12 +267,12 @@ export interface Keystore {
   /** Removes the vector; does nothing without one. */
   eraseVector(run: Uint8Array): Promise<void>;
   /**
-   * Keeps what this participant trains for itself in a run, under local statistics; durable once it
-   * resolves. It tells of the examples: secret.
+   * Keeps what this participant carries from round to round in a run, such as the statistics of its
+   * own layers; durable once it resolves. It tells of the examples: secret.
    */
-  saveLocal(run: Uint8Array, values: Uint8Array): Promise<void>;
+  saveLocal(run: Uint8Array, part: LocalPart, values: Uint8Array): Promise<void>;
   /** What was saved last. @throws FloeError `decryption_failed` */
-  loadLocal(run: Uint8Array): Promise<Uint8Array | undefined>;
+  loadLocal(run: Uint8Array, part: LocalPart): Promise<Uint8Array | undefined>;
   /**
    * The run (its hash) in which this identity first uploaded for a model, over all runs of the
    * keystore. @param model its hash

@@ -39,8 +39,9 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
     saveVector: async (run, vector) => void vectors.set(toHex(run), ownBytes(vector)),
     loadVector: async (run) => vectors.get(toHex(run)),
     eraseVector: async (run) => void vectors.delete(toHex(run)),
-    saveLocal: async (run, values) => void locals.set(toHex(run), ownBytes(values)),
-    loadLocal: async (run) => locals.get(toHex(run))?.slice(),
+    saveLocal: async (run, part, values) =>
+      void locals.set(`${toHex(run)} ${part}`, ownBytes(values)),
+    loadLocal: async (run, part) => locals.get(`${toHex(run)} ${part}`)?.slice(),
     ownerOf: async (model) => owners.get(toHex(model)),
     claimModel: async (model, run) => {
       const owner = owners.get(toHex(model)) ?? ownBytes(run);

@@ -56,7 +56,7 @@ const load = async (
   spec: RunSpec,
   size: number,
 ): Promise<Kept | undefined> => {
-  const bytes = await keystore.loadLocal(hashRunSpec(spec));
+  const bytes = await keystore.loadLocal(hashRunSpec(spec), 'layers');
   return bytes && decodeKept(bytes, size);
 };
 
@@ -98,7 +98,8 @@ export const localParts = (spec: RunSpec, keystore: LocalKeystore): LocalParts |
       const index = after.findIndex((value) => !Number.isFinite(value));
       if (index !== -1)
         throw new FloeError('update_not_finite', `local value ${index} is not finite`, { index });
-      await keystore.saveLocal(hashRunSpec(spec), encodeKept({ version, before: begun, after }));
+      const kept = encodeKept({ version, before: begun, after });
+      await keystore.saveLocal(hashRunSpec(spec), 'layers', kept);
     },
   };
 };

@@ -81,7 +81,7 @@ export const saved = ({ attempt }: Memory): AttemptMemory => {
 export const add = (
   memory: Memory,
   fields: Partial<AttemptMemory>,
-  lasting: Partial<Pick<RunMemory, 'spent' | 'past'>> = {},
+  lasting: Partial<Pick<RunMemory, 'spent' | 'past' | 'summed'>> = {},
 ): Memory => ({ ...memory, ...lasting, attempt: { ...saved(memory), ...fields } });
 
 /** Forgets the attempt in progress. @param withdrawn why the participant left it, if it did */
@@ -94,6 +94,27 @@ export const end = ({ attempt, last, ...rest }: Memory, withdrawn: string | unde
     last: { attempt: last.attempt, open: last.open, ...(isOfLast ? { withdrawn } : {}) },
   };
 };
+
+/** The own update is in the sum of this commit, where it was in the survivor set of its attempt. */
+const summedBy = (
+  { summed }: Pick<Memory, 'summed'>,
+  { attempt, body }: SignedRecord<'commit'>,
+): Pick<Memory, 'summed'> =>
+  summed?.attempt === attempt && equalBytes(summed.survivors, body.survivors)
+    ? { summed: { ...summed, committed: true } }
+    : {};
+
+/** The attempt with this survivor set is not committed yet. */
+export const inSurvivors = ({
+  attempt,
+  body,
+}: SignedRecord<'survivors'>): Pick<Memory, 'summed'> => ({
+  summed: { attempt, survivors: body.hash, committed: false },
+});
+
+/** The newest attempt that is known to have been committed with the own update in its sum. */
+export const summedIn = ({ summed }: Pick<Memory, 'summed'>): number | undefined =>
+  summed?.committed === true ? summed.attempt : undefined;
 
 /**
  * Remembers the newest commit; the attempt in progress ends with it if it is that one or an earlier
@@ -108,6 +129,7 @@ export const commitTo = (
   const isNew = before === undefined || before.attempt < commit.attempt;
   return {
     ...rest,
+    ...summedBy(rest, commit),
     commit: commit.bytes,
     commits: (rest.commits ?? 0) + (isNew ? 1 : 0),
     ...(isLater ? { attempt } : {}),

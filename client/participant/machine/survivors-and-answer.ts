@@ -90,7 +90,10 @@ export const signSet = (
     survivors,
   };
   const signing = { ...state, phase: next };
-  if (!isMasked(config)) return same(signing);
+  if (!isMasked(config)) {
+    const memory = { ...state.memory, ...memories.inSurvivors(survivors) };
+    return same({ ...signing, memory }, save(memory, 'warn'));
+  }
   if (consistent !== undefined) return same(signing, sendRecord(consistent));
   return startWork(signing, {
     type: 'sign-consistent',
@@ -100,7 +103,9 @@ export const signSet = (
 };
 
 export const onSetSigned = (state: State, { record }: ResultOf<'sign-consistent'>): Step => {
-  const memory = memories.add(state.memory, { consistent: record.bytes });
+  const { phase } = state;
+  const summed = phase.type === 'answering' ? memories.inSurvivors(phase.survivors) : {};
+  const memory = memories.add(state.memory, { consistent: record.bytes }, summed);
   return same({ ...state, memory }, save(memory), sendRecord(record.bytes));
 };
 

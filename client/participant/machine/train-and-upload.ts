@@ -42,6 +42,7 @@ export const startTraining = (state: State, effects: readonly Effect[] = []): St
       attempt: open.attempt,
       round: open.body.committed + 1,
       model: open.body.model,
+      summedIn: memories.summedIn(state.memory),
     },
     effects,
   );

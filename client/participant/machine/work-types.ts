@@ -58,6 +58,8 @@ export type Work =
       /** Counts from 1: the commits before the attempt, and one. */
       readonly round: number;
       readonly model: ModelRef;
+      /** The newest commit that the own update is in the sum of, see `site-state.ts`. */
+      readonly summedIn: number | undefined;
     }
   /** Encodes and masks what was trained. */
   | {
