@@ -5,3 +5,7 @@
 export { fedAvg } from './fedavg/index.ts';
 export { fedAdam } from './fedadam/index.ts';
 export { fedProx } from './fedprox/index.ts';
+export { fedAvgM } from './fedavgm/index.ts';
+export { fedAdagrad } from './fedadagrad/index.ts';
+export { fedYogi } from './fedyogi/index.ts';
+export { diLoCo } from './diloco/index.ts';

@@ -3,21 +3,14 @@
  * algorithm 1), times a server learning rate (Reddi et al. 2021, where it is SGD as the server
  * optimiser).
  */
+import { serverLearningRate } from '../parameters.ts';
 import type { Strategy } from '../strategy.ts';
 
 export const fedAvg: Strategy = {
   name: 'fedavg',
   summary: 'adds the weighted mean of the updates to the model',
   source: 'McMahan et al. 2017, algorithm 1',
-  parameters: [
-    {
-      name: 'serverLearningRate',
-      default: 1,
-      above: 0,
-      most: 1000,
-      help: 'the mean update is multiplied by this',
-    },
-  ],
+  parameters: [serverLearningRate(1)],
   state: [],
   step: ({ parameters, mean, before, after }) => {
     const rate = parameters['serverLearningRate']!;

@@ -1,0 +1,54 @@
+/**
+ * @module Parameters that several strategies have, with the ranges and the help of all of them.
+ */
+import type { ParameterSpec } from './strategy.ts';
+
+type Named<Name extends string> = ParameterSpec & { readonly name: Name };
+
+const MEAN_HELP = 'the mean update is multiplied by this';
+
+export const serverLearningRate = (
+  usual: number,
+  help = MEAN_HELP,
+): Named<'serverLearningRate'> => ({
+  name: 'serverLearningRate',
+  default: usual,
+  above: 0,
+  most: 1000,
+  help,
+});
+
+export const beta1 = (usual: number): Named<'beta1'> => ({
+  name: 'beta1',
+  default: usual,
+  least: 0,
+  most: 0.999_999,
+  help: 'decay of the mean of updates',
+});
+
+export const beta2 = (usual: number): Named<'beta2'> => ({
+  name: 'beta2',
+  default: usual,
+  least: 0,
+  most: 0.999_999,
+  help: 'decay of the mean of squares',
+});
+
+export const tau = (usual: number): Named<'tau'> => ({
+  name: 'tau',
+  default: usual,
+  above: 0,
+  most: 1,
+  help: 'how adaptive the step is: less is more',
+});
+
+export const momentum = (usual: number): Named<'momentum'> => ({
+  name: 'momentum',
+  default: usual,
+  least: 0,
+  most: 0.999_999,
+  help: 'decay of the sum of updates',
+});
+
+/** About the most that a parameter moves, where the step is divided by a root mean square. */
+export const ADAPTIVE_HELP = 'eta: about the most that a parameter moves in a round';
