@@ -36,19 +36,31 @@ export interface Optimizer {
 export interface LocalRule extends Optimizer {
   /** See {@link Correction.proximal}; absent for 0. */
   readonly proximal?: number;
+  /**
+   * Whether a vector is added to each gradient. The vector is another one in each round: engines
+   * take it when they load weights.
+   */
+  readonly linear?: true;
 }
 
 /** A correction of 0 is none: the steps are the same to the bit. */
-export const localRule = (optimizer: Optimizer, correction: Correction | undefined): LocalRule =>
-  correction === undefined || correction.proximal === 0
-    ? optimizer
-    : { ...optimizer, proximal: correction.proximal };
+export const localRule = (optimizer: Optimizer, correction: Correction | undefined): LocalRule => ({
+  ...optimizer,
+  ...(correction === undefined || correction.proximal === 0
+    ? {}
+    : { proximal: correction.proximal }),
+  ...(correction?.linear === undefined ? {} : { linear: true }),
+});
 
 export const PLAIN_SGD: Optimizer = { rule: { type: 'sgd' }, weightDecay: 0 };
 
 /** Whether it is w - rate g alone. */
-export const isPlain = ({ rule, weightDecay, clipGradient, proximal }: LocalRule): boolean =>
-  rule.type === 'sgd' && weightDecay === 0 && clipGradient === undefined && proximal === undefined;
+export const isPlain = (of: LocalRule): boolean =>
+  of.rule.type === 'sgd' &&
+  of.weightDecay === 0 &&
+  of.clipGradient === undefined &&
+  of.proximal === undefined &&
+  of.linear === undefined;
 
 /** As PyTorch's clip_grad_norm_, so that a gradient of zeros stays one. */
 export const CLIP_EPSILON = 1e-6;
@@ -69,9 +81,21 @@ export const requireOptimizer = ({ rule, weightDecay, clipGradient }: Optimizer)
   within('epsilon', rule.epsilon, Number.MIN_VALUE, Infinity);
 };
 
-/** @throws FloeError `trainer_failed` for numbers out of range */
-export const requireCorrection = ({ proximal }: Correction): void => {
+/**
+ * @param size weights of the model
+ * @throws FloeError `trainer_failed` for numbers out of range, and a vector of another size
+ */
+export const requireCorrection = ({ proximal, linear }: Correction, size: number): void => {
   within('correction.proximal', proximal, 0, Infinity);
+  if (linear === undefined) return;
+  if (linear.length !== size)
+    throw new FloeError(
+      'trainer_failed',
+      `correction.linear: expected ${size} values, got ${linear.length}`,
+    );
+  const index = linear.findIndex((value) => !Number.isFinite(value));
+  if (index !== -1)
+    throw new FloeError('trainer_failed', `correction.linear: value ${index} is not finite`);
 };
 
 /** How the learning rate changes over the rounds of a run. */

@@ -114,7 +114,8 @@ export const requireRequest = (manifest: Manifest, request: TrainRequest): void 
   if (!Number.isFinite(request.learningRate) || request.learningRate < 0)
     throw new FloeError('trainer_failed', `learningRate: ${request.learningRate} is not >= 0`);
   if (request.optimizer !== undefined) requireOptimizer(request.optimizer);
-  if (request.correction !== undefined) requireCorrection(request.correction);
+  if (request.correction !== undefined)
+    requireCorrection(request.correction, request.weights.length);
 };
 
 /**
@@ -126,9 +127,14 @@ export const requireCorrections = (
   wanted: Correction | undefined,
 ): void => {
   if (wanted === undefined || corrections === true) return;
+  const terms = [
+    ...(wanted.proximal === 0 ? [] : [`a proximal term of ${wanted.proximal}`]),
+    ...(wanted.linear === undefined ? [] : ['a vector added to the gradient']),
+  ];
+  const term = terms.length === 0 ? 'a correction' : terms.join(' and ');
   throw new FloeError(
     'correction_unsupported',
-    `a proximal term of ${wanted.proximal} in each local step; the trainer (${backend}) does not declare corrections`,
+    `${term} in each local step; the trainer (${backend}) does not declare corrections`,
   );
 };
 

@@ -123,10 +123,19 @@ export const trainerSuite = (
         const { correction: _, ...plain } = corrected;
         expect(free).toEqual((await trainer.train(plain)).weights);
         expect((await trainer.train(corrected)).weights).not.toEqual(free);
-        for (const proximal of [-1, Number.NaN, Infinity])
-          await expect(
-            trainer.train({ ...corrected, correction: { proximal } }),
-          ).rejects.toMatchObject({ code: 'trainer_failed' });
+        const linear = request.weights.map(() => 1);
+        const pulled = await trainer.train({ ...plain, correction: { proximal: 0, linear } });
+        expect(pulled.weights).not.toEqual(free);
+        for (const correction of [
+          { proximal: -1 },
+          { proximal: Number.NaN },
+          { proximal: Infinity },
+          { proximal: 0, linear: linear.subarray(1) },
+          { proximal: 0, linear: linear.map(() => Number.NaN) },
+        ])
+          await expect(trainer.train({ ...corrected, correction })).rejects.toMatchObject({
+            code: 'trainer_failed',
+          });
       }),
     );
 

@@ -46,11 +46,12 @@ const updatesOf = (
     target: tracer.valueOf(before),
     source: tracer.valueOf(after),
   }));
+  const changed = kept.filter(({ target, source }) => target !== source);
   const updates = next.weights.map((after, i) => ({
     target: tracer.valueOf(moved[i]?.weight as Tfjs.Tensor),
     source: tracer.valueOf(after),
   }));
-  return { updates: [...kept, ...updates], state: kept.map(({ target }) => target) };
+  return { updates: [...changed, ...updates], state: kept.map(({ target }) => target) };
 };
 
 interface Hooked {
@@ -140,6 +141,8 @@ const recordWith = (request: RecordRequest, tracer: Tracer): Program => {
     const gradient = grads[weight.name];
     return gradient === undefined ? [] : [{ weight, gradient }];
   });
+  if (optimizer.linear === true && moved.length < trained.length)
+    throw new Unrecordable('a trainable weight without a gradient');
   const made = updatesOf(request, optimizer, tracer, moved, rate);
   updates.push(...made.updates);
   const targets = tracer.valueOf(target);

@@ -202,6 +202,7 @@ export const denseEngine = (plan: DensePlan): StepEngine => {
   const outputs = layers.at(-1)?.outputs ?? 1;
   /** The state of an optimiser other than plain SGD. */
   let state: FlatState | undefined;
+  let added: Float32Array | undefined;
 
   const forward = ({ features, size }: Batch): Float32Array => {
     reserve(size);
@@ -267,7 +268,7 @@ export const denseEngine = (plan: DensePlan): StepEngine => {
 
   /** A step of an optimiser that needs the whole gradient before it moves a weight. */
   const gatheredStep = (size: number, learningRate: number, optimizer: LocalRule): void => {
-    state ??= flatState(optimizer, parameters);
+    state ??= flatState(optimizer, parameters, added);
     const layout = current();
     const all = floats(layout.gathered, parameters);
     all.fill(0);
@@ -276,8 +277,9 @@ export const denseEngine = (plan: DensePlan): StepEngine => {
   };
 
   return {
-    load: (weights) => {
+    load: (weights, linear) => {
       state = undefined;
+      added = linear;
       reserve(1);
       floats(current().weights, parameters).set(weights);
     },

@@ -45,7 +45,11 @@ export interface EpochsRequest {
 
 /** An engine of the trainer: weights in, epochs, weights out. */
 export interface Engine {
-  load(weights: Float32Array): void;
+  /**
+   * @param linear added to each gradient of the training that follows, where its rule has
+   *   {@link LocalRule.linear}; as long as the weights. Both stay as they are until then.
+   */
+  load(weights: Float32Array, linear?: Float32Array): void;
   /** The sum of the last epoch's losses, each of the weights before its step. */
   train(request: EpochsRequest): Promise<Score>;
   evaluate(data: Dataset, batchSize: number, pause: () => Promise<void>): Promise<Score>;
@@ -55,7 +59,8 @@ export interface Engine {
 
 /** An engine that takes one batch after the other. */
 export interface StepEngine {
-  load(weights: Float32Array): void;
+  /** As {@link Engine.load}. */
+  load(weights: Float32Array, linear?: Float32Array): void;
   /** One step on the batch's mean loss; the score is that of the weights before the step. */
   step(request: StepRequest): Score | undefined | Promise<Score>;
   score(batch: Batch): Score | Promise<Score>;
@@ -104,8 +109,8 @@ const roomFor = (data: Dataset, batchSize: number): Float32Array =>
 
 /** Drives an engine batch by batch. */
 export const stepwise = (engine: StepEngine): Engine => ({
-  load: (weights) => {
-    engine.load(weights);
+  load: (weights, linear) => {
+    engine.load(weights, linear);
   },
   read: async () => engine.read(),
   dispose: () => {

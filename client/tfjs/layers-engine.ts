@@ -15,6 +15,7 @@ import { type Score, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
 import { updateTensors } from './optimizer-steps.ts';
 import { flattenLayers } from './topology.ts';
+import { partsOfTrained } from './whole-weights.ts';
 
 /** Layers whose randomness cannot be seeded from outside. */
 const UNSEEDABLE = new Set(['AlphaDropout', 'GaussianDropout', 'GaussianNoise']);
@@ -58,6 +59,8 @@ export const layersEngine = (
   const inputShape = model.inputs[0]?.shape.slice(1).map((size) => size ?? 1) ?? [];
   /** The optimiser's state, in the order of its requests. */
   let slots: Tfjs.Tensor[] = [];
+  /** What the first of them begin with, by trained weight. */
+  let added: readonly Float32Array[] = [];
 
   // tfjs has one current backend; another trainer of this process may have chosen another since.
   const use = (): void => {
@@ -88,20 +91,28 @@ export const layersEngine = (
   ): void => {
     const moved = variables.flatMap((variable, i) => {
       const gradient = grads[variable.name];
-      return gradient === undefined ? [] : [{ variable, gradient, weight: trained[i] }];
+      return gradient === undefined ? [] : [{ variable, gradient, weight: trained[i], i }];
     });
+    const first = optimizer.linear === true ? moved.map(({ i }) => added[i]) : [];
+    const begin = (shape: readonly number[], asked: number): Tfjs.Tensor => {
+      const values = first[asked];
+      return values === undefined ? tf.zeros([...shape]) : tf.tensor(values.slice(), [...shape]);
+    };
     let asked = 0;
     const next = updateTensors(tf, optimizer, {
       weights: moved.map(({ variable }) => variable),
       gradients: moved.map(({ gradient }) => gradient),
       rate,
-      slot: (shape) => (slots[asked++] ??= tf.keep(tf.zeros([...shape]))),
+      slot: (shape) => {
+        slots[asked] ??= tf.keep(begin(shape, asked));
+        return slots[asked++] as Tfjs.Tensor;
+      },
     });
     for (const [i, { weight }] of moved.entries()) {
       const value = next.weights[i];
       if (value !== undefined) weight?.write(value);
     }
-    for (const { before } of next.kept) before.dispose();
+    for (const { before, after } of next.kept) if (before !== after) before.dispose();
     slots = next.kept.map(({ after }) => tf.keep(after));
   };
   const forget = (): void => {
@@ -121,9 +132,10 @@ export const layersEngine = (
   };
 
   return {
-    load: (weights) => {
+    load: (weights, linear) => {
       use();
       forget();
+      added = partsOfTrained(model, manifest, linear);
       let at = 0;
       for (const [i, weight] of travelling.entries()) {
         const shape = [...(manifest.tensors[i]?.shape ?? [])];

@@ -19,7 +19,7 @@ import { NO_SCORE, type Score, addScores, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
 import { isSameRule, planRecorder } from './record-plan.ts';
 import { type Prepare, cacheReplays } from './replay-cache.ts';
-import { sizeOf, wholeWeights } from './whole-weights.ts';
+import { partsOfTrained, sizeOf, wholeWeights } from './whole-weights.ts';
 
 /** Milliseconds for which one call may hold the event loop, where more than one step fits. */
 const STRETCH_MS = 100;
@@ -153,23 +153,29 @@ export const onnxEngine = (
   planned(2, own);
   planned(2);
   let opened = open(own);
+  /** What the state begins with under a rule that adds a vector to the gradient. */
+  let added: readonly Float32Array[] = [];
+  const loadSession = (flat: Float32Array): void => {
+    opened.session.load(flat, own.linear === true ? added : []);
+  };
   /** The session holds the optimiser's state: another optimiser needs a new session. */
   const use = (optimizer: LocalRule): void => {
     if (isSameRule(optimizer, own)) return;
     const weights = opened.session.read();
     opened.graphs.dispose();
     opened = open(optimizer);
-    opened.session.load(weights);
     own = optimizer;
+    loadSession(weights);
   };
   const prepare: Prepare<Prepared> = async (size, training) =>
     opened.graphs.prepare(size, training);
   const context: Context = { tf: backend.tf, objective, dropouts, prepare, now };
   const train = createTrain(context);
   return {
-    load: (weights) => {
+    load: (weights, linear) => {
       whole?.set(weights);
-      opened.session.load(whole ?? weights);
+      added = partsOfTrained(model, manifest, linear);
+      loadSession(whole ?? weights);
     },
     train: async (request) => {
       use(request.optimizer);

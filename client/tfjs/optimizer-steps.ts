@@ -11,12 +11,19 @@ type Tf = typeof Tfjs;
 export interface FlatState {
   /** The weights before the first step; empty where no correction asks for them. */
   readonly start: Float32Array;
+  /** Added to each gradient; empty where no correction asks for it. */
+  readonly linear: Float32Array;
   readonly first: Float32Array;
   readonly second: Float32Array;
   steps: number;
 }
 
-export const flatState = ({ rule, proximal }: LocalRule, parameters: number): FlatState => ({
+export const flatState = (
+  { rule, proximal }: LocalRule,
+  parameters: number,
+  linear: Float32Array = new Float32Array(),
+): FlatState => ({
+  linear,
   start: new Float32Array(proximal === undefined ? 0 : parameters),
   first: new Float32Array(rule.type === 'sgd' ? 0 : parameters),
   second: new Float32Array(rule.type === 'adam' || rule.type === 'adamw' ? parameters : 0),
@@ -32,6 +39,9 @@ export const updateFlat = (
   rate: number,
 ): void => {
   const { proximal } = optimizer;
+  const { linear } = state;
+  if (optimizer.linear === true)
+    for (let i = 0; i < gradient.length; i++) gradient[i] = (gradient[i] ?? 0) + (linear[i] ?? 0);
   if (proximal !== undefined) {
     const { start } = state;
     if (state.steps === 0) start.set(weights);
@@ -118,11 +128,25 @@ const clipped = (
 };
 
 /**
- * One step as operations of tfjs: the next weights and the optimiser's next state. If a correction
- * needs the difference between the weights and their start, that difference is part of the state
- * too. It starts at zero like all state, so engines need not keep the initial weights.
+ * One step as operations of tfjs: the next weights and the optimiser's next state. A vector that is
+ * added to the gradient comes first in the state, a tensor for each weight that moves. Engines fill
+ * it, and no step changes it.
  */
 export const updateTensors = (tf: Tf, rule: LocalRule, step: TensorStep): TensorUpdate => {
+  if (rule.linear !== true) return pulledTensors(tf, rule, step);
+  const added = step.weights.map(({ shape }) => step.slot(shape));
+  const gradients = step.gradients.map((gradient, i) => tf.add(gradient, added[i] as Tfjs.Tensor));
+  const next = pulledTensors(tf, rule, { ...step, gradients });
+  return { weights: next.weights, kept: [...added.map(unchanged), ...next.kept] };
+};
+
+const unchanged = (tensor: Tfjs.Tensor): Kept => ({ before: tensor, after: tensor });
+
+/**
+ * If a correction needs the difference between the weights and their start, that difference is part
+ * of the state too. It starts at zero like all state, so engines need not keep the initial weights.
+ */
+const pulledTensors = (tf: Tf, rule: LocalRule, step: TensorStep): TensorUpdate => {
   const { proximal } = rule;
   if (proximal === undefined) return stepTensors(tf, rule, step);
   const { weights, gradients, slot } = step;

@@ -15,7 +15,7 @@ import { type Engine, type EpochsRequest, gather } from './engine.ts';
 import { dropoutLayers } from './layers-engine.ts';
 import { type Score, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
-import { sizeOf, wholeWeights } from './whole-weights.ts';
+import { partsOfTrained, sizeOf, wholeWeights } from './whole-weights.ts';
 import { isSameRule, planRecorder } from './record-plan.ts';
 import { type Prepare, cacheReplays } from './replay-cache.ts';
 
@@ -140,6 +140,11 @@ export const recordedEngine = (
 
   let held: Dataset | undefined;
   let weights: Float32Array | undefined;
+  /** What the state begins with under a rule that adds a vector to the gradient. */
+  let added: readonly Float32Array[] = [];
+  const loadSession = (flat: Float32Array): void => {
+    opened.session.load(flat, own.linear === true ? added : []);
+  };
   const setExamples = (data: Dataset): void => {
     if (held === data) return;
     loadExamples(opened.session, data, objective);
@@ -152,7 +157,7 @@ export const recordedEngine = (
     opened = open(optimizer);
     own = optimizer;
     held = undefined;
-    if (weights !== undefined) opened.session.load(weights);
+    if (weights !== undefined) loadSession(weights);
   };
 
   const scoreTrail = async (data: Dataset, order: Uint32Array): Promise<Score> => {
@@ -161,10 +166,11 @@ export const recordedEngine = (
   };
 
   return {
-    load: (flat) => {
+    load: (flat, linear) => {
       whole?.set(flat);
       weights = whole ?? flat;
-      opened.session.load(weights);
+      added = partsOfTrained(model, manifest, linear);
+      loadSession(weights);
     },
     train: async (request) => {
       switchBackend(tf, eager ?? name);

@@ -165,7 +165,7 @@ const trainOn = async (
   throwIfAborted(signal);
   const examples = data.size * epochs;
   const rest = resting(options);
-  engine.load(request.weights);
+  engine.load(request.weights, request.correction?.linear);
   const total = await engine.train({
     data,
     epochs,

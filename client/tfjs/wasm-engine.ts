@@ -14,7 +14,7 @@ import { drawsOf } from './draws.ts';
 import { score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
 import { isSameRule, planRecorder } from './record-plan.ts';
-import { sizeOf, wholeWeights } from './whole-weights.ts';
+import { partsOfTrained, sizeOf, wholeWeights } from './whole-weights.ts';
 
 /**
  * An engine for `model`.
@@ -35,6 +35,11 @@ export const wasmEngine = (
   let session: WasmSession | undefined;
   let own: LocalRule = PLAIN_SGD;
   let held: Float32Array | undefined;
+  /** What the state begins with under a rule that adds a vector to the gradient. */
+  let added: readonly Float32Array[] = [];
+  const loadInto = (into: WasmSession | undefined, flat: Float32Array): void => {
+    into?.load(flat, own.linear === true ? added : []);
+  };
   const prepared = new Map<string, { readonly plan: Plan; readonly replay: WasmReplay }>();
 
   const open = (first: Plan): WasmSession => {
@@ -45,7 +50,7 @@ export const wasmEngine = (
     );
     // The base once; what travels is loaded over the beginning.
     if (hasBase) session.load(wholeWeights(model));
-    if (held !== undefined) session.load(held);
+    if (held !== undefined) loadInto(session, held);
     return session;
   };
   const prepare = (size: number, optimizer?: LocalRule) => {
@@ -71,9 +76,10 @@ export const wasmEngine = (
     replay.buffer(plan.prediction).subarray(0, size * objective.width);
 
   return {
-    load: (weights) => {
+    load: (weights, linear) => {
       held = weights;
-      session?.load(weights);
+      added = partsOfTrained(model, manifest, linear);
+      loadInto(session, weights);
     },
     step: ({ batch, learningRate, optimizer, stream, scored }) => {
       const { plan, replay } = prepare(batch.size, optimizer);

@@ -3,6 +3,8 @@
  * weights first, a frozen base after them.
  */
 import type * as Tfjs from '@tensorflow/tfjs';
+import { FloeError } from '../../protocol/errors.ts';
+import type { Manifest } from '../../protocol/model/manifest.ts';
 
 /** Elements of a weight. */
 export const sizeOf = (shape: readonly (number | null)[]): number =>
@@ -17,4 +19,28 @@ export const wholeWeights = (model: Tfjs.LayersModel): Float32Array => {
     at += sizeOf(weight.shape);
   }
   return flat;
+};
+
+/**
+ * What a vector over the manifest's weights has for each trainable weight of the model, in their
+ * order: views. Empty without a vector.
+ */
+export const partsOfTrained = (
+  model: Tfjs.LayersModel,
+  { tensors }: Manifest,
+  flat: Float32Array | undefined,
+): readonly Float32Array[] => {
+  if (flat === undefined) return [];
+  const starts: number[] = [];
+  let at = 0;
+  for (const { shape } of model.weights.slice(0, tensors.length)) {
+    starts.push(at);
+    at += sizeOf(shape);
+  }
+  return model.trainableWeights.map((weight) => {
+    const start = starts[model.weights.indexOf(weight)];
+    if (start === undefined)
+      throw new FloeError('internal', `${weight.name} trains and is not in the manifest`);
+    return flat.subarray(start, start + sizeOf(weight.shape));
+  });
 };

@@ -17,13 +17,23 @@ const RULES: readonly [string, Optimizer][] = [
   ['SGD, clipped', { ...SGD, clipGradient: 0.3 }],
 ];
 
-/** Least squares by full batches in float64: the gradient plus mu (w - w0), then the optimiser. */
-const reference = (optimizer: Optimizer, mu: number, steps: number): readonly number[] => {
+const NONE = START.map(() => 0);
+
+/**
+ * Least squares by full batches in float64: the gradient plus mu (w - w0) plus a vector, then the
+ * optimiser.
+ */
+const reference = (
+  optimizer: Optimizer,
+  mu: number,
+  steps: number,
+  linear: Float32Array = NONE,
+): readonly number[] => {
   const w = [...START];
   const velocity = w.map(() => 0);
   const { rule, weightDecay, clipGradient = Infinity } = optimizer;
   for (let step = 0; step < steps; step++) {
-    const g = w.map((value, j) => mu * (value - START[j]!));
+    const g = w.map((value, j) => mu * (value - START[j]!) + linear[j]!);
     for (let r = 0; r < ROWS; r++) {
       const x = [...data.features.subarray(r * FEATURES, (r + 1) * FEATURES), 1];
       const error = x.reduce((sum, value, j) => sum + value * w[j]!, 0) - data.labels[r]!;
@@ -64,6 +74,16 @@ describe.each(ALL_ENGINES)('on %s', (_, engine) => {
       for (const proximal of [0.5, 2, 2]) {
         const { weights } = await trainer.train({ ...request, correction: { proximal } });
         close(weights, reference(optimizer, proximal, 8));
+      }
+      // A vector that changes from call to call, alone and with the proximal term.
+      for (const [proximal, scale] of [
+        [0, 0.4],
+        [0, -0.3],
+        [2, 0.2],
+      ] as const) {
+        const linear = Float32Array.of(1, -2, 0.5, 3).map((value) => value * scale);
+        const { weights } = await trainer.train({ ...request, correction: { proximal, linear } });
+        close(weights, reference(optimizer, proximal, 8, linear));
       }
       // Nothing of a correction stays, and one of 0 is none, to the bit.
       expect((await trainer.train(request)).weights).toEqual(free.weights);

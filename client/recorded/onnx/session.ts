@@ -36,8 +36,11 @@ export interface OnnxReplay {
 
 export interface OnnxSession {
   prepare(plan: Plan, compiled: Compiled): Promise<OnnxReplay>;
-  /** Sets the weights, and the optimiser's state to zero. */
-  load(flat: Float32Array): void;
+  /**
+   * Sets the weights, and the optimiser's state: to the vectors that are given, in its order, and
+   * the rest to zero.
+   */
+  load(flat: Float32Array, first?: readonly Float32Array[]): void;
   read(): Float32Array;
 }
 
@@ -55,6 +58,7 @@ const OPTIONS = {
 export const createOnnxSession = (runtime: OnnxRuntime, sizes: readonly number[]): OnnxSession => {
   let weights = sizes.map((size) => new Float32Array(size));
   let state: Float32Array[] = [];
+  let begun: readonly Float32Array[] = [];
   const tensor = (data: Float32Array, dims: readonly number[]): Tensor =>
     new runtime.Tensor('float32', data, dims);
 
@@ -62,7 +66,9 @@ export const createOnnxSession = (runtime: OnnxRuntime, sizes: readonly number[]
     const { model, fed, kept, fixed, prediction } = compiled;
     const session = await runtime.InferenceSession.create(model, OPTIONS);
     if (state.length === 0)
-      state = plan.state.map((buffer) => new Float32Array(plan.buffers[buffer] ?? 0));
+      state = plan.state.map(
+        (buffer, i) => begun[i]?.slice() ?? new Float32Array(plan.buffers[buffer] ?? 0),
+      );
     const slotOf = (buffer: number) => {
       const weight = plan.weights.indexOf(buffer);
       return weight >= 0
@@ -88,10 +94,11 @@ export const createOnnxSession = (runtime: OnnxRuntime, sizes: readonly number[]
 
   return {
     prepare,
-    load: (flat) => {
+    load: (flat, first = []) => {
       let from = 0;
       weights = sizes.map((size) => flat.slice(from, (from += size)));
-      state = state.map(({ length }) => new Float32Array(length));
+      begun = first;
+      state = state.map(({ length }, i) => first[i]?.slice() ?? new Float32Array(length));
     },
     read: () => {
       const flat = new Float32Array(sizes.reduce((a, b) => a + b, 0));

@@ -30,9 +30,9 @@ export interface WasmSession {
   prepare(plan: Plan): WasmReplay;
   /**
    * Sets the first weights, as many as are given (a frozen base behind them is loaded once), and
-   * the optimiser's state to zero.
+   * the optimiser's state: to the vectors that are given, in its order, and the rest to zero.
    */
-  load(flat: Float32Array): void;
+  load(flat: Float32Array, state?: readonly Float32Array[]): void;
   /** @param floats the first ones, all unless told */
   read(floats?: number): Float32Array;
 }
@@ -129,7 +129,7 @@ export const createWasmSession = (
 
   return {
     prepare,
-    load: (flat) => {
+    load: (flat, state = []) => {
       let from = 0;
       for (const [i, size] of sizes.entries()) {
         floats().set(flat.subarray(from, from + size), (addresses[i] ?? 0) / 4);
@@ -137,7 +137,9 @@ export const createWasmSession = (
       }
       for (const [i, size] of kept.entries()) {
         const start = (states[i] ?? 0) / 4;
-        floats().fill(0, start, start + size);
+        const first = state[i];
+        if (first === undefined) floats().fill(0, start, start + size);
+        else floats().set(first, start);
       }
     },
     read: (wanted = sizes.reduce((a, b) => a + b, 0)) => {

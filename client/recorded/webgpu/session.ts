@@ -36,8 +36,11 @@ export interface Session {
     tileFor?: TileFor,
     only?: (kernel: Kernel) => boolean,
   ): Promise<Replay>;
-  /** Sets the weights, and the optimiser's state to zero. */
-  load(flat: Float32Array): void;
+  /**
+   * Sets the weights, and the optimiser's state: to the vectors that are given, in its order, and
+   * the rest to zero.
+   */
+  load(flat: Float32Array, state?: readonly Float32Array[]): void;
   setExamples(examples: Examples): void;
   /** The order in which steps take the examples. */
   setOrder(order: Uint32Array): void;
@@ -121,7 +124,7 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
     gpu,
     prepare: async (plan, size, tileFor = tileByRule(device.limits), only = () => true) =>
       createReplay(gpu, buffers, { plan, size, outputs: sizes.outputs, tileFor, only }),
-    load: (flat) => {
+    load: (flat, state = []) => {
       let at = 0;
       for (const [i, buffer] of buffers.weights.entries()) {
         const size = sizes.weights[i] ?? 0;
@@ -129,8 +132,14 @@ export const createSession = (gpu: GpuDevice, sizes: Sizes): Session => {
         at += size;
       }
       const encoder = device.createCommandEncoder();
-      for (const buffer of buffers.state) encoder.clearBuffer(buffer);
+      for (const buffer of buffers.state.slice(state.length)) encoder.clearBuffer(buffer);
       device.queue.submit([encoder.finish()]);
+      for (const [i, values] of state.entries())
+        device.queue.writeBuffer(
+          buffers.state[i] as GPUBuffer,
+          0,
+          values as Float32Array<ArrayBuffer>,
+        );
     },
     setExamples: ({ features, targets, size }) => {
       write('features', features);
