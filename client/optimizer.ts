@@ -98,6 +98,24 @@ export const requireCorrection = ({ proximal, linear }: Correction, size: number
     throw new FloeError('trainer_failed', `correction.linear: value ${index} is not finite`);
 };
 
+/** The local steps of a round. */
+export const localSteps = (
+  { epochs, batchSize }: { readonly epochs: number; readonly batchSize: number },
+  examples: number,
+): number => epochs * Math.ceil(examples / batchSize);
+
+/**
+ * The steps of plain SGD that move the weights as far as `steps` of a rule, where all gradients are
+ * equal. With momentum m the velocities are 1, 1 + m, ..., and their sum is
+ * (steps - m (1 - m^steps) / (1 - m)) / (1 - m): the norm of a in FedNova, Wang et al. 2020, section
+ * 3. Adaptive rules count their steps.
+ */
+export const effectiveSteps = (rule: OptimizerRule, steps: number): number => {
+  if (rule.type !== 'momentum') return steps;
+  const { momentum: m } = rule;
+  return (steps - (m * (1 - m ** steps)) / (1 - m)) / (1 - m);
+};
+
 /** How the learning rate changes over the rounds of a run. */
 export type Schedule =
   | { readonly type: 'constant' }

@@ -50,5 +50,21 @@ export const momentum = (usual: number): Named<'momentum'> => ({
   help: 'decay of the sum of updates',
 });
 
+/**
+ * Of strategies whose participants carry a vector: the server's one is the mean over all of them,
+ * those that take no part in the round included.
+ */
+export const population: Named<'population'> = {
+  name: 'population',
+  default: 1,
+  least: 1,
+  most: 1_000_000,
+  help: 'participants of the run; no more than the cohort where all take part in every round',
+};
+
+/** The fraction of the participants that is in a sum. */
+export const participation = (survivors: number, everybody: number): number =>
+  Math.min(1, survivors / everybody);
+
 /** About the most that a parameter moves, where the step is divided by a root mean square. */
 export const ADAPTIVE_HELP = 'eta: about the most that a parameter moves in a round';

@@ -105,6 +105,12 @@ const shape = v.object({
       ),
       vectors: v.optional(v.custom(isFunction, 'expected a function')),
       correction: v.optional(v.custom(isFunction, 'expected a function')),
+      kept: v.optional(
+        v.pipe(v.array(v.object({ name: metricName })), v.maxLength(STRATEGY_LIMITS.kept)),
+      ),
+      advance: v.optional(v.custom(isFunction, 'expected a function')),
+      linear: v.optional(v.custom(isFunction, 'expected a function')),
+      optimizers: v.optional(v.pipe(v.array(v.string()), v.minLength(1))),
     }),
   ),
   step: v.custom(isFunction, 'expected a function'),
@@ -125,6 +131,12 @@ const requireStrategy = (strategy: Strategy): void => {
     throw new FloeError(
       'strategy_invalid',
       'member: expected segments of different names and the function that gives their vectors',
+    );
+  const kept = strategy.member?.kept ?? [];
+  if (kept.length > 0 !== (strategy.member?.advance !== undefined) || !isEachOnce(kept))
+    throw new FloeError(
+      'strategy_invalid',
+      'member: expected kept vectors of different names and the function that advances them',
     );
   if (!isEachOnce(strategy.parameters) || !isEachOnce(strategy.state))
     throw new FloeError('strategy_invalid', 'expected each parameter and each vector once');
@@ -232,10 +244,25 @@ const namedStrategy = ({ strategy: spec }: { readonly strategy: StrategySpec }):
   return choice;
 };
 
-/** What the run's strategy adds to the gradient of local steps; undefined for most. */
+/**
+ * What the run's strategy adds to the gradient of local steps, apart from the vector of a round;
+ * undefined for most.
+ */
 export const correctionOf = (spec: { readonly strategy: StrategySpec }): Correction | undefined => {
   const { strategy, parameters } = strategyOf(spec);
-  return strategy.member?.correction?.(parameters);
+  const { member } = strategy;
+  return member?.correction?.(parameters) ?? (member?.linear && { proximal: 0 });
+};
+
+/** Why a run may not have its strategy with its local optimiser; undefined where it may. */
+export const optimizerViolation = (spec: {
+  readonly strategy: StrategySpec;
+  readonly training: { readonly optimizer?: { readonly type: string } | undefined };
+}): string | undefined => {
+  const allowed = registered.get(spec.strategy.name)?.strategy.member?.optimizers;
+  const { type } = spec.training.optimizer ?? { type: 'sgd' };
+  if (allowed === undefined || allowed.includes(type)) return undefined;
+  return `training.optimizer: ${spec.strategy.name} takes ${allowed.join(' or ')}, got ${type}`;
 };
 
 /**

@@ -9,3 +9,6 @@ export { fedAvgM } from './fedavgm/index.ts';
 export { fedAdagrad } from './fedadagrad/index.ts';
 export { fedYogi } from './fedyogi/index.ts';
 export { diLoCo } from './diloco/index.ts';
+export { fedNova } from './fednova/index.ts';
+export { scaffold } from './scaffold/index.ts';
+export { fedDyn } from './feddyn/index.ts';

@@ -68,14 +68,39 @@ export interface StateVector {
   readonly initial?: (parameters: ParameterValues) => number;
 }
 
-/** A participant's update before it is encoded. */
-export interface MemberUpdate {
+/** What a participant has before it trains. One value for each trainable parameter in a vector. */
+export interface MemberStart {
   readonly parameters: ParameterValues;
+  /** The state of the model that the round starts from, in the order of {@link Strategy.state}. */
+  readonly state: readonly Float32Array[];
+  /** In the order of {@link MemberPart.kept}. Not changed. */
+  readonly kept: readonly Float32Array[];
+}
+
+/** A participant's update before it is encoded. */
+export interface MemberUpdate extends MemberStart {
   /** Trained minus received weights; the strategy may change it in place. */
   readonly delta: Float32Array;
   readonly examples: number;
-  /** Local steps of the optimiser: epochs times batches. */
+  /** Local steps of the optimiser. */
   readonly steps: number;
+  /**
+   * The steps of plain SGD that move the weights as far, where all gradients are equal: `steps` for
+   * SGD, more with momentum. It is the L1 norm of the vector a in FedNova (Wang et al. 2020).
+   */
+  readonly effectiveSteps: number;
+  /** Of the local steps in this round. */
+  readonly learningRate: number;
+}
+
+/**
+ * What of a participant's vectors is in the sum, once clipped and rounded: decoded from its own
+ * lanes, so that the mean over the participants is the mean that the server decodes.
+ */
+export interface SentUpdate {
+  readonly delta: Float32Array;
+  /** In the order of {@link MemberPart.segments}. */
+  readonly vectors: readonly Float32Array[];
 }
 
 /**
@@ -130,6 +155,20 @@ export interface MemberPart {
    * refused: `correction_unsupported`.
    */
   correction?(parameters: ParameterValues): Correction;
+  /**
+   * Vectors that each participant carries from round to round, at most 2; they begin at zero. They
+   * never leave the participant. They move on with the commits that its updates are in.
+   */
+  readonly kept?: readonly { readonly name: string }[];
+  /** The kept vectors after the round. Needed with {@link kept}. */
+  advance?(update: MemberUpdate, sent: SentUpdate): readonly Float32Array[];
+  /** A vector that is added to the gradient of each local step, see {@link Correction.linear}. */
+  linear?(start: MemberStart): Float32Array;
+  /**
+   * The local optimisers that the method is defined for, by their names in the settings; all of
+   * them where it is absent. A run with another one is refused: `spec_invalid`.
+   */
+  readonly optimizers?: readonly string[];
 }
 
 export interface Strategy {
@@ -151,4 +190,10 @@ export interface Strategy {
   step(input: ServerStep): void;
 }
 
-export const STRATEGY_LIMITS = { parameters: 16, state: 8, scalars: 8, segments: 2 } as const;
+export const STRATEGY_LIMITS = {
+  parameters: 16,
+  state: 8,
+  scalars: 8,
+  segments: 2,
+  kept: 2,
+} as const;

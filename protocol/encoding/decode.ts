@@ -5,6 +5,8 @@
  * and square roots.
  */
 import { FloeError } from '../errors.ts';
+import { atOnce, type Steps } from '../steps.ts';
+import { LANES_PER_STEP } from './encode.ts';
 import { readExtras, type ExtraTotals } from './extras.ts';
 import { ringLayout, type EncodingSpec, type ExtraSpec, type Shape } from './layout.ts';
 import type { Lanes } from './lanes.ts';
@@ -63,30 +65,36 @@ export const blockDecoder = (
   };
 };
 
-/**
- * The server's side of the stages of one segment: the mean over all its coordinates.
- *
- * @param lanes of the whole vector
- */
-export const decodeBlocks = (
+/** As {@link decodeBlocks}, in steps: yields 0 now and then. */
+export const decodeSteps = function* (
   pipeline: SegmentPipeline,
   lanes: Lanes,
   totals: SumTotals,
-): Float32Array => {
+): Steps<Float32Array> {
   const { segment, stages } = pipeline;
   const { blocks, blockSize, dimension, firstLane } = segment;
   const decode = blockDecoder(pipeline, totals);
   let mean: Float32Array = new Float32Array(dimension);
+  const blocksPerStep = Math.ceil(LANES_PER_STEP / blockSize);
   for (let block = 0, from = firstLane; block < blocks; block += 1, from += blockSize) {
     const { coordinates, values } = decode(lanes.subarray(from, from + blockSize), block);
     for (let g = 0; g < blockSize; g += 1) {
       const i = coordinates[g]!;
       if (i < dimension) mean[i] = values[g]!;
     }
+    if (block % blocksPerStep === blocksPerStep - 1) yield 0;
   }
   for (const { server } of stages.toReversed()) mean = server.mean?.(mean) ?? mean;
   return mean;
 };
+
+/**
+ * The server's side of the stages of one segment: the mean over all its coordinates.
+ *
+ * @param lanes of the whole vector
+ */
+export const decodeBlocks = (...given: Parameters<typeof decodeSteps>): Float32Array =>
+  atOnce(decodeSteps(...given));
 
 /**
  * @example const { meanDelta, weight } = decodeSum({ lanes: acc, spec, n: 10, survivors: 9,

@@ -2,7 +2,14 @@
  * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack, as stages with a
  * side for the participant and one for the server (stages/stage.ts).
  */
-export { blockDecoder, decodeBlocks, decodeSum, type DecodedSum, type SumInput } from './decode.ts';
+export {
+  blockDecoder,
+  decodeBlocks,
+  decodeSteps,
+  decodeSum,
+  type DecodedSum,
+  type SumInput,
+} from './decode.ts';
 export {
   encodeBlocks,
   encodeSteps,

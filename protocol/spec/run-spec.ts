@@ -16,7 +16,12 @@ import {
   testMetricsOf,
   type MetricSpec,
 } from '../algorithm/metrics.ts';
-import { makeStrategySpec, strategySchema, type StrategyInput } from '../algorithm/registry.ts';
+import {
+  makeStrategySpec,
+  optimizerViolation,
+  strategySchema,
+  type StrategyInput,
+} from '../algorithm/registry.ts';
 import { STATE_PREFIX } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
 import { partsOf } from '../model/parts.ts';
@@ -235,6 +240,11 @@ export const runSpecSchema = v.pipe(
     const { data, training } = dataset.value;
     // A contract says the task, and the specification repeats it: trainers read one field.
     const message = contractViolation(data, training.task?.type ?? 'none');
+    if (message !== undefined) addIssue({ message });
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const message = optimizerViolation(dataset.value);
     if (message !== undefined) addIssue({ message });
   }),
   v.rawCheck(({ dataset, addIssue }) => {

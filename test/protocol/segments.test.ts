@@ -90,6 +90,10 @@ const inputOf = (spec: RunSpec): StepInput => {
         ...(statistics.length === 0 ? [] : [statisticChanges(statistics, BEFORE, after)]),
         ...(strategyOf(spec).strategy.member?.vectors?.({
           parameters: {},
+          state: [],
+          kept: [],
+          effectiveSteps: 1,
+          learningRate: 0.1,
           delta: moved.map((value, i) => value - before[i]!),
           examples,
           steps: 1,

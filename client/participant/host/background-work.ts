@@ -3,7 +3,6 @@
  * training, the upload. Their results come back to the machine as events.
  */
 import type { AccessGate, KeyPurpose } from '../../../protocol/ports/access-gate.ts';
-import { correctionOf } from '../../../protocol/algorithm/registry.ts';
 import { maxBundleBytes } from '../../../protocol/verify/bundle.ts';
 import { layoutOf, stateTensorsOf } from '../../../protocol/algorithm/round.ts';
 import { checkBlob, type BlobRef } from '../../../protocol/ports/blob-store.ts';
@@ -26,7 +25,9 @@ import { optimizerOf, rateOfRound } from '../../optimizer.ts';
 import type { TrainResult } from '../../trainer.ts';
 import { PortFault } from '../machine/verdict.ts';
 import { readFreeze } from './freezes.ts';
+import type { MemberRound } from './encode-trained.ts';
 import { localParts } from './local-parts.ts';
+import { correctionOfRound, strategyState } from './strategy-state.ts';
 import type { Wait } from './wait-for-ports.ts';
 import type { WorkPorts } from './ports.ts';
 import { trainingSeed } from './crypto-steps.ts';
@@ -35,6 +36,8 @@ export interface Trained {
   /** Flat weights before training. */
   readonly before: Float32Array;
   readonly result: TrainResult;
+  /** What the strategy's part started from. */
+  readonly member: MemberRound;
   readonly milliseconds: number;
 }
 
@@ -190,6 +193,8 @@ export type Train = (
     readonly round: number;
     readonly model: ModelRef;
     readonly content: ModelContent;
+    /** See `site-state.ts`. */
+    readonly summedIn: number | undefined;
     readonly onProgress: (done: number, total: number) => void;
   },
   signal: AbortSignal,
@@ -199,11 +204,11 @@ export const createTraining = (ports: WorkPorts): Train => {
   const { view, own, trainer, clock, sent } = ports;
   const local = localParts(view.spec, ports.keystore);
   let earlier: Promise<unknown> = Promise.resolve();
-  return async ({ round, model, content, onProgress }, signal) => {
+  const carried = strategyState(view, ports.keystore);
+  return async ({ round, model, content, summedIn, onProgress }, signal) => {
     const { training, rounds } = view.spec;
     const { epochs, batchSize } = training;
     const optimizer = optimizerOf(training);
-    const correction = correctionOf(view.spec);
     const { weights: before, state } = content;
     recentModels.add(nameOf(model), content, before.byteLength + state.byteLength);
     // The trainer may hold the event loop from now on.
@@ -212,12 +217,15 @@ export const createTraining = (ports: WorkPorts): Train => {
       const started = clock.monotonic();
       const weights = before.slice();
       await local?.enter(model.version, weights);
+      const learningRate = rateOfRound(training, round, rounds);
+      const start = await carried.enter(state, summedIn);
+      const correction = correctionOfRound(view.spec, start);
       const result = await trainer.train({
         weights,
         round,
         epochs,
         batchSize,
-        learningRate: rateOfRound(training, round, rounds),
+        learningRate,
         ...(optimizer === undefined ? {} : { optimizer }),
         ...(correction === undefined ? {} : { correction }),
         seed: trainingSeed(view, own, model.hash),
@@ -225,7 +233,8 @@ export const createTraining = (ports: WorkPorts): Train => {
         onProgress,
       });
       await local?.keep(model.version, result.weights);
-      return { before, result, milliseconds: clock.monotonic() - started };
+      const member = { ...start, learningRate };
+      return { before, result, member, milliseconds: clock.monotonic() - started };
     });
     // The next one only waits for the end; how it ended is this caller's to handle.
     earlier = turn.then(

@@ -52,7 +52,7 @@ import type { StoredAttempt } from '../../keystore/keystore.ts';
 import type { TrainResult } from '../../trainer.ts';
 import type { CheckedCohort, CheckedSharers, RunView } from '../machine/record-checks.ts';
 import type { WorkOf } from '../machine/work-types.ts';
-import { encodeTrained } from './encode-trained.ts';
+import { encodeTrained, type MemberRound } from './encode-trained.ts';
 import type { Secrets } from './secrets.ts';
 
 /** The secrets a step may need. */
@@ -223,6 +223,7 @@ export interface VectorInput {
   /** Flat weights before training. */
   readonly before: Float32Array;
   readonly trained: TrainResult;
+  readonly member: MemberRound;
   /** Without masks: wraps the key of the vector. */
   readonly wrap: AccessGate['wrap'];
   readonly signal: AbortSignal;
@@ -234,6 +235,8 @@ export interface Vector {
   readonly bytes: Uint8Array;
   readonly chunkRoot: Uint8Array;
   readonly envelope: Uint8Array | undefined;
+  /** See {@link EncodedTraining.advanced}. */
+  readonly advanced: readonly Float32Array[] | undefined;
 }
 
 /**
@@ -247,7 +250,7 @@ export interface Vector {
  */
 export const makeVector = async (view: RunView, own: Own, input: VectorInput): Promise<Vector> => {
   const { spec, run } = view;
-  const { checked, masks, before, trained, wrap, signal, open } = input;
+  const { checked, masks, before, trained, member, wrap, signal, open } = input;
   const { attempt } = open;
   const { members, root } = checked.record.body;
   const whole = layoutOf(spec, members.length, open.body.meanExamples).lanes;
@@ -257,7 +260,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     input.onProgress?.(done, 3 * whole);
   };
   const turns = { every: LANES_PER_STEP, signal, onTurn: tell };
-  const encoding = encodeTrained(spec, trained, before, {
+  const encoding = encodeTrained(spec, trained, before, member, {
     n: members.length,
     meanExamples: open.body.meanExamples,
     rotationSeed: rotationSeed({
@@ -268,7 +271,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     // The label keeps its old word: another one changes every model that a seed decides.
     random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, attempt)),
   });
-  const { lanes, layout } = await inTurns(encoding, turns);
+  const { lanes, layout, advanced } = await inTurns(encoding, turns);
   if (masks !== undefined) {
     await maskUpdate({
       // Made by encodeUpdate, so never over a shared buffer.
@@ -283,7 +286,12 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   done = 2 * whole;
   const packed = await inTurns(packSteps(lanes, layout.modulusBits), turns);
   if (masks !== undefined)
-    return { bytes: packed, chunkRoot: await rootOf(layout, packed, signal), envelope: undefined };
+    return {
+      bytes: packed,
+      chunkRoot: await rootOf(layout, packed, signal),
+      envelope: undefined,
+      advanced,
+    };
   const purpose = { run, attempt, role: 'update' } as const;
   const key = own.random(32);
   const bytes = await encryptBlob(key, purpose, packed);
@@ -292,6 +300,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     bytes,
     chunkRoot: await rootOf(layout, bytes, signal),
     envelope: await wrap(key, purpose, readers),
+    advanced,
   };
 };
 

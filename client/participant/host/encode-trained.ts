@@ -12,12 +12,21 @@ import {
   segmentsFor,
 } from '../../../protocol/algorithm/round.ts';
 import { statisticChanges } from '../../../protocol/algorithm/statistics.ts';
-import { encodeSteps, scaleOf, type EncodedUpdate } from '../../../protocol/encoding/index.ts';
+import type { MemberStart, MemberUpdate } from '../../../protocol/algorithm/strategy.ts';
+import {
+  decodeSteps,
+  encodeSteps,
+  pipelineOf,
+  scaleOf,
+  type EncodedUpdate,
+  type EncodingSpec,
+} from '../../../protocol/encoding/index.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { take } from '../../../protocol/model/index.ts';
 import type { RandomSource } from '../../../protocol/ports/random.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import type { Steps } from '../../../protocol/steps.ts';
+import { effectiveSteps, localSteps, PLAIN_SGD } from '../../optimizer.ts';
 import type { TrainResult } from '../../trainer.ts';
 
 /** What the attempt gives. */
@@ -40,10 +49,6 @@ const difference = (a: Float32Array, b: Float32Array): Float32Array => {
   return out;
 };
 
-/** Steps of the local optimiser in an attempt. */
-const localSteps = ({ training }: RunSpec, examples: number): number =>
-  training.epochs * Math.ceil(examples / training.batchSize);
-
 /** What a trainer measured, by the names that a specification declares. */
 const measured = ({
   lossSum,
@@ -54,6 +59,30 @@ const measured = ({
   accuracy: correct,
   ...metrics,
 });
+
+/** What the strategy's part of a participant starts from, beside the weights. */
+export type MemberRound = Pick<MemberStart, 'state' | 'kept'> & {
+  /** Of the local steps in this round. */
+  readonly learningRate: number;
+};
+
+export interface EncodedTraining extends EncodedUpdate {
+  /** The vectors that the participant carries on, where the strategy has some. */
+  readonly advanced: readonly Float32Array[] | undefined;
+}
+
+/** What of the own vectors is in a sum, by segment: decoded from lanes that have no masks. */
+const sentSteps = function* (
+  encoded: EncodedUpdate,
+  encoding: EncodingSpec,
+  seed: Uint8Array,
+): Steps<readonly Float32Array[]> {
+  const { lanes, layout, weight } = encoded;
+  const sent: Float32Array[] = [];
+  for (const pipeline of pipelineOf(encoding, layout, seed).segments)
+    sent.push(yield* decodeSteps(pipeline, lanes, { survivors: 1, weight }));
+  return sent;
+};
 
 /**
  * The update of one participant. Frozen tensors are left out, whatever training did to them. Yields
@@ -67,8 +96,9 @@ export const encodeTrained = function* (
   spec: RunSpec,
   trained: TrainResult,
   before: Float32Array,
+  { state, kept, learningRate }: MemberRound,
   { n, meanExamples, rotationSeed, random }: AttemptEncoding,
-): Steps<EncodedUpdate> {
+): Steps<EncodedTraining> {
   const { weights, examples } = trained;
   if (weights.length !== before.length)
     throw new FloeError(
@@ -79,22 +109,33 @@ export const encodeTrained = function* (
   const delta = difference(take(weights, trainable), take(before, trainable));
   yield 0;
   const { strategy, parameters } = strategyOf(spec);
-  const steps = localSteps(spec, examples);
-  const update = { parameters, delta, examples, steps };
-  const scalars = strategy.member?.prepare(update) ?? {};
+  const { member } = strategy;
+  const steps = localSteps(spec.training, examples);
+  const update: MemberUpdate = {
+    parameters,
+    state,
+    kept,
+    delta,
+    examples,
+    steps,
+    effectiveSteps: effectiveSteps(spec.training.optimizer ?? PLAIN_SGD.rule, steps),
+    learningRate,
+  };
+  const scalars = member?.prepare(update) ?? {};
   const encoding = encodingFor(spec, n, meanExamples);
   const scale = scaleOf(encoding);
-  return yield* encodeSteps({
+  const segments = segmentsFor(spec);
+  const encoded = yield* encodeSteps({
     delta,
-    segments: segmentsFor(spec),
+    segments,
     others: [
       ...(statistics.length === 0 ? [] : [statisticChanges(statistics, before, weights)]),
-      ...(strategy.member?.vectors?.(update) ?? []),
+      ...(member?.vectors?.(update) ?? []),
     ],
     examples,
     metrics: [
       ...weighMetrics(spec.metrics, measured(trained), examples, scale),
-      ...weighMetrics(strategy.member?.scalars ?? [], scalars, examples, scale),
+      ...weighMetrics(member?.scalars ?? [], scalars, examples, scale),
     ],
     extras: extrasFor(spec),
     spec: encoding,
@@ -102,4 +143,9 @@ export const encodeTrained = function* (
     rotationSeed,
     random,
   });
+  if (member?.advance === undefined) return { ...encoded, advanced: undefined };
+  const [sentDelta, ...rest] = yield* sentSteps(encoded, encoding, rotationSeed);
+  const vectors = rest.slice(segments.length - 1 - (member.segments?.length ?? 0));
+  const advanced = member.advance(update, { delta: sentDelta!, vectors });
+  return { ...encoded, advanced };
 };

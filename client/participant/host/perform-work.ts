@@ -22,6 +22,7 @@ import { readFreeze } from './freezes.ts';
 import type { LedgerReader } from '../options.ts';
 import type { WorkPorts } from './ports.ts';
 import type { Keeper } from './secrets.ts';
+import { strategyState, type StrategyState } from './strategy-state.ts';
 
 export interface WorksInit {
   readonly ports: WorkPorts;
@@ -33,6 +34,7 @@ export interface WorksInit {
 
 interface Context extends WorksInit {
   readonly train: Train;
+  readonly carried: StrategyState;
 }
 
 /** Does one work. @throws FloeError what the machine judges */
@@ -97,14 +99,14 @@ const inbox = async (
 
 const trained = async (
   { train, onTraining }: Context,
-  { attempt, round, model }: WorkOf<'train'>,
+  { attempt, round, model, summedIn }: WorkOf<'train'>,
   kept: KeptAttempt,
   signal: AbortSignal,
 ): Promise<Result> => {
   const { content } = kept;
   if (content === undefined) throw noPart('model');
   const onProgress = (done: number, total: number): void => onTraining(attempt, done, total);
-  const made = await train({ round, model, content, onProgress }, signal);
+  const made = await train({ round, model, content, summedIn, onProgress }, signal);
   kept.trained = made;
   delete kept.content;
   const { examples, lossSum, correct } = made.result;
@@ -114,21 +116,22 @@ const trained = async (
 const ENCODING_EVERY_MS = 1000;
 
 const vector = async (
-  { keeper, onEncoding, ports: { view, own, gate, clock } }: Context,
+  { keeper, onEncoding, carried, ports: { view, own, gate, clock } }: Context,
   { attempt, open, cohort }: WorkOf<'vector'>,
   kept: KeptAttempt,
   { signal, wait }: Task,
 ): Promise<Result> => {
-  const { before, result } = kept.trained ?? {};
-  if (before === undefined || result === undefined) throw noPart('trained weights');
+  if (kept.trained === undefined) throw noPart('trained weights');
+  const { before, result, member } = kept.trained;
   const { sharing, opened } = keeper.secretsOf(attempt);
   let told = clock.monotonic();
-  const { bytes, chunkRoot, envelope } = await steps.makeVector(view, own, {
+  const { bytes, chunkRoot, envelope, advanced } = await steps.makeVector(view, own, {
     open,
     checked: cohort,
     masks: sharing && opened ? { selfSecret: sharing.selfSecret, opened } : undefined,
     before,
     trained: result,
+    member,
     wrap: (...args) => wait(() => gate.wrap(...args)),
     signal,
     onProgress: (done, total) => {
@@ -138,6 +141,8 @@ const vector = async (
       onEncoding(attempt, done, total);
     },
   });
+  // Before the vector may leave: what follows from it is known only here.
+  if (advanced !== undefined) await carried.propose(attempt, member.kept, advanced);
   kept.vector = bytes;
   delete kept.trained;
   return {
@@ -186,7 +191,11 @@ const ofLedger = ({ ports: { ledger } }: Context): LedgerReader => {
 export const createWorks = (init: WorksInit): DoWork => {
   const { ports, keeper } = init;
   const { view, own, keystore } = ports;
-  const context: Context = { ...init, train: createTraining(ports) };
+  const context: Context = {
+    ...init,
+    train: createTraining(ports),
+    carried: strategyState(view, keystore),
+  };
   return async (work, kept, task) => {
     const { signal, wait } = task;
     const { attempt } = work;
