@@ -59,7 +59,8 @@ export const population: Named<'population'> = {
   default: 1,
   least: 1,
   most: 1_000_000,
-  help: 'participants of the run; no more than the cohort where all take part in every round',
+  help: 'participants of the run: members of a closed run unless given; 1 if all are in every round',
+  isMembers: true,
 };
 
 /** The fraction of the participants that is in a sum. */

@@ -254,6 +254,13 @@ export const correctionOf = (spec: { readonly strategy: StrategySpec }): Correct
   return member?.correction?.(parameters) ?? (member?.linear && { proximal: 0 });
 };
 
+/**
+ * Whether participants carry vectors of this strategy from round to round. Those of another run are
+ * at its participants only, so a fork does not go on with the server's.
+ */
+export const isCarriedBySites = (name: string): boolean =>
+  (registered.get(name)?.strategy.member?.kept ?? []).length > 0;
+
 /** Why a run may not have its strategy with its local optimiser; undefined where it may. */
 export const optimizerViolation = (spec: {
   readonly strategy: StrategySpec;
@@ -268,9 +275,10 @@ export const optimizerViolation = (spec: {
 /**
  * Fills in the defaults of the strategy's parameters.
  *
+ * @param members of the run, where it has a list of them
  * @throws FloeError `spec_invalid` naming the parameter; for a name that this process does not know
  */
-export const makeStrategySpec = (input: StrategyInput): StrategySpec => {
+export const makeStrategySpec = (input: StrategyInput, members?: number): StrategySpec => {
   const { name = DEFAULT_STRATEGY, parameters: listed = {} } = input;
   const parameters: Readonly<Record<string, number | undefined>> = Array.isArray(listed)
     ? Object.fromEntries(listed.map((item) => [item.name, item.value]))
@@ -292,7 +300,10 @@ export const makeStrategySpec = (input: StrategyInput): StrategySpec => {
     ...(code === undefined ? {} : { code }),
     parameters: strategy.parameters.map((parameter) => ({
       name: parameter.name,
-      value: parameters[parameter.name] ?? parameter.default,
+      value:
+        parameters[parameter.name] ??
+        (parameter.isMembers === true ? members : undefined) ??
+        parameter.default,
     })),
   };
   strategyOf({ strategy: spec });

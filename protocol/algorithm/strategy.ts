@@ -24,6 +24,8 @@ export interface ParameterSpec {
   readonly least?: number;
   readonly most: number;
   readonly help: string;
+  /** In a run with a list of members the default is their number. */
+  readonly isMembers?: true;
 }
 
 export type ParameterValues = Readonly<Record<string, number>>;

@@ -2,7 +2,7 @@
  * @module What a new run begins with: the model that its seed gives, or a model that was there
  * before.
  */
-import type { StrategySpec } from '../algorithm/registry.ts';
+import { isCarriedBySites, type StrategySpec } from '../algorithm/registry.ts';
 import { NO_STATE } from '../algorithm/state.ts';
 import { equalBytes } from '../bytes.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
@@ -23,7 +23,8 @@ const NO_CODE = new Uint8Array();
 
 /**
  * The parent of a new run: with its state where both have the same strategy, whatever its
- * parameters. Another strategy begins with its own state.
+ * parameters. Another strategy begins with its own state, and so does one whose participants carry a
+ * part of it.
  */
 export const parentFor = (
   { parent, carried }: Beginning,
@@ -33,7 +34,7 @@ export const parentFor = (
   const { stateHash: _, ...others } = parent;
   const before = carried?.strategy;
   const isSame = before?.name === name && equalBytes(before.code ?? NO_CODE, code ?? NO_CODE);
-  return isSame ? parent : others;
+  return isSame && !isCarriedBySites(name) ? parent : others;
 };
 
 /** The weights and the state of the parent, of a run that begins with one. */

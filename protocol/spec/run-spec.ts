@@ -366,7 +366,10 @@ export const makeRunSpec = ({
       training,
       metrics: declaredMetrics(input.metrics, training),
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
-      strategy: makeStrategySpec(input.strategy ?? {}),
+      strategy: makeStrategySpec(
+        input.strategy ?? {},
+        given?.type === 'closed' ? given.keys.length : undefined,
+      ),
       deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
       ...(retention === undefined ? {} : { retention }),
       ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),

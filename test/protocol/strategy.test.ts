@@ -15,6 +15,7 @@ import {
 import { checkStep } from '../../protocol/algorithm/check-step.ts';
 import { hashState, stateTensors, stateVectors } from '../../protocol/algorithm/state.ts';
 import type { ServerStep, Strategy } from '../../protocol/algorithm/strategy.ts';
+import { parentFor } from '../../protocol/model/run-start.ts';
 import { decodeRunSpec, encodeRunSpec } from '../../protocol/spec/run-spec.ts';
 import { testSpec } from '../support/run.ts';
 
@@ -147,6 +148,62 @@ describe('the strategy of a specification', () => {
     ].map((spec) => Buffer.from(hashStrategy(spec)).toString('hex'));
     expect(new Set(hashes).size).toBe(4);
     expect(makeStrategySpec(one)).toEqual(one);
+  });
+});
+
+describe('a strategy whose participants carry vectors', () => {
+  it('counts the members of a closed run, unless the run says how many there are', async () => {
+    const keys = [1, 2, 3, 4, 5].map((byte) => new Uint8Array(32).fill(byte));
+    const populationOf = async (over: Parameters<typeof testSpec>[0]): Promise<unknown> =>
+      strategyOf(await testSpec(over)).parameters['population'];
+    const members = { type: 'closed' as const, keys };
+    expect(await populationOf({ strategy: { name: 'scaffold' } })).toBe(1);
+    expect(await populationOf({ strategy: { name: 'scaffold' }, members })).toBe(5);
+    const given = { name: 'feddyn', parameters: { population: 9 } };
+    expect(await populationOf({ strategy: given, members })).toBe(9);
+  });
+
+  it('is forked without the state of the server; others with it', () => {
+    const hash = new Uint8Array(32);
+    const fork = (name: string): unknown =>
+      parentFor(
+        {
+          model: {} as never,
+          parent: { modelHash: hash, stateHash: hash },
+          carried: { state: new Float32Array(1), strategy: makeStrategySpec({ name }) },
+        },
+        { name },
+      );
+    expect(fork('fedadam')).toEqual({ modelHash: hash, stateHash: hash });
+    for (const name of ['scaffold', 'feddyn']) expect(fork(name)).toEqual({ modelHash: hash });
+  });
+
+  it('is refused with a local optimiser that it is not defined for', async () => {
+    const adam = { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+    for (const name of ['scaffold', 'fednova'])
+      await expect(
+        testSpec({ strategy: { name }, training: { optimizer: adam } }),
+      ).rejects.toMatchObject({
+        code: 'spec_invalid',
+        message: expect.stringContaining('takes sgd or momentum, got adam') as string,
+      });
+    await testSpec({ strategy: { name: 'diloco' }, training: { optimizer: adam } });
+  });
+
+  it.each<[string, Strategy['member']]>([
+    ['vectors that nothing advances', { scalars: [], prepare: () => ({}), kept: [{ name: 'c' }] }],
+    ['an advance without vectors', { scalars: [], prepare: () => ({}), advance: () => [] }],
+    [
+      'one vector twice',
+      {
+        scalars: [],
+        prepare: () => ({}),
+        kept: [{ name: 'c' }, { name: 'c' }],
+        advance: () => [],
+      },
+    ],
+  ])('is not registered with %s', (_, member) => {
+    expect(() => registerStrategy(plain({ member: member! }), CODE)).toThrow(/kept vectors/);
   });
 });
 
