@@ -107,8 +107,8 @@ export const localSteps = (
 /**
  * The steps of plain SGD that move the weights as far as `steps` of a rule, where all gradients are
  * equal. With momentum m the velocities are 1, 1 + m, ..., and their sum is
- * (steps - m (1 - m^steps) / (1 - m)) / (1 - m): the norm of a in FedNova, Wang et al. 2020, section
- * 3. Adaptive rules count their steps.
+ * (steps - m (1 - m^steps) / (1 - m)) / (1 - m): the norm of a in FedNova, Wang et al. 2020.
+ * Adaptive rules count their steps.
  */
 export const effectiveSteps = (rule: OptimizerRule, steps: number): number => {
   if (rule.type !== 'momentum') return steps;

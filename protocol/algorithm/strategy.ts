@@ -128,8 +128,8 @@ export interface Correction {
    */
   readonly proximal: number;
   /**
-   * A vector that is the same in all steps of a round, such as the control variates of SCAFFOLD; one
-   * value for each weight of the model, 0 for those that do not train. None where it is absent.
+   * A vector that is the same in all steps of a round, such as the control variates of SCAFFOLD;
+   * one value for each weight of the model, 0 for those that do not train. None where it is absent.
    */
   readonly linear?: Float32Array;
 }

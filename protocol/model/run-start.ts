@@ -23,8 +23,8 @@ const NO_CODE = new Uint8Array();
 
 /**
  * The parent of a new run: with its state where both have the same strategy, whatever its
- * parameters. Another strategy begins with its own state, and so does one whose participants carry a
- * part of it.
+ * parameters. Another strategy begins with its own state, and so does one whose participants carry
+ * a part of it.
  */
 export const parentFor = (
   { parent, carried }: Beginning,

@@ -8,8 +8,8 @@
  *   h   <- h - alpha |S| / N  Delta
  *   w   <- w_t + Delta - h / alpha
  *
- * Only the update travels. A participant moves its h_i by the update that is in the sum, clipped and
- * rounded; so h stays the mean of the h_i, weighted by examples.
+ * Only the update travels. A participant moves its h_i by the update that is in the sum, clipped
+ * and rounded; so h stays the mean of the h_i, weighted by examples.
  */
 import { participation, population } from '../parameters.ts';
 import type { Strategy } from '../strategy.ts';
