@@ -1,7 +1,7 @@
 /**
  * Every strategy of Floe in runs of real participants: masked it gives the very model and state
- * that it gives without masks, `verify` recomputes it, and refuses a commit of another learning rate,
- * another state and another strategy.
+ * that it gives without masks, `verify` recomputes it, and refuses a commit of another learning
+ * rate, another state and another strategy.
  */
 import { describe, expect, it } from 'vitest';
 import { functionTrainer } from '../../client/trainer.ts';

@@ -8,8 +8,8 @@
  * p_i is the fraction of the examples. tau_i counts steps of plain SGD, see
  * {@link MemberUpdate.effectiveSteps}. An update travels times nominalSteps / tau_i: with about as
  * many steps as sites make it has its usual length, which the scale of the rounding is made for.
- * The mean of tau_i travels under the same masks. It counts up to mostSteps, which bounds what a false
- * number of steps does.
+ * The mean of tau_i travels under the same masks. It counts up to mostSteps, which bounds what a
+ * false number of steps does.
  */
 import { serverLearningRate } from '../parameters.ts';
 import type { Strategy } from '../strategy.ts';
