@@ -27,7 +27,6 @@ const INFER_FLAGS = {
     `${TASK_TYPES.filter((type) => type !== 'sequence').join(', ')} (default: by the target)`,
     f.kindOf({ type: 'choice', choices: TASK_TYPES }),
   ),
-  drop: f.repeated(f.text('<column>', 'leave a column out; may be repeated')),
   raw: f.on('leave numbers as they are'),
   hideRanges: f.on('leave the least and largest number of each column out of the contract'),
   out: f.text('<file>', 'write the contract here (default: print it)'),
@@ -54,13 +53,12 @@ It holds means, spreads and ranges of this table's columns, and every participan
       const { notesOf } = await import('../client/data/run-data.ts');
       const { contractText } = await import('../protocol/spec/parse-contract.ts');
       const { describeContract } = await import('../protocol/spec/describe-contract.ts');
-      const { target, task, drop, raw, hideRanges, out } = flags;
+      const { target, task, raw, hideRanges, out } = flags;
       const reading = readOptionsOf(settingsAmong(flags, 'contract infer'));
       const loaded = await loadData(path, reading);
       const options = {
         ...(target === undefined ? {} : { target }),
         task,
-        drop,
         normalise: raw !== true,
         ranges: hideRanges !== true,
       };

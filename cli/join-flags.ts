@@ -7,6 +7,7 @@ import { MODULE_FLAGS, settingFlags } from '../protocol/spec/setting-flags.ts';
 import { ACCEPT_DRIFT } from './accept-drift.ts';
 import * as f from './flags.ts';
 import { NETWORK, PASSPHRASE } from './keys.ts';
+import { TRUST } from './trust-flags.ts';
 
 export const JOIN_FLAGS = {
   ...NETWORK,
@@ -50,12 +51,7 @@ export const JOIN_FLAGS = {
     'leave if coordinator, store, gate or ledger do not answer for this time, such as 90s, 10m or 2h (default: never)',
     f.patience,
   ),
-  ca: f.text('<file>', 'certificate (PEM) to trust besides those that this machine trusts'),
-  fingerprint: f.value(
-    '<hex>',
-    "accept the coordinator's certificate with this fingerprint (SHA-256), as the coordinator prints it, and no other",
-    f.fingerprint,
-  ),
+  ...TRUST,
   local: f.on('the run uses no network; FLOE_NETWORK is ignored'),
   answers: f.value<AnswerPolicy>(
     '<policy>',

@@ -29,6 +29,7 @@ import type { Context } from './command.ts';
 import type { JoinFlags } from './join-flags.ts';
 import { namedNetwork, openKeptIdentity, openOrMakeKeystore, readNetwork } from './keys.ts';
 import { commandName, type Output } from './output.ts';
+import { trustWords } from './trust-flags.ts';
 
 /** An identity, and the folder that keeps it: none for one that ends with this process. */
 interface Opened {
@@ -105,12 +106,13 @@ const leftText = ({ seed }: JoinFlags, folder: string | undefined): string => {
 
 /** The lines after the run: the model's files, or how to get the model. */
 const modelLines = (
-  { out, network }: JoinFlags,
+  flags: JoinFlags,
   saved: SavedModel | undefined,
   folder: string | undefined,
   address: string,
   hasContract: boolean,
 ): readonly Line[] => {
+  const { out, network } = flags;
   if (saved !== undefined) {
     const tfjs = saved.tfjs === undefined ? '' : ` and ${saved.tfjs}`;
     return [
@@ -126,21 +128,26 @@ const modelLines = (
   const on = network === undefined ? '' : ` --network ${network}`;
   return [
     info('model      not written: join with --out FOLDER, or while the coordinator serves run'),
-    info(`  ${commandName()} pull ${httpBase(address)}${on} --keystore ${folder} --out model`),
+    info(
+      `  ${commandName()} pull ${httpBase(address)}${on}${trustWords(flags)} --keystore ${folder} --out model`,
+    ),
   ];
 };
 
 /** The lines after a survey: how to read it. */
 const surveyLines = (
-  { network }: JoinFlags,
+  flags: JoinFlags,
   folder: string | undefined,
   address: string,
 ): readonly Line[] => {
+  const { network } = flags;
   if (folder === undefined) return [];
   const on = network === undefined ? '' : ` --network ${network}`;
   return [
     info('survey     answered; read it while the coordinator serves:'),
-    info(`  ${commandName()} survey ${httpBase(address)}${on} --keystore ${folder}`),
+    info(
+      `  ${commandName()} survey ${httpBase(address)}${on}${trustWords(flags)} --keystore ${folder}`,
+    ),
   ];
 };
 

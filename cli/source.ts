@@ -9,6 +9,7 @@ import { isThere } from '../protocol/ports/files.ts';
 import type { Context } from './command.ts';
 import { hash, on, text, value, type FlagValues } from './flags.ts';
 import { findIdentity, KEY, namedNetwork, NETWORK, readNetwork } from './keys.ts';
+import { TRUST } from './trust-flags.ts';
 
 const LATEST_RUN = 'runs/latest';
 
@@ -22,6 +23,7 @@ export const SOURCE = {
   keyFile: text('<path>', "file with an auditor's seed in hex (default: the file in the folder)"),
   remote: on('read blobs from Walrus instead of the copies in the folder'),
   expectRun: value('<hash>', 'the run hash that was agreed on', hash),
+  ...TRUST,
 };
 type FoundNetworkFlags = Partial<FlagValues<typeof FOUND_NETWORK>>;
 export type SourceFlags = Partial<FlagValues<typeof SOURCE>>;
@@ -55,11 +57,24 @@ export const networkOptions = async (
   onEvent: (event) => output.event(event, describeReaderEvent(event)),
 });
 
+/** Trusts the certificate that the flags name. @throws FloeError as `trustCertificate`, `pinCertificate` */
+const trust = async (source: string, { flags, signal }: Context<SourceFlags>): Promise<void> => {
+  const { ca, fingerprint } = flags;
+  if (ca !== undefined) {
+    const { trustCertificate } = await import('../client/connect/trust.ts');
+    await trustCertificate(ca);
+  }
+  if (fingerprint === undefined) return;
+  const { pinCertificate } = await import('../client/connect/pin.ts');
+  await pinCertificate(source, fingerprint, signal);
+};
+
 export const openRunOptions = async (
   source: string,
   context: Context<SourceFlags>,
 ): Promise<OpenRunOptions> => {
   const { flags } = context;
+  await trust(source, context);
   return {
     ...(await networkOptions(source, context)),
     expectRun: flags.expectRun,

@@ -20,7 +20,7 @@ export const surveyCommand = () =>
       least: standard(
         value(
           '<n>',
-          'rows that a cell has, at least, to be told (default: 5)',
+          'rows that a cell has, at least, to be told',
           kindOf<number>({ type: 'integer', min: 2, max: 1_000_000 }),
         ),
         5,

@@ -3,6 +3,7 @@
  * for programs that print the same lines.
  */
 import { metricsText } from '../protocol/algorithm/metrics.ts';
+import { plural } from '../protocol/plural.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
@@ -99,7 +100,7 @@ const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
   const object = parent?.object === undefined ? '' : ` version 0x${toHex(parent.object)},`;
   const values = strategy.parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
   return [
-    `${resumed ? 'resumed' : 'new run'}    "${name}", ${rounds} rounds, ${cohort.size} participants each, at least ${cohort.minimum}`,
+    `${resumed ? 'resumed' : 'new run'}    "${name}", ${plural(rounds, 'round')}, ${cohort.size} participants each, at least ${cohort.minimum}`,
     ...(data === undefined ? [] : describeContract(data)),
     ...(parent === undefined ? [] : [`begins with${object} model ${toHex(parent.modelHash)}`]),
     `strategy   ${[strategy.name, ...values].join(', ')}`,
@@ -178,7 +179,11 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
     case 'finished': {
       const { rounds, attempts, model } = event.outcome;
       const hash = toHex(model.hash);
-      return [result(`finished after ${rounds} rounds (${attempts} attempts); model ${hash}`)];
+      return [
+        result(
+          `finished after ${plural(rounds, 'round')} (${plural(attempts, 'attempt')}); model ${hash}`,
+        ),
+      ];
     }
     case 'published': {
       const { attempt, blob } = event.publication;

@@ -77,7 +77,10 @@ export const pinCertificate = async (
 ): Promise<string> => {
   const parsed = URL.parse(url);
   if (parsed === null || !/^(wss|https):$/u.test(parsed.protocol))
-    throw new FloeError('usage', `--fingerprint: expected an address with wss://, got ${url}`);
+    throw new FloeError(
+      'usage',
+      `--fingerprint: expected an address with wss:// or https://, got ${url}`,
+    );
   signal.throwIfAborted();
   const shown = await shownBy(parsed, signal);
   requirePinned(parsed, shown, fingerprint);

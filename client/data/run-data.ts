@@ -3,8 +3,6 @@
  * contract of the run; without one, numbers as they stand in the file.
  */
 import { FloeError } from '../../protocol/errors.ts';
-import { trainableOf } from '../../protocol/algorithm/segments.ts';
-import { describeError } from '../../protocol/encoding/index.ts';
 import type { Line } from '../../protocol/line.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { applyContract, isTable, type ApplyOptions } from './contract/apply.ts';
@@ -88,14 +86,13 @@ export const dataOfRun = (
 ): RunData => {
   const own = unwrapped(given);
   const cut = (all: Dataset): Dataset => (shard === undefined ? all : shardOf(all, shard));
-  const { data: contract, training, encoding, cohort } = spec;
+  const { data: contract, training, encoding } = spec;
   if (contract !== undefined) {
     const { data: all, report } = applyContract(own, contract, mapping, options);
     const data = cut(all);
     const lines = describeReport(report, contract, {
       weightCap: encoding.weightCap,
       trained: data.size,
-      error: describeError(encoding, cohort.size, trainableOf(spec), data.size),
     });
     return { data, report, lines, warnings: report.warnings };
   }

@@ -8,6 +8,7 @@ import { describeError } from '../../protocol/encoding/index.ts';
 import { metricsText, type ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
+import { plural } from '../../protocol/plural.ts';
 import { printable } from '../../protocol/printable.ts';
 import type { ModelRef } from '../../protocol/records/records.ts';
 import type { CommitProof } from '../../protocol/verify/commit-proof.ts';
@@ -223,7 +224,8 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
       return [
         'info',
         `${event.address} takes part in "${event.spec.name}" at ${event.remote} ` +
-          `(${event.spec.secagg === 'masked' ? 'masked' : 'NOT masked'}; trains on ${event.backend}; ` +
+          `(${event.spec.secagg === 'masked' ? 'masked' : 'NOT masked'}; ` +
+          `${event.spec.model.survey === undefined ? 'trains on' : 'answers with'} ${event.backend}; ` +
           `store ${event.store}, gate ${event.gate}, ledger ${event.ledger ?? "the coordinator's"}, keystore ${event.keystore})` +
           weightLines(event.spec, event.examples) +
           localLine(event.spec),
@@ -240,7 +242,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'trained':
       return [
         'info',
-        `attempt ${event.attempt}: trained on ${event.examples} examples in ${seconds(event.milliseconds)} s`,
+        `attempt ${event.attempt}: trained on ${plural(event.examples, 'example')} in ${seconds(event.milliseconds)} s`,
       ];
     case 'complained':
       return ['warn', `attempt ${event.attempt}: complains about ${event.accused} (${event.kind})`];
@@ -299,7 +301,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
       return ['warn', `the coordinator refused: ${event.code}: ${event.message}`];
     case 'finished':
       return event.failure === undefined
-        ? ['info', `the run is over after ${event.rounds} rounds`]
+        ? ['info', `the run is over after ${plural(event.rounds, 'round')}`]
         : ['error', `the run has failed after ${event.rounds} rounds: ${event.failure}`];
     case 'registered':
     case 'checked':

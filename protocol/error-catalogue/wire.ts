@@ -72,7 +72,7 @@ export const WIRE = {
     'either',
     false,
     'This machine does not trust the TLS certificate of the coordinator. The message states the reason.',
-    "If the certificate is your coordinator's own, accept it with `floe join --fingerprint HEX`, the fingerprint that the coordinator prints, or give the certificate (PEM) with `floe join --ca FILE` or the environment variable `NODE_EXTRA_CA_CERTS=FILE`. Otherwise ask the operator for a valid certificate.",
+    "If the certificate is your coordinator's own, accept it with `--fingerprint HEX`, the fingerprint that the coordinator prints, or give the certificate (PEM) with `--ca FILE` or the environment variable `NODE_EXTRA_CA_CERTS=FILE`. Otherwise ask the operator for a valid certificate.",
   ),
   wrong_protocol: entry(
     'wire',

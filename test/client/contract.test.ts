@@ -454,7 +454,7 @@ describe('a run', () => {
     expect(makeRunSpec({ ...base, data: weighted, ...binary }).data).toEqual(weighted);
   });
 
-  it('a preflight report counts the shard, and has the error of the mean for it', async () => {
+  it('a preflight report counts the shard', async () => {
     const spec = makeRunSpec({ ...base, data: CONTRACT });
     const whole = dataOfRun(await tableOf(CLEAN), spec);
     const shard = dataOfRun(await tableOf(CLEAN), spec, undefined, { index: 0, count: 2 });
@@ -462,7 +462,8 @@ describe('a run', () => {
     for (const { data, lines } of [whole, shard]) {
       const text = lines.map(([, line]) => line).join('\n');
       expect(text).toContain(`counts for ${data.size} of its ${data.size} example`);
-      expect(text).toMatch(/error +expected relative rounding error of the mean: [\d.]+/u);
+      // The first line of a participant has it, for the examples that are not held out.
+      expect(text).not.toContain('rounding error');
     }
   });
 

@@ -184,9 +184,13 @@ export const inferContract = (table: Table, options: InferOptions = {}): Inferre
   });
   if (features.length === 0)
     throw new FloeError('data_unfit', `no column is left for features: ${notes.join('; ')}`);
-  if (options.ranges !== false || options.normalise !== false)
+  const facts = [
+    ...(options.normalise === false ? [] : ['means', 'spreads']),
+    ...(options.ranges === false ? [] : ['ranges']),
+  ];
+  if (facts.length > 0)
     notes.push(
-      "the contract holds facts of this table's columns (means, spreads, ranges), and all participants see it",
+      `the contract holds facts of this table's columns (${facts.join(', ')}), and all participants see it`,
     );
   const contract = parseContract({ version: 1, input: { type: 'table', features }, target });
   checkTask(contract, task);

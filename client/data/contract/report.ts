@@ -3,6 +3,7 @@
  * ranges, missing values, classes, and what its owner should look at before training.
  */
 import { info, type Line, warning } from '../../../protocol/line.ts';
+import { plural } from '../../../protocol/plural.ts';
 import { printable } from '../../../protocol/printable.ts';
 import { describeContract, someOf } from '../../../protocol/spec/describe-contract.ts';
 import type { Dataset } from '../dataset.ts';
@@ -66,8 +67,6 @@ const FAR = 5;
 const SPREAD = 4;
 
 const short = (value: number): string => String(Number(value.toPrecision(5)));
-
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 const columnWarnings = (of: ColumnReport, examples: number): readonly string[] => {
   const { name, from, missing, outside = 0, drift = 0, spread = 1, range } = of;
@@ -143,8 +142,6 @@ export interface DescribeReportOptions {
   readonly weightCap?: number | undefined;
   /** Examples that the site trains on, where that is a shard of its data. */
   readonly trained?: number | undefined;
-  /** Relative rounding error of the mean, where the run is known: words of `describeError`. */
-  readonly error?: string | undefined;
   /** A table of the columns, of at most 200. */
   readonly whole?: boolean;
 }
@@ -157,7 +154,7 @@ const MOST_NAMES = 100;
 export const describeReport = (
   report: ContractReport,
   contract: Contract,
-  { weightCap, trained, error, whole = false }: DescribeReportOptions = {},
+  { weightCap, trained, whole = false }: DescribeReportOptions = {},
 ): readonly Line[] => {
   const { source, examples, columns, unused, values, histogram, warnings } = report;
   const own = trained ?? examples;
@@ -193,7 +190,6 @@ export const describeReport = (
       : [
           `counts for ${Math.min(own, weightCap)} of its ${plural(own, 'example')} (weight cap ${weightCap})`,
         ]),
-    ...(error === undefined ? [] : [`error      ${error}`]),
     ...(whole ? columnTable(columns.slice(0, MOST_ROWS)) : []),
   ];
   return [
