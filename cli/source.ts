@@ -57,7 +57,7 @@ export const networkOptions = async (
   onEvent: (event) => output.event(event, describeReaderEvent(event)),
 });
 
-/** Trusts the certificate that the flags name. @throws FloeError as `trustCertificate`, `pinCertificate` */
+/** @throws FloeError of `trustCertificate` and `pinCertificate` */
 const trust = async (source: string, { flags, signal }: Context<SourceFlags>): Promise<void> => {
   const { ca, fingerprint } = flags;
   if (ca !== undefined) {

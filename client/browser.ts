@@ -37,6 +37,7 @@ export {
 } from '../protocol/survey/complete.ts';
 export type { ColumnFacts, SurveyFacts } from '../protocol/survey/facts.ts';
 export { createDataset, subset, type Dataset } from './data/dataset.ts';
+export { createTable, textAt, type Column, type Table } from './data/table.ts';
 export { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';
 export { idxDataset, type IdxOptions } from './data/images.ts';

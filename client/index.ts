@@ -18,7 +18,6 @@ export {
   type TableOptions,
 } from './data/load-node.ts';
 export { datasetOfTable, type LabelOptions } from './data/table-dataset.ts';
-export { createTable, textAt, type Column, type Table } from './data/table.ts';
 export {
   describeEvaluation,
   evaluateModel,

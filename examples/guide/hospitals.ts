@@ -1,5 +1,5 @@
 /**
- * @module The tables of docs/guide/consortium.md: `node tables.ts FOLDER` writes three hospitals'
+ * @module The tables of docs/guide: `node examples/guide/hospitals.ts FOLDER` writes three hospitals'
  * tables of one disease, each in its own way (language, separator, order of the columns, missing
  * values), and a fourth of new patients. The numbers are drawn from a fixed seed.
  */
@@ -43,10 +43,11 @@ const patients = (seed: number, count: number): readonly Patient[] => {
 const lines = (rows: readonly (readonly (string | number)[])[], separator: string): string =>
   `${rows.map((row) => row.join(separator)).join('\n')}\n`;
 
+const comma = (value: number): string => String(value).replace('.', ',');
+
 /** Semicolons, decimal commas, German names, an identifier. */
 const berlin = (rows: readonly Patient[]): string => {
   const german = { left: 'links', right: 'rechts', benign: 'gutartig', malignant: 'bösartig' };
-  const comma = (value: number): string => String(value).replace('.', ',');
   const cells = rows.map(({ age, radius, density, side, diagnosis }, i) => [
     `B-${1000 + i}`,
     german[diagnosis],
