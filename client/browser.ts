@@ -84,6 +84,7 @@ export {
   type LabelledText,
   type TextTokenizer,
 } from './text/tokenizer.ts';
+export type { ModelFunction } from './tfjs/models.ts';
 export { tfjsTrainer, type TfjsTrainer, type TfjsTrainerOptions } from './tfjs/trainer.ts';
 export {
   optimizerOf,

@@ -4,7 +4,7 @@
  * - `sh`: commands, one after another, each to its end; `sh exit=2` where they fail so
  * - `sh terminal`: commands that keep running, each in a terminal of its own
  * - `sh stop`: Ctrl-C for all that run, and nothing else
- * - `sh not-run: REASON`: shown only
+ * - `sh not-run: REASON`, of other languages too: shown only
  * - `text`: lines that the commands before it print, in any order; `...` stands for any text, a
  *   number with four digits after its point for any number, a word of {@link PLACEHOLDERS} for a
  *   value that later commands use
@@ -25,13 +25,12 @@ export const PLACEHOLDERS = [
   'FINGERPRINT',
   'AUDITOR',
   'BUYER',
+  'FAUCET',
   'RUN',
   'KEY',
   'VERSION',
   'OFFER',
-  'PASS',
   'MEMBER',
-  'MODEL',
 ] as const;
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/gu, String.raw`\$&`);
@@ -59,7 +58,7 @@ const shellStep = (words: string, text: string): GuideStep => {
 };
 
 const stepOf = (language: string, words: string, text: string): GuideStep | undefined => {
-  if (language === 'sh') return shellStep(words, text);
+  if (language === 'sh' || words.startsWith('not-run:')) return shellStep(words, text);
   if (language === 'text') return { type: 'expect', lines: linesOf(text) };
   const [, name] = /^file=(\S+)$/u.exec(words) ?? [];
   if (name !== undefined) return { type: 'file', name, text };

@@ -92,6 +92,13 @@ export const startGuideSession = (init: GuideSessionInit): GuideSession => {
     const { env, words } = wordsOf(filled(command));
     const [program = '', ...args] = words;
     if (program === 'floe') return floe(args, env);
+    if (program === 'curl') {
+      const [, url = '', , header = '', , body = ''] = args;
+      const [name = '', value = ''] = header.split(': ');
+      const answer = await fetch(url, { method: 'POST', headers: { [name]: value }, body });
+      print(`${await answer.text()}\n`);
+      return 0;
+    }
     const { stdout, stderr } = await runProgram('bash', ['-c', filled(command)], { cwd: folder });
     print(`${stdout}${stderr}`);
     return 0;
