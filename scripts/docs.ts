@@ -1,8 +1,8 @@
 /**
  * @module Generates `docs/errors.md` from the error catalogue, `docs/limits.md` from the
  * coordinator's limits, `docs/settings.md` from the table of settings and `docs/protocol.md` from
- * the schemas of frames, records and the run specification. `npm run docs` writes them; a test
- * compares them with the code.
+ * the schemas of frames, records and the run specification, and `llms.txt` from the pages and the
+ * commands. `npm run docs` writes them; a test compares them with the code.
  */
 import { DEFAULT_LIMITS, type Limits } from '../coordinator/limits.ts';
 import { EVERY_RECORD, rulesFor } from '../protocol/rules/index.ts';
@@ -27,6 +27,7 @@ import { runSpecSchema, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
 import { SETTINGS } from '../protocol/spec/settings.ts';
 import { fieldIn } from '../protocol/spec/setting-schema.ts';
 import { defaultText, flagOf, type Setting } from '../protocol/spec/setting.ts';
+import { llmsText } from './llms.ts';
 import { settingsPage } from './settings-page.ts';
 
 /** The properties of a valibot schema at run time that the tables need. */
@@ -360,4 +361,5 @@ if (import.meta.main) {
   await writeFile(new URL('limits.md', out), await limitsPage());
   await writeFile(new URL('protocol.md', out), await protocolPage());
   await writeFile(new URL('settings.md', out), settingsPage());
+  await writeFile(new URL('../llms.txt', out), await llmsText());
 }

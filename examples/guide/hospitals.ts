@@ -1,7 +1,7 @@
 /**
- * @module The tables of docs/guide: `node examples/guide/hospitals.ts FOLDER` writes three hospitals'
- * tables of one disease, each in its own way (language, separator, order of the columns, missing
- * values), and a fourth of new patients. The numbers are drawn from a fixed seed.
+ * @module The tables of docs/guide: `node hospitals.ts FOLDER` writes three hospitals' tables of
+ * one disease, each in its own way (language, separator, order of the columns, missing values), and
+ * two of other patients. The numbers are drawn from a fixed seed.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

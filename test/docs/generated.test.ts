@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../coordinator/limits.ts';
 import { ERRORS } from '../../protocol/error-catalogue.ts';
 import { errorsPage, limitsPage, protocolPage } from '../../scripts/docs.ts';
+import { llmsText } from '../../scripts/llms.ts';
 
 const page = (name: string): Promise<string> =>
   readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
@@ -24,4 +25,8 @@ it('docs/limits.md is what `npm run docs` writes, with every limit', async () =>
   const text = await page('limits.md');
   expect(text).toBe(await limitsPage());
   for (const name of Object.keys(DEFAULT_LIMITS)) expect(text).toContain(`\`${name}\``);
+});
+
+it('llms.txt is what `npm run docs` writes, with every page, command and face of the package', async () => {
+  expect(await page('../llms.txt')).toBe(await llmsText());
 });

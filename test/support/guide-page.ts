@@ -6,10 +6,10 @@
  * - `sh stop`: Ctrl-C for all that run, and nothing else
  * - `sh not-run: REASON`, of other languages too: shown only
  * - `text`: lines that the commands before it print, in any order; `...` stands for any text, a
- *   number with four digits after its point for any number, a word of {@link PLACEHOLDERS} for a
- *   value that later commands use
- * - `json file=NAME`, `yaml file=NAME`, `ts file=NAME`: a file that the reader writes; of TypeScript
- *   it is examples/guide/NAME
+ *   number with four digits after its point for any number, a word of {@link PLACEHOLDERS} for one
+ *   that later commands use
+ * - `json file=NAME`, `yaml file=NAME`, `ts file=NAME`: a file that the reader writes; TypeScript
+ *   is examples/guide/NAME
  */
 
 export type GuideStep =
