@@ -48,7 +48,7 @@ const adopt = (command: Command, program: Command): void => {
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Run:': ['sim', 'coordinator', 'join', 'fork', 'init'],
-  'Data and models:': ['contract', 'pull', 'verify', 'evaluate', 'predict', 'strategies'],
+  'Data and models:': ['contract', 'survey', 'pull', 'verify', 'evaluate', 'predict', 'strategies'],
   'On Sui, Walrus and Seal:': [
     'devnet',
     'publish',

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { applyContract, applyInputs } from '../../client/data/contract/apply.ts';
 import { inferContract, inferContractOfDataset } from '../../client/data/contract/infer.ts';
+import type { InferOptions } from '../../client/data/contract/infer-column.ts';
 import { type Mapping, parseMapping } from '../../client/data/contract/mapping.ts';
 import { describeReport, warningsOf } from '../../client/data/contract/report.ts';
 import { denormalise, scalesOfTarget } from '../../client/data/contract/units.ts';
@@ -310,6 +311,16 @@ describe('a table that does not fit', () => {
 describe('the contract that a table gives', () => {
   const rows = (cells: (i: number) => string, count = 20): string =>
     Array.from({ length: count }, (_, i) => cells(i)).join('\n');
+
+  it('notes the facts of the table that it holds, and no others', async () => {
+    const table = await tableOf(`dose,y\n${rows((i) => `${i},${i % 2 ? 'b' : 'a'}`)}\n`);
+    const factsIn = (options: InferOptions): string | undefined =>
+      inferContract(table, options).notes.find((note) => note.includes('facts'));
+    expect(factsIn({})).toContain('(means, spreads, ranges)');
+    expect(factsIn({ ranges: false })).toContain('(means, spreads)');
+    expect(factsIn({ normalise: false })).toContain('(ranges)');
+    expect(factsIn({ ranges: false, normalise: false })).toBeUndefined();
+  });
 
   it('has categories, dates, normalised numbers, and leaves identifiers out', async () => {
     const text = `patient_id,name,day,colour,dose,flat,y\n${rows(
