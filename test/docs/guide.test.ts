@@ -116,6 +116,12 @@ describe('docs/guide', () => {
     expect(new Set(words).size).toBeLessThan(10);
   });
 
+  it('runs a federation with a model of your own in at most ten lines', async () => {
+    const code = await readFile('examples/guide/three-sites.ts', 'utf8');
+    const lines = code.split('\n').filter((line) => line !== '' && !line.startsWith('import '));
+    expect(lines.length).toBeLessThanOrEqual(10);
+  });
+
   it('shows code for a page in a browser, which takes part', async () => {
     const spec = await testSpec({
       model: {

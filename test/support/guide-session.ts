@@ -52,7 +52,7 @@ const localImports = (text: string): string =>
   );
 
 export const startGuideSession = (init: GuideSessionInit): GuideSession => {
-  const { folder, port, patience = 90_000 } = init;
+  const { folder, port, patience = 240_000 } = init;
   const known = new Map<string, string>();
   const running: Running[] = [];
   let printed = '';
