@@ -56,7 +56,7 @@ interface Defaults<Value> {
 }
 
 /** A whole number in [min, max]; of a duration, in seconds. */
-interface IntegerKind extends Defaults<number> {
+export interface IntegerKind extends Defaults<number> {
   readonly type: 'integer' | 'duration';
   readonly min: number;
   readonly max: number;
