@@ -1,4 +1,5 @@
-import type { Dataset, OwnTrainerInit, Trainer, TrainRequest } from '../../client/index.ts';
+import { functionTrainer, type Dataset, type OwnTrainerInit } from '../../client/index.ts';
+import type { Trainer, TrainRequest } from '../../client/index.ts';
 
 const INPUTS = 5; // of the contract: three numbers, a category of two values
 
@@ -44,24 +45,26 @@ const train = async (data: Dataset, request: TrainRequest): Promise<Float32Array
       for (let j = 0; j < INPUTS; j += 1) gradient[j]! += slope * data.features[row * INPUTS + j]!;
       gradient[INPUTS]! += slope;
     }
-    // FedProx adds mu (w - w_start) to each gradient; other strategies give no correction.
-    const mu = correction?.proximal ?? 0;
-    for (const [j, slope] of gradient.entries())
-      weights[j]! -= learningRate * (slope + mu * (weights[j]! - start[j]!));
+    // A pull towards the weights of the round, and a vector: FedProx, SCAFFOLD, FedDyn.
+    const { proximal = 0, linear } = correction ?? {};
+    for (const [j, slope] of gradient.entries()) {
+      const added = proximal * (weights[j]! - start[j]!) + (linear?.[j] ?? 0);
+      weights[j]! -= learningRate * (slope + added);
+    }
     onProgress?.((epoch + 1) * data.size, epochs * data.size);
   }
   return weights;
 };
 
-export const trainer = ({ data }: OwnTrainerInit): Trainer => ({
-  manifest,
-  backend: 'logistic regression in plain JavaScript',
-  examples: data.size,
-  corrections: true,
-  train: async (request) => {
-    const weights = await train(data, request);
-    return { ...score(weights, data), weights };
-  },
-  evaluate: async (weights, on = data) => score(weights, on),
-  dispose: () => undefined,
-});
+export const trainer = ({ data }: OwnTrainerInit): Trainer =>
+  functionTrainer({
+    manifest,
+    backend: 'logistic regression in plain JavaScript',
+    examples: data.size,
+    corrections: true,
+    train: async (request) => {
+      const weights = await train(data, request);
+      return { ...score(weights, data), weights };
+    },
+    evaluate: (weights, on = data) => score(weights, on),
+  });
