@@ -1,4 +1,4 @@
-/** @module The trainer of docs/guide/own-trainer.md is a Trainer: it passes the suite of the port. */
+/** @module The trainer of docs/guide/own-trainer.md passes the suite of its port. */
 import { describe, expect, it } from 'vitest';
 import { createDataset } from '../../client/data/dataset.ts';
 import { trainer } from '../../examples/guide/trainer.ts';
