@@ -43,9 +43,32 @@ export interface Login {
   readonly login: (session: Session, frame: ClientFrame & { type: 'login' }) => void;
 }
 
+/** How old the time in a frame may be: a clock that is wrong by seconds does no harm yet. */
+const WELCOME_MS = 50;
+
+/**
+ * The welcome holds the specification, which lists every member of a closed run: when thousands log
+ * in at once, those of the same moment share one frame.
+ *
+ * @returns the frame @param register the participant's own, where it has registered
+ */
+const welcomes = ({ clock, specBytes }: Pick<LoginInit, 'clock' | 'specBytes'>) => {
+  let shared: { readonly time: number; readonly bytes: Uint8Array } | undefined;
+  return (register: Uint8Array | undefined): Uint8Array => {
+    const time = Math.max(0, Math.round(clock.now()));
+    const frame = { type: 'welcome', spec: specBytes, time } as const;
+    if (register !== undefined) return encodeFrame({ ...frame, register });
+    const age = time - (shared?.time ?? Number.NEGATIVE_INFINITY);
+    if (shared === undefined || age < 0 || age > WELCOME_MS)
+      shared = { time, bytes: encodeFrame(frame) };
+    return shared.bytes;
+  };
+};
+
 export const createLogin = (init: LoginInit, sessions: OpenSessions): Login => {
-  const { identity, run, clock, log } = init;
+  const { identity, run, log } = init;
   const { byKey, close, deliver } = sessions;
+  const welcome = welcomes(init);
 
   const hello = (session: Session, frame: ClientFrame & { type: 'hello' }): void => {
     if (session.key !== undefined)
@@ -100,15 +123,7 @@ export const createLogin = (init: LoginInit, sessions: OpenSessions): Login => {
     session.connection.mayBeSilent = () => init.mayBeSilent?.(toHex(key)) === true;
     log.info({ participant: shortKey(toHex(key)), remote: session.connection.remote }, 'logged in');
     const register = init.lastRegister(toHex(key));
-    deliver(
-      session,
-      encodeFrame({
-        type: 'welcome',
-        spec: init.specBytes,
-        time: Math.max(0, Math.round(clock.now())),
-        ...(register === undefined ? {} : { register }),
-      }),
-    );
+    deliver(session, welcome(register));
     init.onJoin(key);
   };
 

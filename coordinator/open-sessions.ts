@@ -61,8 +61,11 @@ export interface OpenSessions {
   readonly makeRoom: () => boolean;
 }
 
-/** Number of sent bytes after which the queues of all peers are checked together. */
-const LOOK_AFTER_BYTES = 4 << 20;
+/**
+ * The queues of all peers are checked together when this fraction of their limit has been sent: a
+ * check asks every connection, and thousands of peers are sent hundreds of megabytes a round.
+ */
+const LOOK_AFTER = 1 / 16;
 
 export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
   const { clock, limits, log } = init;
@@ -106,7 +109,7 @@ export const createOpenSessions = (init: OpenSessionsInit): OpenSessions => {
       );
     session.connection.send(bytes);
     sinceLook += bytes.length;
-    if (sinceLook >= LOOK_AFTER_BYTES) endSlowest();
+    if (sinceLook >= LOOK_AFTER * limits.totalBufferedBytes) endSlowest();
   };
 
   /**

@@ -13,6 +13,15 @@ import { drawFault, mostInvited } from './selection.ts';
 
 const open = rulesOf('open');
 
+const roots = new WeakMap<readonly Uint8Array[], Uint8Array>();
+
+/** Of the list of one record, which every participant of a process meets, and again as evidence. */
+const rootOf = (eligible: readonly Uint8Array[]): Uint8Array => {
+  const root = roots.get(eligible) ?? eligibleRoot(eligible);
+  roots.set(eligible, root);
+  return root;
+};
+
 export const DRAW_RULES: readonly Rule[] = [
   open({
     name: 'draw',
@@ -54,7 +63,7 @@ export const DRAW_RULES: readonly Rule[] = [
     check: ({ lastSurvivors }, { body: { draw } }) => {
       if (draw === undefined || lastSurvivors === undefined) return undefined;
       const { eligible, members } = lastSurvivors.body;
-      if (!equalBytes(eligible, eligibleRoot(draw.eligible)))
+      if (!equalBytes(eligible, rootOf(draw.eligible)))
         return 'the eligible set is not the one that was signed before R was known';
       const known = setOf(draw.eligible);
       return members.every((member) => known.has(toHex(member)))

@@ -5,7 +5,7 @@
  * One rule each, for participant, coordinator and verifier. Source: specification of secure
  * aggregation, section 2.0.1.
  */
-import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
+import { compareBytes, concatBytes, equalBytes, ownBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { Body } from '../records/records.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
@@ -70,10 +70,16 @@ export interface DrawAt {
  * the answers of the last round, so no key can be made for a place in a set that was signed by then
  * (see protocol/rules/beacon.ts).
  */
-export const ticket = ({ attempt, beacon }: DrawAt, key: Uint8Array): Uint8Array => {
+export const ticket = (at: DrawAt, key: Uint8Array): Uint8Array => ticketsOf(at)(key);
+
+const TICKET = utf8('floe/invite/v2');
+
+/** The tickets of one draw: what all hash alike is laid out once, for thousands of keys. */
+const ticketsOf = ({ attempt, beacon }: DrawAt): ((key: Uint8Array) => Uint8Array) => {
   const number = new Uint8Array(4);
   new DataView(number.buffer).setUint32(0, attempt);
-  return sha256(utf8('floe/invite/v2'), beacon, number, key);
+  const start = concatBytes(TICKET, beacon, number);
+  return (key) => sha256(concatBytes(start, key));
 };
 
 /** Sorted by ticket; a batch has the ticket of its first key. */
@@ -81,14 +87,21 @@ export const byTicket = <Item>(
   at: DrawAt,
   items: readonly Item[],
   keyOf: (item: Item) => Uint8Array,
-): readonly Item[] =>
-  items
-    .map((item) => ({ item, place: ticket(at, keyOf(item)) }))
+): readonly Item[] => {
+  const ticketOf = ticketsOf(at);
+  return items
+    .map((item) => ({ item, place: ticketOf(keyOf(item)) }))
     .toSorted((a, b) => compareBytes(a.place, b.place))
     .map(({ item }) => item);
+};
 
 /** What an attempt is drawn from, see the Open record. */
 export type Draw = NonNullable<Body<'open'>['draw']>;
+
+const wholeBatches = (spec: RunSpec, here: Keys): Batches => {
+  const present = new Set(here.map(toHex));
+  return batchesOf(spec).filter((batch) => batch.every((key) => present.has(toHex(key))));
+};
 
 /**
  * The order of the draw: whole batches, or single keys. Who is late comes after all others, who is
@@ -101,12 +114,11 @@ const orderOf = (
 ): { readonly front: readonly Keys[]; readonly back: readonly Keys[] } => {
   const gone = new Set(out.map(toHex));
   const behind = new Set(late.map(toHex));
-  const here = new Set(eligible.map(toHex).filter((key) => !gone.has(key)));
+  const here = gone.size === 0 ? eligible : eligible.filter((key) => !gone.has(toHex(key)));
   const items: readonly Keys[] =
-    spec.selection === 'batches'
-      ? batchesOf(spec).filter((batch) => batch.every((key) => here.has(toHex(key))))
-      : eligible.filter((key) => here.has(toHex(key))).map((key) => [key]);
-  const isLate = (item: Keys): boolean => item.some((key) => behind.has(toHex(key)));
+    spec.selection === 'batches' ? wholeBatches(spec, here) : here.map((key) => [key]);
+  const isLate = (item: Keys): boolean =>
+    behind.size > 0 && item.some((key) => behind.has(toHex(key)));
   const ordered = byTicket(at, items, ([first]) => first ?? new Uint8Array());
   return {
     front: ordered.filter((item) => !isLate(item)),
@@ -114,15 +126,14 @@ const orderOf = (
   };
 };
 
-/**
- * Whom R draws. Of an open run exactly these are invited. Of a closed run, whose keys were listed
- * before any R, other members may take the places that `must` leaves.
- */
-export const drawnBy = (
-  spec: RunSpec,
-  at: DrawAt,
-  draw: Draw,
-): { readonly must: Keys; readonly late: Keys; readonly places: number } => {
+/** What R gives. */
+export interface Drawn {
+  readonly must: Keys;
+  readonly late: Keys;
+  readonly places: number;
+}
+
+const drawFrom = (spec: RunSpec, at: DrawAt, draw: Draw): Drawn => {
   const { front, back } = orderOf(spec, at, draw);
   const items = spec.selection === 'batches' ? 1 : mostInvited(spec);
   const must = front.slice(0, items);
@@ -134,6 +145,22 @@ export const drawnBy = (
     late: behind.flat().toSorted(compareBytes),
     places: must.length === items ? 0 : places,
   };
+};
+
+const drawn = new WeakMap<Draw, DrawAt & { readonly spec: RunSpec; readonly result: Drawn }>();
+
+/**
+ * Whom R draws. Of an open run exactly these are invited. Of a closed run, whose keys were listed
+ * before any R, other members may take the places that `must` leaves. Drawn once for one record:
+ * it is met as it comes and as evidence, and by every participant of a process.
+ */
+export const drawnBy = (spec: RunSpec, at: DrawAt, draw: Draw): Drawn => {
+  const known = drawn.get(draw);
+  if (known?.spec === spec && known.attempt === at.attempt && equalBytes(known.beacon, at.beacon))
+    return known.result;
+  const result = drawFrom(spec, at, draw);
+  drawn.set(draw, { attempt: at.attempt, beacon: ownBytes(at.beacon), spec, result });
+  return result;
 };
 
 const sameKeys = (a: Keys, b: Keys): boolean =>

@@ -105,6 +105,38 @@ const closedWith = (code: string) => ({ code: CLOSE_WITH_ERROR, reason: code });
 const headOfVersion = (version: number, fields = 4): Uint8Array =>
   new Uint8Array([0xa0 + fields, 0x61, 0x76, version, 0x9a, 0xff, 0xff, 0xff, 0xff]);
 
+describe('the welcome', () => {
+  const welcomeTo = async (set: SetUp, name: string): Promise<Uint8Array | undefined> => {
+    const sent: Uint8Array[] = [];
+    const peer = new Peer(set, (connection) => ({
+      remote: name,
+      bufferedBytes: 0,
+      send: (frame) => {
+        sent.push(frame);
+        connection.send(frame);
+      },
+      close: (code, reason) => connection.close(code, reason),
+      receive: (handlers) => connection.receive(handlers),
+    }));
+    await peer.login(await testIdentity(name));
+    return sent.at(-1);
+  };
+  const timeOf = (bytes: Uint8Array | undefined): number | undefined => {
+    const frame = decodeServerFrame(bytes ?? new Uint8Array());
+    return frame.type === 'welcome' ? frame.time : undefined;
+  };
+
+  it('is one frame for those who log in at the same moment, and tells the time of now later', async () => {
+    const set = await setUp();
+    const first = await welcomeTo(set, 'first');
+    set.clock.advance(50);
+    expect(await welcomeTo(set, 'second')).toBe(first);
+    expect(timeOf(first)).toBe(1000);
+    set.clock.advance(1);
+    expect(timeOf(await welcomeTo(set, 'third'))).toBe(1051);
+  });
+});
+
 describe('a peer of another version', () => {
   it.each([
     [1, 'upgrade the other side'],
@@ -354,6 +386,30 @@ describe('limits', () => {
       'peer_too_slow',
       undefined,
     ]);
+  });
+
+  it('on what is queued for all together: few frames ask few connections', async () => {
+    const set = await setUp({ limits: { totalBufferedBytes: 16 << 20 } });
+    let asked = 0;
+    const peers = Array.from(
+      { length: 20 },
+      () =>
+        new Peer(set, (connection) => ({
+          remote: 'peer',
+          get bufferedBytes() {
+            asked += 1;
+            return 0;
+          },
+          send: (frame) => connection.send(frame),
+          close: (code, reason) => connection.close(code, reason),
+          receive: (handlers) => connection.receive(handlers),
+        })),
+    );
+    for (const [i, peer] of peers.entries()) await peer.login(await testIdentity(`peer ${i}`));
+    asked = 0;
+    // 10 MiB in all: ten looks at twenty peers, and each peer is asked before it is sent to.
+    set.sessions.send('everyone', { type: 'evidence', records: [new Uint8Array(1 << 19)] });
+    expect(asked).toBe(20 + 10 * 20);
   });
 
   it('on frames each second: a flood is closed, a steady stream is not', async () => {
