@@ -6,7 +6,7 @@ import { HELD_OUT } from '../protocol/algorithm/metrics.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Dataset } from './data/dataset.ts';
 import { holdOut } from './data/holdout.ts';
-import type { EvaluateResult, Trainer } from './trainer.ts';
+import { withTrain, type EvaluateResult, type Trainer } from './trainer.ts';
 
 type Sums = Readonly<Record<string, number>>;
 
@@ -33,15 +33,13 @@ const sumsOf = ({ examples, lossSum, correct, metrics = {} }: EvaluateResult): S
  *
  * @param test absent where nothing was held out: the sums are 0
  */
-export const testingTrainer = (trainer: Trainer, test: Dataset | undefined): Trainer => ({
-  ...trainer,
-  train: async (request) => {
+export const testingTrainer = (trainer: Trainer, test: Dataset | undefined): Trainer =>
+  withTrain(trainer, async (request) => {
     const sums =
       test === undefined ? NOTHING : sumsOf(await trainer.evaluate(request.weights, test));
     const result = await trainer.train(request);
     return { ...result, metrics: { ...result.metrics, ...sums } };
-  },
-});
+  });
 
 /**
  * The trainer of a run that may hold examples out.

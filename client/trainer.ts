@@ -86,14 +86,32 @@ export interface Trainer {
    * whose strategy corrects local steps: `correction_unsupported`.
    */
   readonly corrections?: true;
-  /** Remarks on its own examples for their owner. */
-  readonly report?: PreflightReport;
+  /** Remarks on its own examples for their owner. May be made when it is read. */
+  readonly report?: PreflightReport | undefined;
   /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
   train(request: TrainRequest): Promise<TrainResult>;
   /** On `data`, or on the trainer's own examples. */
   evaluate(weights: Float32Array, data?: Dataset): Promise<EvaluateResult>;
   dispose(): void;
 }
+
+/** The same trainer with another `train`; its report is not made before it is read. */
+export const withTrain = (trainer: Trainer, train: Trainer['train']): Trainer => {
+  const { manifest, backend, examples, base, corrections } = trainer;
+  return {
+    manifest,
+    backend,
+    ...(examples === undefined ? {} : { examples }),
+    ...(base === undefined ? {} : { base }),
+    ...(corrections === undefined ? {} : { corrections }),
+    get report() {
+      return trainer.report;
+    },
+    train,
+    evaluate: (weights, data) => trainer.evaluate(weights, data),
+    dispose: () => trainer.dispose(),
+  };
+};
 
 /** Throws `tensor_mismatch` unless `weights` has one number for each parameter. */
 export const requireLength = (manifest: Manifest, weights: Float32Array): void => {

@@ -3,7 +3,7 @@
  * thread. Overlapping spans of one activity count once: a share is the fraction of the rounds' time
  * during which the activity was in progress.
  */
-import type { Trainer } from '../client/trainer.ts';
+import { withTrain, type Trainer } from '../client/trainer.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
@@ -40,10 +40,8 @@ export const timed = async <Result>(
   }
 };
 
-export const timedTrainer = (trainer: Trainer, note: Note): Trainer => ({
-  ...trainer,
-  train: (request) => timed(note, 'training', () => trainer.train(request)),
-});
+export const timedTrainer = (trainer: Trainer, note: Note): Trainer =>
+  withTrain(trainer, (request) => timed(note, 'training', () => trainer.train(request)));
 
 export const timedStore = (store: BlobStore, note: Note): BlobStore => ({
   kind: store.kind,

@@ -6,7 +6,10 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../protocol/ports/memory-store.ts';
 import { roundStore } from '../../protocol/ports/staging-store.ts';
-import { createTimeline, timedStaging, type Activity } from '../../sim/timeline.ts';
+
+import { testingTrainer } from '../../client/held-out.ts';
+import { functionTrainer } from '../../client/trainer.ts';
+import { createTimeline, timedStaging, timedTrainer, type Activity } from '../../sim/timeline.ts';
 
 describe('shares', () => {
   it('count what overlaps once and cut to the rounds', () => {
@@ -68,4 +71,29 @@ it('an archive counts until it is where it lasts', async () => {
   moved.resolve();
   await staging.settle();
   expect(spent()).toBeGreaterThan(0);
+});
+
+it('a trainer that is timed or tested is asked for its report by no one else', async () => {
+  let asked = 0;
+  const trainer = {
+    ...functionTrainer({
+      manifest: { tensors: [{ name: 'w', shape: [1], dtype: 'float32' }] },
+      train: ({ weights }) => ({ weights, examples: 1, lossSum: 2, correct: 1 }),
+    }),
+    examples: 7,
+    get report() {
+      asked += 1;
+      return undefined;
+    },
+  };
+  const { note, shares } = createTimeline();
+  const timed = timedTrainer(testingTrainer(trainer, undefined), note);
+  const request = { weights: new Float32Array(1), round: 1, epochs: 1, batchSize: 1 };
+  const result = await timed.train({ ...request, learningRate: 0.1, seed: new Uint8Array(32) });
+  expect(result).toMatchObject({ lossSum: 2, metrics: { testLoss: 0 } });
+  expect(timed.examples).toBe(7);
+  expect(asked).toBe(0);
+  expect(timed.report).toBeUndefined();
+  expect(asked).toBe(1);
+  expect(shares(0, Number.MAX_SAFE_INTEGER).training.seconds).toBeGreaterThan(0);
 });
