@@ -18,6 +18,7 @@ import { serialQueue } from '../../queue.ts';
 import type { Sender } from '../sui/transactions.ts';
 import { createBatches } from './batches.ts';
 import { directCodec, threadCodec, type WalrusCodec } from './codec.ts';
+import { uploadCodec } from './encode-once.ts';
 import { createKeeping } from './keep.ts';
 import { sourceSymbols } from './quilt.ts';
 import { createReading } from './read.ts';
@@ -91,7 +92,7 @@ const sizeCheck =
 /** What the parts of a store share: its codecs, and the defaults of its settings. */
 const settingsOf = (init: WalrusStoreInit) => {
   const { network, walrus, clock = systemClock } = init;
-  const direct = directCodec(walrus, clock);
+  const direct = uploadCodec(network, directCodec(walrus, clock));
   const thread = threadCodec(network);
   const threadBytes = init.threadBytes ?? THREAD_BYTES;
   return {

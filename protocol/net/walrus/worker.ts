@@ -7,11 +7,12 @@ import { FloeError, installationFault } from '../../errors.ts';
 import type { NetworkConfig } from '../config.ts';
 import { suiClientOf, walrusClientOf } from './client.ts';
 import { directCodec, sdkName, type CodecCall, type EncodedBlob } from './codec.ts';
+import { uploadCodec } from './encode-once.ts';
 
 const port = parentPort;
 if (port === null) throw new FloeError('internal', 'expected to run in a worker thread');
 const network = workerData as NetworkConfig;
-const codec = directCodec(walrusClientOf(network, suiClientOf(network)));
+const codec = uploadCodec(network, directCodec(walrusClientOf(network, suiClientOf(network))));
 
 const perform = async (call: CodecCall): Promise<unknown> => {
   switch (call.type) {
