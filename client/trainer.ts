@@ -95,15 +95,23 @@ export interface Trainer {
   dispose(): void;
 }
 
+/** What is copied from a trainer when it is wrapped. */
+type Described = Exclude<keyof Trainer, 'report' | 'train' | 'evaluate' | 'dispose'>;
+
 /** The same trainer with another `train`; its report is not made before it is read. */
 export const withTrain = (trainer: Trainer, train: Trainer['train']): Trainer => {
   const { manifest, backend, examples, base, corrections } = trainer;
+  // Does not compile while it lacks a field that a trainer may have.
+  const all = { manifest, backend, examples, base, corrections } satisfies Record<
+    Described,
+    unknown
+  >;
   return {
     manifest,
     backend,
-    ...(examples === undefined ? {} : { examples }),
-    ...(base === undefined ? {} : { base }),
-    ...(corrections === undefined ? {} : { corrections }),
+    ...(all.examples === undefined ? {} : { examples: all.examples }),
+    ...(all.base === undefined ? {} : { base: all.base }),
+    ...(all.corrections === undefined ? {} : { corrections: all.corrections }),
     get report() {
       return trainer.report;
     },
