@@ -18,7 +18,7 @@ import {
   extrasFor,
   finishRound,
   layoutOf,
-  rotationSeed,
+  encodingSeed,
   type Fold,
 } from '../protocol/algorithm/round.ts';
 import { hashStrategy } from '../protocol/algorithm/registry.ts';
@@ -329,8 +329,9 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         each,
         before: await keeper.read(model, signal),
         meanExamples: open.body.meanExamples,
-        rotationSeed: rotationSeed({
+        rotationSeed: encodingSeed(spec, {
           attempt: attempt.attempt,
+          beacon: open.body.beacon,
           modelHash: model.hash,
           cohortRoot: cohort.body.root,
         }),

@@ -4,12 +4,15 @@
 import { info, result, type Line } from '../protocol/line.ts';
 import { showCoins, type CostPart } from '../protocol/net/cost.ts';
 import { showSpan, showTime } from '../protocol/net/time-text.ts';
+import { trainableOf } from '../protocol/algorithm/segments.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { CostOfRun } from './cost-of-run.ts';
 
 const partLine = (name: string, { storage, write, transactions, gas }: CostPart): string =>
   `${name.padEnd(11)}${showCoins(storage + write)} WAL (storage ${showCoins(storage)}, write ${showCoins(write)}), ` +
   `gas about ${showCoins(gas)} SUI in ${transactions} transactions`;
+
+const FLOAT_BYTES = 4;
 
 const SOURCES: Readonly<Record<CostOfRun['from'], string>> = {
   network: 'current, read from the network',
@@ -31,10 +34,12 @@ export const quiltRatio = ({ cost: { round, separateRound } }: CostOfRun): numbe
 /** The lines of a cost estimate. */
 export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] => {
   const { stored, cost, prices, funds, keepingPerEpoch } = found;
+  const floatBytes = FLOAT_BYTES * trainableOf(spec);
   const { round, once, total, separateRound, separateTotal } = cost;
   return [
     info(
-      `run        ${spec.rounds} rounds of ${spec.cohort.size}, an update of ${stored.uploadBytes} bytes, a model of ${stored.modelBytes}`,
+      `run        ${spec.rounds} rounds of ${spec.cohort.size}, an update of ${stored.uploadBytes} bytes, a model of ${stored.modelBytes}; ` +
+        `as float32 an update has ${(floatBytes / stored.uploadBytes).toPrecision(2)} times as many`,
     ),
     info(
       `prices     ${prices.storagePerUnit} FROST per MiB and epoch, ${prices.writePerUnit} per MiB once, ${prices.shards} shards (${SOURCES[found.from]})`,

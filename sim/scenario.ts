@@ -62,7 +62,8 @@ type Undecided =
   | 'aggregation'
   | 'byzantine'
   | 'bucketing'
-  | 'mixing';
+  | 'mixing'
+  | 'compression';
 
 export type Scenario = Required<
   Omit<Pick<RunSettings, SimulationSetting>, Undecided | 'drops' | 'network' | 'local'>

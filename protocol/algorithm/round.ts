@@ -4,18 +4,20 @@
  * accumulator, and the step of the strategy. All of it is bit-exact: integers, or float operations
  * in one fixed order.
  */
-import { sha256, utf8, equalBytes } from '../bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import {
   addInto,
   blockDecoder,
   checkBlockNorm,
   checkMeanNorm,
+  coordinatesIn,
   createLanes,
   pack,
   pipelineOf,
   readExtras,
   segmentAt,
   unpack,
+  unreachedIn,
 } from '../encoding/index.ts';
 import type { ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
@@ -40,6 +42,7 @@ import { stateHashOf, stateTensors, stateVectors } from './state.ts';
 import { steppedStatistics } from './statistics.ts';
 import type { ServerStep, StepTotals } from './strategy.ts';
 
+export { encodingSeed, rotationSeed } from './encoding-seed.ts';
 export {
   blocksOf,
   encodingFor,
@@ -55,18 +58,6 @@ export type { StepInput } from './decode-round.ts';
 /** The tensors of the state that the run's strategy carries; none for a strategy without state. */
 export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
   stateTensors(strategyOf(spec), trainableOf(spec));
-
-/**
- * Seed of the shared rotation: public, fresh per attempt, bound to the model and the cohort. It
- * depends neither on masks nor on the beacon: masked and unmasked runs of equal inputs agree, and
- * so do a run on a chain, whose beacon nobody can repeat, and a local one. The rotation guards
- * nothing; it spreads the error of rounding.
- */
-export const rotationSeed = (of: {
-  readonly attempt: number;
-  readonly modelHash: Uint8Array;
-  readonly cohortRoot: Uint8Array;
-}): Uint8Array => sha256(utf8(`floe/rotation/v1/${of.attempt}/`), of.modelHash, of.cohortRoot);
 
 /** One accumulator for a round: memory O(d), whatever the number of uploads. */
 export interface Fold {
@@ -260,10 +251,15 @@ const decodeCheck = (
     const lanes = leaves[i]!;
     checkBlockNorm(lanes, encoding, segment, survivors, weight);
     const stages = pipeline.segments[layout.segments.indexOf(segment)]!;
-    return blockDecoder(stages, { survivors, weight })(lanes, leaf - segment.firstBlock);
+    const decoded = blockDecoder(stages, { survivors, weight })(lanes, leaf - segment.firstBlock);
+    return { ...decoded, stages };
   });
-  const { coordinates } = parts[0]!;
-  return { coordinates, means: parts.map(({ values }) => values) };
+  const { coordinates, stages } = parts[0]!;
+  return {
+    coordinates: coordinatesIn(stages, coordinates),
+    means: parts.map(({ values }) => values),
+    unreached: unreachedIn(stages),
+  };
 };
 
 /** The first frozen element that the commit has changed; -1 where there is none. */
@@ -275,7 +271,8 @@ const movedOf = (spec: RunSpec, before: Float32Array, after: Float32Array): numb
 
 /**
  * What the extra lanes say, and whether the step moved the coordinates of one block as the sum
- * says: those of the model and those of the state. Frozen tensors are compared whole.
+ * says: those of the model and those of the state. Frozen tensors are compared whole, and so is the
+ * step where nothing travelled.
  *
  * @returns `differs`: an element of the flat model with another value, or -1
  * @throws FloeError `weight_sum_out_of_range`, `mean_out_of_range`
@@ -286,12 +283,16 @@ export const checkBlock = (input: BlockInput): RoundTotals & { readonly differs:
   const encoding = encodingFor(spec, n, input.meanExamples);
   const totals = readExtras(input.extras, encoding, layout, extrasFor(spec), survivors);
   const moved = movedOf(spec, before.weights, after.weights);
-  const { coordinates, means } = decodeCheck(input, totals.weight);
+  const { coordinates, means, unreached } = decodeCheck(input, totals.weight);
+  const movedInUpdate = (): number => {
+    const found = differsInUpdate(input, totals, coordinates, means);
+    return found === -1 ? differsUnreached(input, totals, unreached, means.length) : found;
+  };
   const differs =
     moved !== -1
       ? moved
       : block < layout.segments[0].blocks
-        ? differsInUpdate(input, totals, coordinates, means)
+        ? movedInUpdate()
         : differsInStatistics(input, coordinates, means[0]!);
   return { ...totalsOf(spec, survivors, totals), differs };
 };
@@ -324,6 +325,29 @@ const differsInUpdate = (
         states.some((vector, k) => !Object.is(vector[g], committed[k]?.[i]))),
   );
   return differs === -1 ? -1 : places[differs]!;
+};
+
+/** Coordinates that are stepped together. */
+const CHECKED_AT_ONCE = 2 ** 16;
+
+/**
+ * Where no coordinate travelled, every mean is 0: these parts of the step need no sum, and are
+ * checked whole.
+ */
+const differsUnreached = (
+  input: BlockInput,
+  totals: ExtraTotals,
+  unreached: Int32Array,
+  segments: number,
+): number => {
+  for (let from = 0; from < unreached.length; from += CHECKED_AT_ONCE) {
+    const coordinates = unreached.subarray(from, from + CHECKED_AT_ONCE);
+    const zeros = new Float32Array(coordinates.length);
+    const means = Array.from({ length: segments }, () => zeros);
+    const found = differsInUpdate(input, totals, coordinates, means);
+    if (found !== -1) return found;
+  }
+  return -1;
 };
 
 const differsInStatistics = (

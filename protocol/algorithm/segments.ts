@@ -3,6 +3,7 @@
  * and the blocks of a sum that a spot check recomputes together.
  */
 import {
+  compressed,
   encodingOf,
   FIRST_MEAN_EXAMPLES,
   ringLayout,
@@ -36,16 +37,17 @@ export const trainableOf = (spec: RunSpec): number => sizeOf(partsFor(spec).trai
 /**
  * The segments of an update: `update`, the clipped change of the trainable tensors; `statistics`,
  * where the model has any; then the vectors of the strategy, one value for each
- * trainable parameter.
+ * trainable parameter. Under compression the same coordinates of the update and of the strategy's
+ * vectors travel; statistics, which are few, travel whole.
  */
 export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
   const { statistics } = partsFor(spec);
-  const { clipNorm } = spec.encoding;
+  const { clipNorm, compression } = spec.encoding;
   const { strategy, parameters } = strategyOf(spec);
   const dimension = trainableOf(spec);
   const counted = sizeOf(statistics);
   return [
-    { name: 'update', dimension, clipNorm, weighted: true },
+    compressed(compression, { name: 'update', dimension, clipNorm, weighted: true }),
     ...(counted === 0
       ? []
       : [
@@ -56,12 +58,14 @@ export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
             weighted: true,
           },
         ]),
-    ...(strategy.member?.segments ?? []).map(({ name, weighted, clipNorm: of }) => ({
-      name: `strategy/${name}`,
-      dimension,
-      clipNorm: of(parameters),
-      weighted,
-    })),
+    ...(strategy.member?.segments ?? []).map(({ name, weighted, clipNorm: of }) =>
+      compressed(compression, {
+        name: `strategy/${name}`,
+        dimension,
+        clipNorm: of(parameters),
+        weighted,
+      }),
+    ),
   ];
 };
 

@@ -97,6 +97,19 @@ export const decodeBlocks = (...given: Parameters<typeof decodeSteps>): Float32A
   atOnce(decodeSteps(...given));
 
 /**
+ * The model's coordinates that positions of a segment stand for; those of the padding are its
+ * dimension or more.
+ *
+ * @param positions as {@link MeanBlock} has them
+ */
+export const coordinatesIn = ({ stages }: SegmentPipeline, positions: Int32Array): Int32Array =>
+  stages.toReversed().reduce((at, { server }) => server.coordinates?.(at) ?? at, positions);
+
+/** The coordinates of a segment that no block of it reaches: their mean is 0. */
+export const unreachedIn = ({ stages }: SegmentPipeline): Int32Array =>
+  stages.find(({ server }) => server.unreached)?.server.unreached?.() ?? new Int32Array();
+
+/**
  * @example const { meanDelta, weight } = decodeSum({ lanes: acc, spec, n: 10, survivors: 9,
  * rotationSeed, dimension });
  * @returns the mean, the total weight, how many were clipped, and the sum of each metric

@@ -53,7 +53,7 @@ export interface EncodedUpdate {
    * much.
    */
   readonly clipped: boolean;
-  /** What each segment was multiplied by when it was clipped, in order. */
+  /** What each segment was multiplied by before it was rounded, in order; its weight aside. */
   readonly factors: readonly number[];
   /** min(examples, weightScale): what the update counts for. */
   readonly weight: number;
@@ -150,12 +150,13 @@ export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> 
   const vectors = [delta, ...others];
   const encoded: EncodedBlocks[] = [];
   for (const [i, pipeline] of pipelineOf(spec, layout, rotationSeed, random).segments.entries()) {
-    const { name, dimension, firstLane, padded, weighted } = pipeline.segment;
+    const { name, dimension, whole, firstLane, padded, weighted } = pipeline.segment;
     const values = vectors[i];
-    if (values?.length !== dimension)
+    const expected = whole?.dimension ?? dimension;
+    if (values?.length !== expected)
       throw new FloeError(
         'tensor_mismatch',
-        `${name}: expected ${dimension} values, got ${values?.length ?? 'none'}`,
+        `${name}: expected ${expected} values, got ${values?.length ?? 'none'}`,
       );
     const own = lanes.subarray(firstLane, firstLane + padded);
     encoded.push(yield* blockSteps(pipeline, values, weighted ? weight / scale : 1, own));

@@ -35,11 +35,12 @@ export interface QuantisationError {
 
 const CLAMP_BIAS = 4.2e-2;
 
-const worstVariance = (spec: EncodingSpec, segment: SegmentLayout, step: number): number =>
-  Math.min(segment.padded / 4, (Math.sqrt(segment.padded) * spec.clipNorm) / step);
+const worstVariance = (segment: SegmentLayout, step: number): number =>
+  Math.min(segment.padded / 4, (Math.sqrt(segment.padded) * segment.clipNorm) / step);
 
 /**
- * L2 error of the decoded mean of n updates of d coordinates, in the units of the update.
+ * L2 error of the decoded mean of n updates of d coordinates, in the units of the update; under
+ * compression, of what travels of it.
  *
  * @param meanWeight mean of min(examples, weightScale) over the cohort; weightScale unless told.
  * Updates that count for less are rounded with the same step, so the relative error grows as
@@ -55,10 +56,10 @@ export const quantisationError = (
   const [segment] = ringLayout(spec, n, dimension).segments;
   const step = quantisationStep(spec, segment);
   const toMean = scaleOf(spec) / (meanWeight * n);
-  const clamp = spec.rotation ? CLAMP_BIAS * spec.clipNorm : 0;
+  const clamp = spec.rotation ? CLAMP_BIAS * segment.clipNorm : 0;
   return {
     step,
     expected: step * Math.sqrt((n * segment.padded) / 6) * toMean,
-    bound: step * Math.sqrt(n * worstVariance(spec, segment, step)) * toMean + clamp,
+    bound: step * Math.sqrt(n * worstVariance(segment, step)) * toMean + clamp,
   };
 };

@@ -2,11 +2,14 @@
  * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack, as stages with a
  * side for the participant and one for the server (stages/stage.ts).
  */
+export { compressed, travelling, type Compression } from './compression.ts';
 export {
   blockDecoder,
+  coordinatesIn,
   decodeBlocks,
   decodeSteps,
   decodeSum,
+  unreachedIn,
   type DecodedSum,
   type SumInput,
 } from './decode.ts';
@@ -48,4 +51,4 @@ export {
   weightScale,
 } from './weight-scale.ts';
 export { pack, packedLength, packSteps, unpack } from './pack.ts';
-export { ROTATION_SEED_BYTES } from './rotation.ts';
+export { SEED_BYTES } from './expand.ts';

@@ -12,6 +12,7 @@
  * 4096 (0.75 % padding), 1e6 in 31 of 32,768.
  */
 import { FloeError } from '../errors.ts';
+import { checkCompression, compressed, type Compression, type Whole } from './compression.ts';
 
 /**
  * Most bits of a lane and the sensible range of q, for each ring. `spare`: bits of a lane that are
@@ -50,6 +51,8 @@ export interface EncodingSpec {
    * given: an update's share is min(examples, weightScale) / weightScale. See weight-scale.ts.
    */
   readonly weightScale?: number;
+  /** What travels of an update, where that is less than all of it. */
+  readonly compression?: Compression | undefined;
 }
 
 /** The round's scale of the weighted share. */
@@ -59,12 +62,14 @@ export const scaleOf = ({ weightScale, weightCap }: EncodingSpec): number =>
 /** A part of an update with its own scale. */
 export interface SegmentSpec {
   readonly name: string;
-  /** Coordinates, 1 to 2^31. */
+  /** Coordinates that travel, 1 to 2^31. */
   readonly dimension: number;
   /** L2 norm that a participant's vector is clipped to, > 0. */
   readonly clipNorm: number;
   /** Whether the mean is weighted by examples; otherwise every participant counts the same. */
   readonly weighted: boolean;
+  /** The vector that these coordinates are of, where not all of them travel: compression.ts. */
+  readonly whole?: Whole;
 }
 
 /** Where a segment lies among the lanes. */
@@ -153,6 +158,7 @@ const checkSpec = (spec: EncodingSpec, n: number, extras: readonly ExtraSpec[]):
   const [low, high] = ring.bits;
   if (spec.bits !== undefined && !isInteger(spec.bits, low, high))
     throw invalid(`${spec.ring}: expected ${low} to ${high} bits, got ${spec.bits}`);
+  checkCompression(spec.compression);
   if (!isInteger(spec.weightCap, 1, ENCODING_LIMITS.weight))
     throw invalid(`expected a weight cap of 1 to ${ENCODING_LIMITS.weight}, got ${spec.weightCap}`);
   if (!isInteger(scaleOf(spec), 1, spec.weightCap))
@@ -198,11 +204,10 @@ export const laneOf = (
   return { modulusBits, level, limbBits: modulusBits - carry };
 };
 
-const checkSegment = ({ name, dimension, clipNorm }: SegmentSpec): void => {
-  if (!isInteger(dimension, 1, ENCODING_LIMITS.dimension))
-    throw invalid(
-      `${name}: expected 1 to ${ENCODING_LIMITS.dimension} coordinates, got ${dimension}`,
-    );
+const checkSegment = ({ name, dimension, clipNorm, whole }: SegmentSpec): void => {
+  const all = whole?.dimension ?? dimension;
+  if (!isInteger(all, 1, ENCODING_LIMITS.dimension) || !isInteger(dimension, 1, all))
+    throw invalid(`${name}: expected 1 to ${ENCODING_LIMITS.dimension} coordinates, got ${all}`);
   if (!(clipNorm > 0 && clipNorm < 1e30))
     throw invalid(`${name}: expected a clip norm above 0, got ${clipNorm}`);
 };
@@ -227,7 +232,14 @@ export type Shape = number | readonly SegmentSpec[];
 
 const segmentsOf = (spec: EncodingSpec, shape: Shape): readonly SegmentSpec[] =>
   typeof shape === 'number'
-    ? [{ name: 'update', dimension: shape, clipNorm: spec.clipNorm, weighted: true }]
+    ? [
+        compressed(spec.compression, {
+          name: 'update',
+          dimension: shape,
+          clipNorm: spec.clipNorm,
+          weighted: true,
+        }),
+      ]
     : shape;
 
 /**

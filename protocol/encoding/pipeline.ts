@@ -1,7 +1,7 @@
 /**
- * @module The stages of an encoding in the order of the participant: clip, rotate, round; masks and
- * packing follow. After Kairouz et al. 2021 (DDGauss), section 4. A further stage is a file in
- * stages/ and a line here.
+ * @module The stages of an encoding in the order of the participant: subsample, clip, rotate,
+ * round; masks and packing follow. After Kairouz et al. 2021 (DDGauss), section 4. A further stage
+ * is a file in stages/ and a line here.
  */
 import type { RandomSource } from '../ports/random.ts';
 import type { EncodingSpec, RingLayout, SegmentLayout } from './layout.ts';
@@ -9,6 +9,7 @@ import { planRotation } from './rotation.ts';
 import { clipStage } from './stages/clip.ts';
 import { quantiser } from './stages/quantise.ts';
 import { plainDeal, rotatedDeal, rotateStage } from './stages/rotate.ts';
+import { subsampleStage } from './stages/subsample.ts';
 import type { Deal, Quantiser, Stage } from './stages/stage.ts';
 
 /** The stages of one segment. Blocks are counted within it. */
@@ -33,7 +34,9 @@ const segmentPipeline = (
   random: RandomSource | undefined,
 ): SegmentPipeline => {
   const rotation = spec.rotation ? planRotation(segment, rotationSeed) : undefined;
+  const subsample = subsampleStage(spec.compression, segment, rotationSeed);
   const stages = [
+    ...(subsample === undefined ? [] : [subsample]),
     clipStage(segment, rotation),
     ...(rotation === undefined ? [] : [rotateStage(segment, rotation)]),
   ];
@@ -50,7 +53,7 @@ const segmentPipeline = (
  * Segments of equal blocks have one rotation: a block of one holds the coordinates of that block of
  * the other.
  *
- * @param rotationSeed 32 bytes of public randomness; used only with rotation
+ * @param rotationSeed 32 bytes of public randomness; used only with rotation or compression
  * @param random for the rounding, at the participant
  * @throws FloeError `spec_invalid` for a seed of another length
  */

@@ -11,34 +11,14 @@
  * expected energy is then its even share, whatever the layers are. What deviates from it is
  * clipped: see `BLOCK_ENERGY` in layout.ts.
  */
-import { sha256, utf8 } from '../bytes.ts';
-import { FloeError } from '../errors.ts';
+import { utf8 } from '../bytes.ts';
 import { createMemo } from '../memo.ts';
+import { expand, requireSeed } from './expand.ts';
 import { walshHadamard } from './hadamard.ts';
 import type { SegmentLayout } from './layout.ts';
 
-export const ROTATION_SEED_BYTES = 32;
-
 const SIGNS_TAG = utf8('floe/rotation-signs/v2\0');
 const SHIFTS_TAG = utf8('floe/rotation-shifts/v2\0');
-const DIGEST_BYTES = 32;
-
-/**
- * Public random bytes: SHA-256 in counter mode, block c = SHA-256(SHA-256(tag || seed) || u32le c),
- * which is the same in Node and in browsers, and synchronous.
- */
-const expand = (tag: Uint8Array, seed: Uint8Array, length: number): Uint8Array => {
-  const input = new Uint8Array(DIGEST_BYTES + 4);
-  input.set(sha256(tag, seed));
-  const view = new DataView(input.buffer);
-  const digests = Math.ceil(length / DIGEST_BYTES);
-  const bytes = new Uint8Array(digests * DIGEST_BYTES);
-  for (let c = 0; c < digests; c += 1) {
-    view.setUint32(DIGEST_BYTES, c, true);
-    bytes.set(sha256(input), c * DIGEST_BYTES);
-  }
-  return bytes;
-};
 
 /** Segments of equal blocks are rotated alike. */
 export type Blocks = Pick<SegmentLayout, 'blocks' | 'blockSize' | 'padded'>;
@@ -63,11 +43,7 @@ const kept = createMemo<Rotation>(KEPT_BYTES, KEPT_SEEDS);
  * @throws FloeError `spec_invalid` when the seed has another length
  */
 export const planRotation = (segment: Blocks, seed: Uint8Array): Rotation => {
-  if (seed.length !== ROTATION_SEED_BYTES)
-    throw new FloeError(
-      'spec_invalid',
-      `expected a rotation seed of ${ROTATION_SEED_BYTES} bytes, got ${seed.length}`,
-    );
+  requireSeed(seed);
   const { blocks, blockSize, padded } = segment;
   const known = kept.get(seed);
   if (known?.blocks === blocks && known.blockSize === blockSize) return known;

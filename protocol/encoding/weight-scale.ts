@@ -13,6 +13,7 @@
  * ring leaves less, who has more than f times the mean counts as f means. Small models have all
  * bits of the ring: their uploads are shorter than the records beside them.
  */
+import { travelling, travellingNorm } from './compression.ts';
 import { CLAMP_DEVIATIONS, laneOf, RINGS, scaleOf, type EncodingSpec } from './layout.ts';
 
 /** m of the first rounds, in which nobody has announced anything yet. */
@@ -44,7 +45,7 @@ export const weightScale = (spec: EncodingSpec, n: number, mean: number): number
 const withLane = (spec: EncodingSpec, n: number, mean: number, dimension: number): EncodingSpec => {
   if (spec.bits !== undefined) return spec;
   const { modulusBits: most } = RINGS[spec.ring];
-  if (dimension <= SMALL) return { ...spec, modulusBits: most };
+  if (travelling(spec.compression, dimension) <= SMALL) return { ...spec, modulusBits: most };
   const needed = Math.min(n, spec.weightCap / mean);
   let { modulusBits } = laneOf(spec, n);
   while (modulusBits < most && needed * errorOfFullShares({ ...spec, modulusBits }, n) > ERROR)
@@ -73,7 +74,8 @@ export const encodingOf = (
 /**
  * Expected error of the mean that rounding makes, in units of the clip norm: for n sites of equal
  * size, once the scale follows it. An update that is shorter than the clip norm has a relative
- * error that is larger by as much.
+ * error that is larger by as much. What compression leaves out is not in it: see
+ * {@link compressionError}.
  *
  * @param dimension of the update
  * @param examples of each site
@@ -87,8 +89,31 @@ export const expectedError = (
   const counted = Math.min(examples, spec.weightCap);
   const used = encodingOf(spec, n, counted, dimension);
   const scale = scaleOf(used);
-  const spread = spec.rotation ? 1 : Math.sqrt(dimension) / CLAMP_DEVIATIONS;
-  return (errorOfFullShares(used, n) * spread * scale) / Math.min(counted, scale);
+  const sent = travelling(spec.compression, dimension);
+  const spread = spec.rotation ? 1 : Math.sqrt(sent) / CLAMP_DEVIATIONS;
+  const norm = travellingNorm(spec.compression, dimension);
+  return (errorOfFullShares(used, n) * spread * norm * scale) / Math.min(counted, scale);
+};
+
+/**
+ * Root mean square of what compression makes of one mean, relative to its norm: sqrt(d/k - 1)
+ * scaled, sqrt(1 - k/d) unscaled. Each round draws other coordinates. 0 without compression.
+ */
+export const compressionError = ({ compression }: EncodingSpec, dimension: number): number => {
+  if (compression === undefined) return 0;
+  const rate = travelling(compression, dimension) / dimension;
+  return Math.sqrt(compression.scaling === 'unbiased' ? 1 / rate - 1 : 1 - rate);
+};
+
+const compressionText = (spec: EncodingSpec, dimension: number): string => {
+  const { compression } = spec;
+  if (compression === undefined) return '';
+  const error = compressionError(spec, dimension).toPrecision(2);
+  const sent = travelling(compression, dimension);
+  return (
+    `; ${compression.type}: ${sent} of ${dimension} coordinates travel in a round, relative error ` +
+    `of its mean ${error}${compression.scaling === 'unbiased' ? ', 0 on average over rounds' : ''}`
+  );
 };
 
 /** In words, for the first lines of a participant and for the report of a simulation. */
@@ -105,6 +130,6 @@ export const describeError = (
     `expected relative rounding error of the mean: ${error.toPrecision(2)} at the clip norm, ` +
     `${(4 * error).toPrecision(2)} at a quarter of it ` +
     `(${n} sites of ${Math.round(examples)} examples on average, ${modulusBits} bits a coordinate; ` +
-    `a site counts for at most ${scaleOf(used)} examples)`
+    `a site counts for at most ${scaleOf(used)} examples)${compressionText(spec, dimension)}`
   );
 };

@@ -230,6 +230,7 @@ export const runSpecSchema = v.pipe(
       bits: encoding.bits,
       isMasked: secagg === 'masked',
       robust: robust ?? {},
+      compression: encoding.compression,
     });
     if (violation === undefined) return;
     const { setting, message } = violation;

@@ -22,6 +22,7 @@ export interface Together {
   readonly isMasked: boolean;
   /** Without a rule there is only what was given beside it. */
   readonly robust: { readonly [Key in keyof Robust]?: Robust[Key] | undefined };
+  readonly compression: { readonly rate: number } | undefined;
 }
 
 export interface Violation {
@@ -133,6 +134,16 @@ const ruleBears: Check = ({ robust, minimum }) => {
       };
 };
 
+/** Below one coordinate for each member a round tells less than one member could send alone. */
+const rateCoversCohort: Check = ({ compression, cohort }) =>
+  compression === undefined || compression.rate * cohort >= 1
+    ? undefined
+    : {
+        setting: 'compression',
+        message: (nameOf) =>
+          `expected a rate of at least 1/${cohort} for ${nameOf('cohort')} ${cohort}, got ${compression.rate}`,
+      };
+
 const CHECKS: readonly Check[] = [
   minimumWithinCohort,
   enoughMembers,
@@ -143,6 +154,7 @@ const CHECKS: readonly Check[] = [
   ruleIsNamed,
   ruleSeesUpdates,
   ruleBears,
+  rateCoversCohort,
 ];
 
 /** The first check that the settings fail; undefined where they hold together. */

@@ -6,6 +6,7 @@
  * folder, port, TLS files, output) belong to their commands and are not here.
  */
 import type { SettingsTable, SettingValues } from './setting.ts';
+import { COMPRESSION_SETTINGS } from './settings/compression.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';
 import { ROBUST_SETTINGS } from './settings/robust.ts';
 import { PLACE_SETTINGS, READER_SETTINGS, RUN_SETTINGS } from './settings/run.ts';
@@ -21,6 +22,7 @@ export const SETTINGS = {
   ...STRATEGY_SETTINGS,
   ...ENCODING_SETTINGS,
   ...ROBUST_SETTINGS,
+  ...COMPRESSION_SETTINGS,
   ...TIMEOUT_SETTINGS,
   ...READER_SETTINGS,
   ...PLACE_SETTINGS,

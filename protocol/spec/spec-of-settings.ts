@@ -27,6 +27,7 @@ const togetherOf = (settings: RunSettings, members: number | undefined): Togethe
       bucketing: settings.bucketing,
       mixing: settings.mixing,
     },
+    compression: settings.compression,
   };
 };
 

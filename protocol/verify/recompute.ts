@@ -9,7 +9,7 @@ import {
   createFold,
   finishRound,
   layoutOf,
-  rotationSeed,
+  encodingSeed,
   sameAggregate,
   sameTotals,
   stateTensorsOf,
@@ -151,8 +151,9 @@ export const recomputeRound = async (
       each,
       before,
       meanExamples: open.body.meanExamples,
-      rotationSeed: rotationSeed({
+      rotationSeed: encodingSeed(rules.spec, {
         attempt: log.attempt,
+        beacon: open.body.beacon,
         modelHash: open.body.model.hash,
         cohortRoot: cohort.body.root,
       }),

@@ -21,7 +21,7 @@ import {
   checkBlock,
   layoutOf,
   leavesOfCheck,
-  rotationSeed,
+  encodingSeed,
   sameTotals,
   stateTensorsOf,
 } from '../algorithm/round.ts';
@@ -212,7 +212,12 @@ const checkStep = async (
       ...sum,
       meanExamples: open.body.meanExamples,
       block: leaf,
-      rotationSeed: rotationSeed({ attempt: commit.attempt, modelHash, cohortRoot }),
+      rotationSeed: encodingSeed(spec, {
+        attempt: commit.attempt,
+        modelHash,
+        cohortRoot,
+        beacon: open.body.beacon,
+      }),
     }),
   );
   if (!sameTotals(result, commit.body))

@@ -149,12 +149,12 @@ describe('the table', () => {
         return setting.commands.includes('sim') && scenario[name] === undefined;
       })
       .map(([name]) => name);
-    // Without them: as many bits as the ring holds; plain SGD; the task and the contract that the
-    // data means.
+    // Without them: as many bits as the ring holds, of all coordinates; plain SGD; the task and the
+    // contract that the data means.
     const training = ['clipGradient', 'optimizer', 'schedule', 'statistics', 'task', 'weightDecay'];
     // No rule but the mean.
     const rule = ['aggregation', 'bucketing', 'byzantine', 'mixing'];
-    const implied = ['bits', 'contract', 'holdout', ...training, ...rule];
+    const implied = ['bits', 'compression', 'contract', 'holdout', ...training, ...rule];
     // Readers of data files recognise what these say.
     const recognised = Object.keys(DATA_FILE_SETTINGS);
     const rest = missing.filter((name) => ![...implied, ...recognised].includes(name));

@@ -7,7 +7,7 @@ import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { chunkRoot } from '../../protocol/encoding/leaves.ts';
-import { encodingFor, layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
+import { encodingFor, encodingSeed, layoutOf } from '../../protocol/algorithm/round.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { concatBytes, equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
@@ -393,8 +393,9 @@ export class TestParticipant {
         extras: extrasOf(DEFAULT_METRICS),
         spec: encodingFor(spec, n, memory.open.body.meanExamples),
         n,
-        rotationSeed: rotationSeed({
+        rotationSeed: encodingSeed(spec, {
           attempt,
+          beacon: memory.open.body.beacon,
           modelHash: model.hash,
           cohortRoot: record.body.root,
         }),

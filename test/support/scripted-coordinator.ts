@@ -14,7 +14,7 @@ import {
   type UnmaskingBundle,
 } from '../../protocol/verify/bundle.ts';
 import { extrasLeaf, joinHashes, leafHashes } from '../../protocol/encoding/leaves.ts';
-import { createFold, finishRound, layoutOf, rotationSeed } from '../../protocol/algorithm/round.ts';
+import { createFold, encodingSeed, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import type { KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import type { BlobRef } from '../../protocol/ports/blob-store.ts';
@@ -84,6 +84,8 @@ interface Round {
 
 /** What a coordinator may sign other than the truth, from the sum on. Each gets the honest one. */
 export interface Fabrication {
+  /** Of the encoding: whoever chooses it chooses the coordinates that travel. */
+  readonly seed?: Uint8Array;
   /** S, before the step. */
   readonly lanes?: (lanes: Lanes) => Lanes;
   /** The new model's weights. */
@@ -683,7 +685,14 @@ export class ScriptedCoordinator {
       lanes: (lie.lanes ?? same)(lanes),
       before,
       meanExamples: attempt.open.body.meanExamples,
-      rotationSeed: rotationSeed({ attempt: attempt.number, modelHash, cohortRoot: root }),
+      rotationSeed:
+        lie.seed ??
+        encodingSeed(this.spec, {
+          attempt: attempt.number,
+          modelHash,
+          cohortRoot: root,
+          beacon: attempt.open.body.beacon,
+        }),
     });
     const masked = this.spec.secagg === 'masked';
     const keyBefore = this.#modelKey;

@@ -5,7 +5,7 @@
  */
 import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
 import { chunkRootSteps } from '../../../protocol/encoding/leaves.ts';
-import { blocksOf, layoutOf, rotationSeed } from '../../../protocol/algorithm/round.ts';
+import { blocksOf, encodingSeed, layoutOf } from '../../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
 import { LANES_PER_STEP, packSteps, type RingLayout } from '../../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../../protocol/model/envelope.ts';
@@ -263,8 +263,9 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const encoding = encodeTrained(spec, trained, before, member, {
     n: members.length,
     meanExamples: open.body.meanExamples,
-    rotationSeed: rotationSeed({
+    rotationSeed: encodingSeed(spec, {
       attempt,
+      beacon: open.body.beacon,
       modelHash: open.body.model.hash,
       cohortRoot: root,
     }),

@@ -12,15 +12,16 @@ import type { ScaledVector, Stage } from './stage.ts';
  * than its share of the energy; 1 where both hold.
  */
 const clipFactor = (
-  { values, norm }: ScaledVector,
+  { values, norm, factor }: ScaledVector,
   clipNorm: number,
   rotation: Rotation | undefined,
 ): number => {
-  const toNorm = norm > clipNorm ? clipNorm / norm : 1;
+  const length = norm * factor;
+  const toNorm = length > clipNorm ? clipNorm / length : 1;
   if (rotation === undefined) return toNorm;
   const fullest = blockEnergies(rotation, values).reduce((a, b) => Math.max(a, b));
   const limit = clipNorm * Math.sqrt(BLOCK_ENERGY / rotation.blocks);
-  const inBlock = Math.sqrt(fullest);
+  const inBlock = Math.sqrt(fullest) * factor;
   return rotation.blocks > 1 && inBlock > limit ? Math.min(toNorm, limit / inBlock) : toNorm;
 };
 

@@ -58,6 +58,13 @@ export interface Stage {
     readonly values?: (x: Float64Array, block: number) => void;
     /** From the decoded mean to the mean over the model's coordinates: the inverse of `update`. */
     readonly mean?: (mean: Float32Array) => Float32Array;
+    /**
+     * Of a stage with `mean`: the model's coordinates that positions of the decoded mean stand for,
+     * ascending as these are; those of the padding are the dimension or more.
+     */
+    readonly coordinates?: (positions: Int32Array) => Int32Array;
+    /** Of a stage with `mean`: the coordinates where the mean is 0 whatever was sent, ascending. */
+    readonly unreached?: () => Int32Array;
   };
 }
 
