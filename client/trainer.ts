@@ -9,6 +9,7 @@ import type { PreflightReport } from './data/preflight.ts';
 import { type Manifest, elementCount, parameterCount } from '../protocol/model/manifest.ts';
 import type { BaseRef } from '../protocol/model/base.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
+import type { TaskType } from './task.ts';
 import {
   type Correction,
   type Optimizer,
@@ -67,6 +68,17 @@ export interface EvaluateResult {
   readonly metrics?: Readonly<Record<string, number>>;
 }
 
+/** What a model gives for examples: rows of `columns` numbers, `steps` rows an example. */
+export interface Predictions {
+  /** Of the model, with `padding` for a sequence: the label of tokens that do not count. */
+  readonly task: TaskType;
+  readonly padding?: number | undefined;
+  /** Row-major: probabilities of classes (two of a binary task), or values. */
+  readonly rows: Float32Array;
+  readonly columns: number;
+  readonly steps: number;
+}
+
 export interface Trainer {
   readonly manifest: Manifest;
   /** The backend, as text for the first lines of output. */
@@ -92,11 +104,16 @@ export interface Trainer {
   train(request: TrainRequest): Promise<TrainResult>;
   /** On `data`, or on the trainer's own examples. */
   evaluate(weights: Float32Array, data?: Dataset): Promise<EvaluateResult>;
+  /**
+   * What the model gives for `data`. Needed by runs that count classes or tokens of held-out
+   * examples (`training.measures`).
+   */
+  predict?(weights: Float32Array, data: Dataset): Promise<Predictions>;
   dispose(): void;
 }
 
 /** What is copied from a trainer when it is wrapped. */
-type Described = Exclude<keyof Trainer, 'report' | 'train' | 'evaluate' | 'dispose'>;
+type Described = Exclude<keyof Trainer, 'report' | 'train' | 'evaluate' | 'predict' | 'dispose'>;
 
 /** The same trainer with another `train`; its report is not made before it is read. */
 export const withTrain = (trainer: Trainer, train: Trainer['train']): Trainer => {
@@ -117,6 +134,9 @@ export const withTrain = (trainer: Trainer, train: Trainer['train']): Trainer =>
     },
     train,
     evaluate: (weights, data) => trainer.evaluate(weights, data),
+    ...(trainer.predict === undefined
+      ? {}
+      : { predict: (weights, data) => trainer.predict!(weights, data) }),
     dispose: () => trainer.dispose(),
   };
 };

@@ -4,6 +4,7 @@
  * phase waits for it.
  */
 import { reportMetrics } from '../protocol/algorithm/metrics.ts';
+import { isDetail } from '../protocol/algorithm/test-counts.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import { sleep } from '../protocol/ports/clock.ts';
 import { fromHex } from '../protocol/bytes.ts';
@@ -194,7 +195,10 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
       const { receipt } = await ledger.registerModel(version, {
         parent: model.version,
         examples: body.examples,
-        metrics: reportMetrics(context.spec.metrics, body.metrics, body.weight),
+        // The chain holds what a line shows; the record holds the sums of single classes.
+        metrics: reportMetrics(context.spec.metrics, body.metrics, body.weight).filter(
+          (metric) => !isDetail(metric),
+        ),
       });
       // The run is over once all of it is where it lasts.
       if (state().committed + 1 >= context.spec.rounds) await aggregation.settle(signal);

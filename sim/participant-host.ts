@@ -338,8 +338,11 @@ export const createCrowd = (
       const store = timedStore(counted(ports.store, init.blobTraffic), note);
       const run = hashRunSpec(spec);
       const make = async ({ index, rows }: Member) =>
-        trainerHoldingOut(subset(init.train, rows), spec.training.holdout, (data) =>
-          trainerOf(index, data),
+        trainerHoldingOut(
+          subset(init.train, rows),
+          spec.training.holdout,
+          (data) => trainerOf(index, data),
+          spec.metrics,
         );
       // Made at once: it tells what trains.
       const firstTrainer = await make(first);

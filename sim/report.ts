@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PartitionStatistics } from '../client/data/partition.ts';
 import { metricInWords } from '../protocol/algorithm/metrics.ts';
+import { isDetail } from '../protocol/algorithm/test-counts.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 
@@ -91,7 +92,7 @@ const headOf = (name: string): string =>
   name.startsWith('test') ? `held-out ${metricInWords(name)}, model before` : metricInWords(name);
 
 const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
-  const metrics = Object.keys(history[0]?.training ?? {});
+  const metrics = Object.keys(history[0]?.training ?? {}).filter((name) => !isDetail({ name }));
   const head = [
     'round',
     'test accuracy',

@@ -63,7 +63,8 @@ type Undecided =
   | 'byzantine'
   | 'bucketing'
   | 'mixing'
-  | 'compression';
+  | 'compression'
+  | 'measures';
 
 export type Scenario = Required<
   Omit<Pick<RunSettings, SimulationSetting>, Undecided | 'drops' | 'network' | 'local'>

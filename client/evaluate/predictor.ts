@@ -76,7 +76,7 @@ const asPredictions = ({ task, outputs, columns }: Objective, raw: Float32Array)
 };
 
 /** @throws FloeError `tensor_mismatch` where the weights are of another model */
-const loadWeights = (
+export const loadWeights = (
   tf: typeof Tfjs,
   model: Tfjs.LayersModel,
   { manifest, weights }: Pick<PredictorInit, 'manifest' | 'weights'>,
@@ -138,13 +138,21 @@ export const loadModel = async (init: PredictorInit): Promise<LoadedModel> => {
   }
 };
 
-/** @throws FloeError as `loadModel` */
-export const openPredictor = async (init: PredictorInit): Promise<Predictor> => {
-  const { backend, model, objective } = await loadModel(init);
-  const { tf, name, eager = name } = backend;
-  const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
-  const { task, columns, width } = objective;
-  const predictBatch = async (data: Dataset, order: Uint32Array): Promise<Float32Array> => {
+/** Numbers of one row of {@link predictRows}. */
+export const columnsOf = ({ task, columns }: Objective): number =>
+  task.type === 'binary' ? 2 : columns;
+
+/** Rows of one example: its tokens for `sequence`, else 1. */
+export const stepsOf = ({ task, columns, width }: Objective): number =>
+  task.type === 'sequence' ? width / columns : 1;
+
+/** What a model with its weights in place gives for examples, row-major, in batches. */
+export const predictRows = async (
+  { tf, name, eager = name }: Backend,
+  objective: Objective,
+  data: Dataset,
+): Promise<Float32Array> => {
+  const predictBatch = async (order: Uint32Array): Promise<Float32Array> => {
     const batch = gather(data, order);
     switchBackend(tf, eager);
     const output = tf.tidy(() =>
@@ -159,23 +167,30 @@ export const openPredictor = async (init: PredictorInit): Promise<Predictor> => 
       output.dispose();
     }
   };
+  const perExample = columnsOf(objective) * (objective.width / objective.columns);
+  const all = new Float32Array(data.size * perExample);
+  // Batches of large examples are smaller: 64 MB of features at most.
+  const most = Math.max(1, Math.min(BATCH, Math.floor(2 ** 24 / featureLength(data))));
+  for (let at = 0; at < data.size; at += most) {
+    const length = Math.min(most, data.size - at);
+    const order = Uint32Array.from({ length }, (_, i) => at + i);
+    all.set(await predictBatch(order), at * perExample);
+  }
+  return all;
+};
+
+/** @throws FloeError as `loadModel` */
+export const openPredictor = async (init: PredictorInit): Promise<Predictor> => {
+  const { backend, model, objective } = await loadModel(init);
+  const inputShape = (model.inputs[0]?.shape ?? []).slice(1);
   return {
-    task,
+    task: objective.task,
     inputShape,
-    columns: task.type === 'binary' ? 2 : columns,
-    steps: task.type === 'sequence' ? width / columns : 1,
+    columns: columnsOf(objective),
+    steps: stepsOf(objective),
     predict: async (data) => {
       requireFit(inputShape, data);
-      const perExample = task.type === 'binary' ? 2 : width;
-      const all = new Float32Array(data.size * perExample);
-      // Batches of large examples are smaller: 64 MB of features at most.
-      const most = Math.max(1, Math.min(BATCH, Math.floor(2 ** 24 / featureLength(data))));
-      for (let at = 0; at < data.size; at += most) {
-        const length = Math.min(most, data.size - at);
-        const order = Uint32Array.from({ length }, (_, i) => at + i);
-        all.set(await predictBatch(data, order), at * perExample);
-      }
-      return all;
+      return predictRows(backend, objective, data);
     },
     dispose: () => {
       model.dispose();

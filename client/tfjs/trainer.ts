@@ -19,6 +19,7 @@ import { Unrecordable } from '../recorded/lower/tape.ts';
 import type { Task, TaskType } from '../task.ts';
 import {
   type EvaluateResult,
+  type Predictions,
   type Trainer,
   type TrainRequest,
   type TrainResult,
@@ -38,6 +39,8 @@ import { requireContract } from './contract-fit.ts';
 import { type Objective, labelsOf, objectiveOf } from './objective.ts';
 import { onnxEngine } from './onnx-engine.ts';
 import { recordedEngine } from './recorded-engine.ts';
+import { predictionsOf } from './predictions.ts';
+import { holders, queue, type Alone } from './shared-use.ts';
 import { manifestOf, topologyOf } from './topology.ts';
 import { tryEngine } from './trial.ts';
 import { wasmEngine } from './wasm-engine.ts';
@@ -115,12 +118,14 @@ interface Shared {
   readonly base: BaseRef | undefined;
   readonly topology: Topology;
   readonly engine: Engine;
+  /** With these weights in the model of tfjs, which engines load anew for each call. */
+  readonly predict: (weights: Float32Array, data: Dataset) => Promise<Predictions>;
   readonly objective: Objective;
   readonly options: TfjsTrainerOptions;
   /** Throws `data_unfit` unless the examples fit the model. */
   readonly check: (data: Dataset) => PreflightReport;
   /** Runs one call after another: they share the weights. */
-  readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly alone: Alone;
   /** One more trainer over the model; returns what ends it, and with the last one the model. */
   readonly hold: () => () => void;
 }
@@ -221,6 +226,11 @@ const over = (shared: Shared, data: Dataset, checked = false): TfjsTrainer => {
       if (!checked || other !== data) shared.check(other);
       return shared.alone(async () => guarded(async () => evaluateOn(shared, other, weights)));
     },
+    predict: async (weights, other) => {
+      if (!checked || other !== data) shared.check(other);
+      requireLength(shared.manifest, weights);
+      return shared.alone(async () => guarded(async () => shared.predict(weights, other)));
+    },
     withData: (other, { checked: wasChecked } = {}) => over(shared, other, wasChecked),
     dispose: shared.hold(),
   };
@@ -232,30 +242,6 @@ const buildModel = async (
 ): Promise<Tfjs.LayersModel> => {
   if (typeof model === 'object' && isModel(model)) return model;
   return (typeof model === 'function' ? model : modelFromTopology(model))(backend.tf);
-};
-
-const queue = (): Shared['alone'] => {
-  let last: Promise<unknown> = Promise.resolve();
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    const result = last.then(work, work);
-    last = result;
-    return result;
-  };
-};
-
-/** Counts who holds something; the last one to let go ends it. */
-const holders = (end: () => void): Shared['hold'] => {
-  let count = 0;
-  return () => {
-    let held = true;
-    count++;
-    return () => {
-      if (!held) return;
-      held = false;
-      count--;
-      if (count === 0) end();
-    };
-  };
 };
 
 /** tfjs itself, step by step. */
@@ -358,6 +344,7 @@ const share = async (
     base,
     topology: topologyOf(model),
     engine: chosen.engine,
+    predict: predictionsOf(backend, model, manifest, objective),
     objective,
     options,
     check,

@@ -11,7 +11,7 @@ import type { Trainer } from '../trainer.ts';
 export interface ModuleTrainerInput {
   /** URL of the module. */
   readonly module: string;
-  readonly spec: Pick<RunSpec, 'model' | 'training' | 'data'>;
+  readonly spec: Pick<RunSpec, 'model' | 'training' | 'data'> & Partial<Pick<RunSpec, 'metrics'>>;
   readonly data: Dataset;
 }
 
@@ -22,5 +22,10 @@ export const createTrainer = async ({
   data,
 }: ModuleTrainerInput): Promise<Trainer> => {
   const make = await trainerOfModule(module);
-  return trainerHoldingOut(data, spec.training.holdout, (train) => make({ data: train, spec }));
+  return trainerHoldingOut(
+    data,
+    spec.training.holdout,
+    (train) => make({ data: train, spec }),
+    spec.metrics,
+  );
 };

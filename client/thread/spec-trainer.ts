@@ -13,7 +13,7 @@ import { tfjsTrainer } from '../tfjs/trainer.ts';
 import type { Trainer } from '../trainer.ts';
 
 export interface SpecTrainerInput {
-  readonly spec: Pick<RunSpec, 'model' | 'training' | 'data'>;
+  readonly spec: Pick<RunSpec, 'model' | 'training' | 'data'> & Partial<Pick<RunSpec, 'metrics'>>;
   readonly data: Dataset;
   readonly backend: BackendChoice;
   readonly base?: BaseWeights;
@@ -32,15 +32,19 @@ const otherNumbering = (thrown: unknown): unknown => {
 export const createTrainer = async (input: SpecTrainerInput): Promise<Trainer> => {
   const { spec, data, backend, base } = input;
   const { task, holdout } = spec.training;
-  const made = trainerHoldingOut(data, holdout, (train) =>
-    tfjsTrainer({
-      model: modelOfSpec(spec),
-      data: train,
-      backend: { prefer: backend },
-      ...(base === undefined ? {} : { base }),
-      ...(task === undefined ? {} : { task }),
-      ...(spec.data === undefined ? {} : { contract: spec.data }),
-    }),
+  const made = trainerHoldingOut(
+    data,
+    holdout,
+    (train) =>
+      tfjsTrainer({
+        model: modelOfSpec(spec),
+        data: train,
+        backend: { prefer: backend },
+        ...(base === undefined ? {} : { base }),
+        ...(task === undefined ? {} : { task }),
+        ...(spec.data === undefined ? {} : { contract: spec.data }),
+      }),
+    spec.metrics,
   );
   return made.catch((thrown: unknown) => {
     throw spec.data === undefined ? otherNumbering(thrown) : thrown;

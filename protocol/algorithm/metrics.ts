@@ -6,6 +6,7 @@
 import * as v from 'valibot';
 import { ENCODING_LIMITS, type ExtraSpec } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
+import { countsAsMetrics, isCount, isDetail } from './test-counts.ts';
 
 /** Also the names of parameters and scalars of strategies. */
 export const metricName = v.pipe(
@@ -164,17 +165,19 @@ export const metricValues = (
 
 /**
  * The metrics of a commit as they are shown: those of training as `trainLoss`, `trainAccuracy`, and
- * those of held-out examples as `testLoss`, `testAccuracy`. @param weight of the commit
+ * those of held-out examples as `testLoss`, `testAccuracy`. Counts are shown as what follows from
+ * them: `testMeanRecall`, `testRecall.3`, `testAuc`. @param weight of the commit
  */
 export const reportMetrics = (
   metrics: readonly MetricSpec[],
   sums: readonly NamedSum[],
   weight: number,
-): readonly ReportedMetric[] =>
-  metricValues(metrics, sums, weight).map(({ name, ...rest }) => ({
-    name: REPORTED_AS.get(name) ?? name,
-    ...rest,
-  }));
+): readonly ReportedMetric[] => [
+  ...metricValues(metrics, sums, weight)
+    .filter((metric) => !isCount(metric))
+    .map(({ name, ...rest }) => ({ name: REPORTED_AS.get(name) ?? name, ...rest })),
+  ...countsAsMetrics(sums.filter(isCount)),
+];
 
 /** The words of a reported name: `train accuracy`. */
 export const metricInWords = (name: string): string =>
@@ -183,8 +186,8 @@ export const metricInWords = (name: string): string =>
 const isTest = ({ name }: { readonly name: string }): boolean => /^test[A-Z]/u.test(name);
 
 /**
- * Reported metrics as a line shows them. The test metrics are of the model before: participants
- * measure it when they begin the round.
+ * Reported metrics as a line shows them, without those of single classes. The test metrics are of
+ * the model before: participants measure it when they begin the round.
  *
  * @param round whose commit has these metrics, where that is known @example `train loss 0.1200;
  * test accuracy 0.9300 on 120 held-out examples (model after round 4)`
@@ -194,7 +197,16 @@ export const metricsText = (
   round?: number,
 ): string => {
   const words = (of: typeof metrics): string =>
-    of.map(({ name, value }) => `${metricInWords(name)} ${value.toFixed(4)}`).join(', ');
+    of
+      .filter((metric) => !isDetail(metric))
+      .map(({ name, value }) => `${metricInWords(name)} ${value.toFixed(4)}${classOf(name, value)}`)
+      .join(', ');
+  // Which class it is, where the recall of each is known.
+  const classOf = (name: string, value: number): string => {
+    if (name !== 'testLowestRecall') return '';
+    const found = metrics.find((each) => /^testRecall\./u.test(each.name) && each.value === value);
+    return found === undefined ? '' : ` (class ${found.name.split('.')[1]})`;
+  };
   const heldOut = metrics.find(({ name }) => name === HELD_OUT)?.value;
   const tested = metrics.filter((metric) => isTest(metric) && metric.name !== HELD_OUT);
   const trained = words(metrics.filter((metric) => !isTest(metric)));

@@ -126,7 +126,7 @@ export const ENCODING_LIMITS = {
   cohort: 4096,
   dimension: 2 ** 31,
   weight: 1e8,
-  metrics: 64,
+  metrics: 512,
   metricBits: 40,
 } as const;
 

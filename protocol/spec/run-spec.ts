@@ -22,6 +22,7 @@ import {
   strategySchema,
   type StrategyInput,
 } from '../algorithm/registry.ts';
+import { classesOf, countMetrics, measuresInSpecViolation } from '../algorithm/test-counts.ts';
 import { STATE_PREFIX } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
 import { partsOf } from '../model/parts.ts';
@@ -250,6 +251,11 @@ export const runSpecSchema = v.pipe(
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
+    const message = measuresInSpecViolation(dataset.value);
+    if (message !== undefined) addIssue({ message: `${fieldOf('measures')}: ${message}` });
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
     const message = violationOfSurvey(dataset.value);
     if (message !== undefined) addIssue({ message });
   }),
@@ -319,12 +325,16 @@ const taskOf = (data: RunSpec['data']): RunSpec['training']['task'] => {
 /** Those that are given, else those of the task; and with held-out examples those of them. */
 const declaredMetrics = (
   given: readonly MetricSpec[] | undefined,
-  { task, holdout }: Partial<RunSpec['training']>,
+  training: Partial<RunSpec['training']>,
+  classes: number | undefined,
 ): readonly MetricSpec[] => {
+  const { task, holdout, measures = [] } = training;
   const metrics = given ?? metricsOfTask(task?.type);
   if (holdout === undefined) return metrics;
   const names = new Set(metrics.map(({ name }) => name));
-  return [...metrics, ...testMetricsOf(task?.type).filter(({ name }) => !names.has(name))];
+  const counts = countMetrics({ measures, task: task?.type, holdout, classes });
+  const tested = [...testMetricsOf(task?.type), ...counts];
+  return [...metrics, ...tested.filter(({ name }) => !names.has(name))];
 };
 
 /**
@@ -365,7 +375,7 @@ export const makeRunSpec = ({
       },
       ...(data === undefined ? {} : { data }),
       training,
-      metrics: declaredMetrics(input.metrics, training),
+      metrics: declaredMetrics(input.metrics, training, classesOf(data, input.model.tensors)),
       encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
       strategy: makeStrategySpec(
         input.strategy ?? {},

@@ -13,12 +13,14 @@ import { PLACE_SETTINGS, READER_SETTINGS, RUN_SETTINGS } from './settings/run.ts
 import { SIMULATION_SETTINGS } from './settings/simulation.ts';
 import { STRATEGY_SETTINGS } from './settings/strategy.ts';
 import { TIMEOUT_SETTINGS } from './settings/timeouts.ts';
+import { MEASURE_SETTINGS } from './settings/measures.ts';
 import { ENCODING_SETTINGS, TRAINING_SETTINGS } from './settings/training.ts';
 
 export const SETTINGS = {
   ...RUN_SETTINGS,
   ...COHORT_SETTINGS,
   ...TRAINING_SETTINGS,
+  ...MEASURE_SETTINGS,
   ...STRATEGY_SETTINGS,
   ...ENCODING_SETTINGS,
   ...ROBUST_SETTINGS,

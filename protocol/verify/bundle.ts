@@ -19,8 +19,8 @@ const MAX_BUNDLE_BYTES = 512 << 20;
 const MAX_ENTRY_BYTES = 4096;
 /** Dropped sharers times survivors, at most. */
 const MAX_PAIRS = Math.floor((MAX_COHORT * MAX_COHORT) / 4);
-/** 64 metrics of five lanes of 32 bits, and the weight. */
-const MAX_EXTRAS_BYTES = 2048;
+/** 512 metrics of ten lanes of 16 bits (limbs of 4 bits), and the weight. */
+const MAX_EXTRAS_BYTES = 12 << 10;
 const leafHashesOf = bytesUpTo(MAX_LEAVES * LEAF_HASH_BYTES);
 const list = <Item extends v.GenericSchema>(item: Item) =>
   v.pipe(v.array(item), v.maxLength(MAX_COHORT));

@@ -66,7 +66,7 @@ describe('declared metrics', () => {
     ['of another kind', [{ ...METRICS[0], kind: 'max' as never }], /kind/],
     [
       'by the hundred',
-      Array.from({ length: 57 }, (_, i) => ({ ...METRICS[0], name: `m${i}` })),
+      Array.from({ length: 505 }, (_, i) => ({ ...METRICS[0], name: `m${i}` })),
       /metrics/,
     ],
   ])('%s are refused', async (_, metrics, reason) => {
