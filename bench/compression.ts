@@ -28,7 +28,7 @@ const COHORT = 10;
 const FLOAT_BYTES = 4;
 
 const randomK = (rate: number): ScenarioInput => ({
-  compression: { type: 'random-k', rate, scaling: 'unbiased' },
+  compression: { type: 'random-k', rate, mode: 'unbiased' },
 });
 
 const EXACT = 'ring32';

@@ -223,12 +223,7 @@ const trainerOf = (
   const make = async (whole: RunSpec): Promise<Trainer> => {
     const data = await examplesFor(whole);
     const { model, training, metrics, data: contract } = whole;
-    const spec = {
-      model,
-      training,
-      metrics,
-      ...(contract === undefined ? {} : { data: contract }),
-    };
+    const spec = { model, training, metrics, ...(contract && { data: contract }) };
     const inThread = hasThreads && options.thread !== false;
     if (options.module !== undefined) {
       const own = { module: String(options.module), spec, data };

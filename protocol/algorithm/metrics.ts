@@ -204,7 +204,9 @@ export const metricsText = (
   // Which class it is, where the recall of each is known.
   const classOf = (name: string, value: number): string => {
     if (name !== 'testLowestRecall') return '';
-    const found = metrics.find((each) => /^testRecall\./u.test(each.name) && each.value === value);
+    const found = metrics.find(
+      (each) => each.name.startsWith('testRecall.') && each.value === value,
+    );
     return found === undefined ? '' : ` (class ${found.name.split('.')[1]})`;
   };
   const heldOut = metrics.find(({ name }) => name === HELD_OUT)?.value;

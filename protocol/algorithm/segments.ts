@@ -3,7 +3,8 @@
  * and the blocks of a sum that a spot check recomputes together.
  */
 import {
-  compressed,
+  compressedUpdate,
+  compressedVector,
   encodingOf,
   FIRST_MEAN_EXAMPLES,
   ringLayout,
@@ -47,7 +48,7 @@ export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
   const dimension = trainableOf(spec);
   const counted = sizeOf(statistics);
   return [
-    compressed(compression, { name: 'update', dimension, clipNorm, weighted: true }),
+    compressedUpdate(compression, { name: 'update', dimension, clipNorm, weighted: true }),
     ...(counted === 0
       ? []
       : [
@@ -59,7 +60,7 @@ export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
           },
         ]),
     ...(strategy.member?.segments ?? []).map(({ name, weighted, clipNorm: of }) =>
-      compressed(compression, {
+      compressedVector(compression, {
         name: `strategy/${name}`,
         dimension,
         clipNorm: of(parameters),

@@ -204,8 +204,9 @@ export const confusionOf = (
   );
 };
 
+const total = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0);
+
 const fromConfusion = (matrix: readonly (readonly number[])[]): readonly ReportedMetric[] => {
-  const total = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0);
   const column = (of: number): readonly number[] => matrix.map((row) => row[of]!);
   return [
     ...ofRecalls(

@@ -28,6 +28,8 @@ export interface UpdateInput {
   readonly others?: readonly Float32Array[] | undefined;
   /** Number of examples trained on; integer, 1 to 1e8. */
   readonly examples: number;
+  /** Whether the caller has shortened the update already. */
+  readonly clipped?: boolean;
   /** In the order of `extras`; finite and >= 0. Empty unless told. */
   readonly metrics?: readonly number[];
   readonly extras?: readonly ExtraSpec[];
@@ -161,7 +163,8 @@ export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> 
     const own = lanes.subarray(firstLane, firstLane + padded);
     encoded.push(yield* blockSteps(pipeline, values, weighted ? weight / scale : 1, own));
   }
-  const { norm, clipped } = encoded[0]!;
+  const { norm, clipped: shortened } = encoded[0]!;
+  const clipped = shortened || input.clipped === true;
   writeExtras(lanes, layout, extras, { weight, examples: counted, clipped, metrics });
   return { lanes, layout, norm, clipped, factors: encoded.map(({ factor }) => factor), weight };
 };

@@ -2,7 +2,13 @@
  * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack, as stages with a
  * side for the participant and one for the server (stages/stage.ts).
  */
-export { compressed, travelling, type Compression } from './compression.ts';
+export {
+  compressedUpdate,
+  compressedVector,
+  residualNorm,
+  travelling,
+  type Compression,
+} from './compression.ts';
 export {
   blockDecoder,
   coordinatesIn,

@@ -12,7 +12,7 @@
  * 4096 (0.75 % padding), 1e6 in 31 of 32,768.
  */
 import { FloeError } from '../errors.ts';
-import { checkCompression, compressed, type Compression, type Whole } from './compression.ts';
+import { checkCompression, compressedUpdate, type Compression, type Whole } from './compression.ts';
 
 /**
  * Most bits of a lane and the sensible range of q, for each ring. `spare`: bits of a lane that are
@@ -233,7 +233,7 @@ export type Shape = number | readonly SegmentSpec[];
 const segmentsOf = (spec: EncodingSpec, shape: Shape): readonly SegmentSpec[] =>
   typeof shape === 'number'
     ? [
-        compressed(spec.compression, {
+        compressedUpdate(spec.compression, {
           name: 'update',
           dimension: shape,
           clipNorm: spec.clipNorm,

@@ -34,7 +34,7 @@ const segmentPipeline = (
   random: RandomSource | undefined,
 ): SegmentPipeline => {
   const rotation = spec.rotation ? planRotation(segment, rotationSeed) : undefined;
-  const subsample = subsampleStage(spec.compression, segment, rotationSeed);
+  const subsample = subsampleStage(segment, rotationSeed);
   const stages = [
     ...(subsample === undefined ? [] : [subsample]),
     clipStage(segment, rotation),

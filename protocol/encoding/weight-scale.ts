@@ -97,12 +97,12 @@ export const expectedError = (
 
 /**
  * Root mean square of what compression makes of one mean, relative to its norm: sqrt(d/k - 1)
- * scaled, sqrt(1 - k/d) unscaled. Each round draws other coordinates. 0 without compression.
+ * unbiased, sqrt(1 - k/d) with error feedback. Each round draws other coordinates. 0 without compression.
  */
 export const compressionError = ({ compression }: EncodingSpec, dimension: number): number => {
   if (compression === undefined) return 0;
   const rate = travelling(compression, dimension) / dimension;
-  return Math.sqrt(compression.scaling === 'unbiased' ? 1 / rate - 1 : 1 - rate);
+  return Math.sqrt(compression.mode === 'unbiased' ? 1 / rate - 1 : 1 - rate);
 };
 
 const compressionText = (spec: EncodingSpec, dimension: number): string => {
@@ -112,7 +112,7 @@ const compressionText = (spec: EncodingSpec, dimension: number): string => {
   const sent = travelling(compression, dimension);
   return (
     `; ${compression.type}: ${sent} of ${dimension} coordinates travel in a round, relative error ` +
-    `of its mean ${error}${compression.scaling === 'unbiased' ? ', 0 on average over rounds' : ''}`
+    `of its mean ${error}, ${compression.mode === 'unbiased' ? '0 on average over rounds' : 'fed back by each participant'}`
   );
 };
 

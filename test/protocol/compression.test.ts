@@ -45,7 +45,7 @@ import { connect, createStage, testSpec, type Stage } from '../support/run.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { byteStream, l2, normal, uniform } from './support.ts';
 
-const RANDOM_K = { type: 'random-k', rate: 0.1, scaling: 'unbiased' } as const;
+const RANDOM_K = { type: 'random-k', rate: 0.1, mode: 'unbiased' } as const;
 const seedOf = (value: number): Uint8Array => new Uint8Array(32).fill(value);
 const spec: EncodingSpec = {
   ring: 'ring16',
@@ -131,9 +131,9 @@ describe('the mean of a cohort', () => {
   it.each([
     ['unbiased', 10, true],
     ['unbiased', 10, false],
-    ['none', 1, true],
-  ] as const)('scaling %s: times %i where it travels, 0 elsewhere', (scaling, times, rotation) => {
-    const of = { ...spec, rotation, compression: { ...RANDOM_K, scaling } } as const;
+    ['feedback', 1, true],
+  ] as const)('%s: times %i where it travels, 0 elsewhere', (mode, times, rotation) => {
+    const of = { ...spec, rotation, compression: { ...RANDOM_K, mode } } as const;
     const chosen = chooseCoordinates(DIMENSION, 100, seedOf(5));
     const mean = meanUnder(of, seedOf(5));
     for (const i of othersThan(chosen, DIMENSION)) expect(mean[i]).toBe(0);
@@ -169,17 +169,17 @@ describe('the mean of a cohort', () => {
   });
 
   it('clips the whole update, and what gathers in the coordinates that travel', () => {
-    const of = { ...spec, compression: { ...RANDOM_K, scaling: 'none' } } as const;
-    const long = encoded(updateOf(1, DIMENSION, 4), of, N, seedOf(5));
+    const long = encoded(updateOf(1, DIMENSION, 4), spec, N, seedOf(5));
     expect(long.clipped).toBe(true);
     expect(long.norm).toBeCloseTo(4, 4);
-    expect(long.factors[0]).toBeCloseTo(0.25, 4);
+    // To a quarter, and times ten where it travels.
+    expect(long.factors[0]).toBeCloseTo(2.5, 4);
     const gathered = new Float32Array(DIMENSION);
     for (const i of chooseCoordinates(DIMENSION, 100, seedOf(5))) gathered[i] = 0.1;
-    const { clipped, factors } = encoded(gathered, of, N, seedOf(5));
+    const { clipped, factors } = encoded(gathered, spec, N, seedOf(5));
     // Norm 1, all of it where it travels; twice the even share of the energy passes.
     expect(clipped).toBe(true);
-    expect(factors[0]).toBeCloseTo(Math.sqrt(2 / 10), 4);
+    expect(factors[0]).toBeCloseTo(10 * Math.sqrt(2 / 10), 4);
   });
 });
 
@@ -257,6 +257,10 @@ describe('the check of one block', () => {
           delta,
           examples: 10,
           steps: 1,
+          effectiveSteps: 1,
+          learningRate: 1,
+          state: [],
+          kept: [],
         }),
         examples: 10,
         extras: extrasFor(run),

@@ -27,6 +27,7 @@ import { PortFault } from '../machine/verdict.ts';
 import { readFreeze } from './freezes.ts';
 import type { MemberRound } from './encode-trained.ts';
 import { localParts } from './local-parts.ts';
+import { residualState } from './error-feedback.ts';
 import { correctionOfRound, strategyState } from './strategy-state.ts';
 import type { Wait } from './wait-for-ports.ts';
 import type { WorkPorts } from './ports.ts';
@@ -205,6 +206,7 @@ export const createTraining = (ports: WorkPorts): Train => {
   const local = localParts(view.spec, ports.keystore);
   let earlier: Promise<unknown> = Promise.resolve();
   const carried = strategyState(view, ports.keystore);
+  const leftOut = residualState(view, ports.keystore);
   return async ({ round, model, content, summedIn, onProgress }, signal) => {
     const { training, rounds } = view.spec;
     const { epochs, batchSize } = training;
@@ -219,6 +221,7 @@ export const createTraining = (ports: WorkPorts): Train => {
       await local?.enter(model.version, weights);
       const learningRate = rateOfRound(training, round, rounds);
       const start = await carried.enter(state, summedIn);
+      const residual = await leftOut?.read(summedIn);
       const correction = correctionOfRound(view.spec, start);
       const result = await trainer.train({
         weights,
@@ -233,7 +236,7 @@ export const createTraining = (ports: WorkPorts): Train => {
         onProgress,
       });
       await local?.keep(model.version, result.weights);
-      const member = { ...start, learningRate };
+      const member = { ...start, learningRate, residual };
       return { before, result, member, milliseconds: clock.monotonic() - started };
     });
     // The next one only waits for the end; how it ended is this caller's to handle.

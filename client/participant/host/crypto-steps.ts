@@ -235,8 +235,9 @@ export interface Vector {
   readonly bytes: Uint8Array;
   readonly chunkRoot: Uint8Array;
   readonly envelope: Uint8Array | undefined;
-  /** See {@link EncodedTraining.advanced}. */
+  /** See {@link EncodedTraining}. */
   readonly advanced: readonly Float32Array[] | undefined;
+  readonly left: Float32Array | undefined;
 }
 
 /**
@@ -272,7 +273,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     // The label keeps its old word: another one changes every model that a seed decides.
     random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, attempt)),
   });
-  const { lanes, layout, advanced } = await inTurns(encoding, turns);
+  const { lanes, layout, advanced, left } = await inTurns(encoding, turns);
   if (masks !== undefined) {
     await maskUpdate({
       // Made by encodeUpdate, so never over a shared buffer.
@@ -292,6 +293,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
       chunkRoot: await rootOf(layout, packed, signal),
       envelope: undefined,
       advanced,
+      left,
     };
   const purpose = { run, attempt, role: 'update' } as const;
   const key = own.random(32);
@@ -302,6 +304,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     chunkRoot: await rootOf(layout, bytes, signal),
     envelope: await wrap(key, purpose, readers),
     advanced,
+    left,
   };
 };
 

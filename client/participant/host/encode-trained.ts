@@ -28,6 +28,7 @@ import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import type { Steps } from '../../../protocol/steps.ts';
 import { effectiveSteps, localSteps, PLAIN_SGD } from '../../optimizer.ts';
 import type { TrainResult } from '../../trainer.ts';
+import { residualAfter, withResidual } from './error-feedback.ts';
 
 /** What the attempt gives. */
 export interface AttemptEncoding {
@@ -64,11 +65,15 @@ const measured = ({
 export type MemberRound = Pick<MemberStart, 'state' | 'kept'> & {
   /** Of the local steps in this round. */
   readonly learningRate: number;
+  /** What earlier updates left out, of a run with error feedback. */
+  readonly residual: Float32Array | undefined;
 };
 
 export interface EncodedTraining extends EncodedUpdate {
   /** The vectors that the participant carries on, where the strategy has some. */
   readonly advanced: readonly Float32Array[] | undefined;
+  /** What this update leaves for the next one, of a run with error feedback. */
+  readonly left: Float32Array | undefined;
 }
 
 /** What of the own vectors is in a sum, by segment: decoded from lanes that have no masks. */
@@ -96,7 +101,7 @@ export const encodeTrained = function* (
   spec: RunSpec,
   trained: TrainResult,
   before: Float32Array,
-  { state, kept, learningRate }: MemberRound,
+  { state, kept, learningRate, residual }: MemberRound,
   { n, meanExamples, rotationSeed, random }: AttemptEncoding,
 ): Steps<EncodedTraining> {
   const { weights, examples } = trained;
@@ -125,8 +130,10 @@ export const encodeTrained = function* (
   const encoding = encodingFor(spec, n, meanExamples);
   const scale = scaleOf(encoding);
   const segments = segmentsFor(spec);
+  const corrected = residual && withResidual(spec, delta, residual);
   const encoded = yield* encodeSteps({
-    delta,
+    delta: corrected?.values ?? delta,
+    clipped: corrected?.clipped ?? false,
     segments,
     others: [
       ...(statistics.length === 0 ? [] : [statisticChanges(statistics, before, weights)]),
@@ -143,9 +150,11 @@ export const encodeTrained = function* (
     rotationSeed,
     random,
   });
-  if (member?.advance === undefined) return { ...encoded, advanced: undefined };
+  if (member?.advance === undefined && corrected === undefined)
+    return { ...encoded, advanced: undefined, left: undefined };
   const [sentDelta, ...rest] = yield* sentSteps(encoded, encoding, rotationSeed);
-  const vectors = rest.slice(segments.length - 1 - (member.segments?.length ?? 0));
-  const advanced = member.advance(update, { delta: sentDelta!, vectors });
-  return { ...encoded, advanced };
+  const vectors = rest.slice(segments.length - 1 - (member?.segments?.length ?? 0));
+  const advanced = member?.advance?.(update, { delta: sentDelta!, vectors });
+  const left = corrected && residualAfter(spec, corrected.values, sentDelta!);
+  return { ...encoded, advanced, left };
 };

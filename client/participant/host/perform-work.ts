@@ -22,6 +22,8 @@ import { readFreeze } from './freezes.ts';
 import type { LedgerReader } from '../options.ts';
 import type { WorkPorts } from './ports.ts';
 import type { Keeper } from './secrets.ts';
+import { residualState } from './error-feedback.ts';
+import type { SiteState } from './site-state.ts';
 import { strategyState, type StrategyState } from './strategy-state.ts';
 
 export interface WorksInit {
@@ -35,6 +37,7 @@ export interface WorksInit {
 interface Context extends WorksInit {
   readonly train: Train;
   readonly carried: StrategyState;
+  readonly leftOut: SiteState | undefined;
 }
 
 /** Does one work. @throws FloeError what the machine judges */
@@ -116,7 +119,7 @@ const trained = async (
 const ENCODING_EVERY_MS = 1000;
 
 const vector = async (
-  { keeper, onEncoding, carried, ports: { view, own, gate, clock } }: Context,
+  { keeper, onEncoding, carried, leftOut, ports: { view, own, gate, clock } }: Context,
   { attempt, open, cohort }: WorkOf<'vector'>,
   kept: KeptAttempt,
   { signal, wait }: Task,
@@ -125,7 +128,7 @@ const vector = async (
   const { before, result, member } = kept.trained;
   const { sharing, opened } = keeper.secretsOf(attempt);
   let told = clock.monotonic();
-  const { bytes, chunkRoot, envelope, advanced } = await steps.makeVector(view, own, {
+  const { bytes, chunkRoot, envelope, advanced, left } = await steps.makeVector(view, own, {
     open,
     checked: cohort,
     masks: sharing && opened ? { selfSecret: sharing.selfSecret, opened } : undefined,
@@ -143,6 +146,7 @@ const vector = async (
   });
   // Before the vector may leave: what follows from it is known only here.
   if (advanced !== undefined) await carried.propose(attempt, member.kept, advanced);
+  if (left !== undefined) await leftOut?.propose(attempt, member.residual!, left);
   kept.vector = bytes;
   delete kept.trained;
   return {
@@ -195,6 +199,7 @@ export const createWorks = (init: WorksInit): DoWork => {
     ...init,
     train: createTraining(ports),
     carried: strategyState(view, keystore),
+    leftOut: residualState(view, keystore),
   };
   return async (work, kept, task) => {
     const { signal, wait } = task;

@@ -2,7 +2,6 @@
  * @module Random-k as a stage: see compression.ts. The participant clips its whole vector and keeps
  * the coordinates of the attempt; the server puts their mean back in its place, with 0 elsewhere.
  */
-import { scalingOf, type Compression } from '../compression.ts';
 import type { SegmentLayout } from '../layout.ts';
 import { chooseCoordinates, othersThan } from '../subsample.ts';
 import type { Stage } from './stage.ts';
@@ -21,13 +20,11 @@ const normOf = (values: Float32Array): number => {
 
 /** Undefined for a segment that travels whole. @param seed of the attempt, 32 bytes */
 export const subsampleStage = (
-  compression: Compression | undefined,
   { whole, dimension }: SegmentLayout,
   seed: Uint8Array,
 ): Stage | undefined => {
-  if (compression === undefined || whole === undefined) return undefined;
+  if (whole === undefined) return undefined;
   const coordinates = chooseCoordinates(whole.dimension, dimension, seed);
-  const scaling = scalingOf(compression, whole.dimension);
   return {
     name: 'subsample',
     participant: {
@@ -37,7 +34,7 @@ export const subsampleStage = (
         const chosen = gathered(values, coordinates);
         return {
           values: chosen,
-          factor: factor * clip * scaling,
+          factor: factor * clip * whole.scaling,
           norm: normOf(chosen),
           clipped: clipped || clip < 1,
         };

@@ -17,11 +17,11 @@ export const COMPRESSION_SETTINGS = {
           default: 0.1,
           help: 'fraction of the coordinates that travel in a round',
         },
-        scaling: {
+        mode: {
           type: 'choice',
-          choices: ['unbiased', 'none'],
+          choices: ['unbiased', 'feedback'],
           default: 'unbiased',
-          help: 'unbiased: what travels is divided by the rate, so that it is the update on average',
+          help: 'unbiased: what travels is divided by the rate; feedback: each participant adds what did not travel to its next update',
         },
       },
     },
