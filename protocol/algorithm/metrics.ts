@@ -6,35 +6,16 @@
 import * as v from 'valibot';
 import { ENCODING_LIMITS, type ExtraSpec } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
+import { metricSchema, type MetricSpec, type NamedSum, type ReportedMetric } from './metric.ts';
 import { countsAsMetrics, isCount, isDetail } from './test-counts.ts';
 
-/** Also the names of parameters and scalars of strategies. */
-export const metricName = v.pipe(
-  v.string(),
-  v.regex(/^[a-z][A-Za-z0-9_.-]{0,59}$/u, 'expected a letter, then up to 59 of A-Z a-z 0-9 _ . -'),
-);
-
-export const metricSchema = v.strictObject({
-  name: metricName,
-  /**
-   * `mean`: the participant's value is a sum over its examples, which counts for no more examples
-   * than its update does; what is reported is the mean over all examples that count. `sum`: the
-   * values are added as they are.
-   */
-  kind: v.picklist(['mean', 'sum']),
-  /** Steps per unit: 1 for counts, 1000 for three decimals. A value is below 2^40 / scale. */
-  scale: v.pipe(
-    v.number(),
-    v.check(
-      (scale) => scale > 0 && scale < 2 ** ENCODING_LIMITS.metricBits,
-      'expected a scale > 0',
-    ),
-  ),
-  /** Of a `sum`: what is reported is this sum divided by that of the metric with this name. */
-  per: v.optional(metricName),
-});
-
-export type MetricSpec = Readonly<v.InferOutput<typeof metricSchema>>;
+export {
+  metricName,
+  metricSchema,
+  type MetricSpec,
+  type NamedSum,
+  type ReportedMetric,
+} from './metric.ts';
 
 /** Of a run that declares none: what every trainer of `floe/client` measures. */
 export const DEFAULT_METRICS = [
@@ -105,19 +86,6 @@ export const metricsSchema = v.pipe(
     'per: expected a sum, and the name of another metric that is no quotient',
   ),
 );
-
-/** The sum of one metric over the survivors, as a commit record holds it. */
-export interface NamedSum {
-  readonly name: string;
-  readonly sum: number;
-}
-
-/** A metric as it is shown: the mean or the sum. */
-export interface ReportedMetric {
-  readonly name: string;
-  readonly kind: MetricSpec['kind'];
-  readonly value: number;
-}
 
 /** How the values of these metrics lie in the extra lanes. */
 export const extrasOf = (metrics: readonly MetricSpec[]): readonly ExtraSpec[] =>

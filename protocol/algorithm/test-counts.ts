@@ -8,7 +8,7 @@
  */
 import type { Contract } from '../spec/contract.ts';
 import type { TensorSpec } from '../model/manifest.ts';
-import type { MetricSpec, NamedSum, ReportedMetric } from './metrics.ts';
+import type { MetricSpec, NamedSum, ReportedMetric } from './metric.ts';
 
 /** What a run may measure in addition to loss and accuracy. */
 export const MEASURES = ['classes', 'confusion', 'roc', 'calibration', 'perplexity'] as const;
@@ -204,7 +204,7 @@ export const confusionOf = (
   );
 };
 
-const total = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0);
+const sumOfRow = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0);
 
 const fromConfusion = (matrix: readonly (readonly number[])[]): readonly ReportedMetric[] => {
   const column = (of: number): readonly number[] => matrix.map((row) => row[of]!);
@@ -212,12 +212,12 @@ const fromConfusion = (matrix: readonly (readonly number[])[]): readonly Reporte
     ...ofRecalls(
       quotients(
         'testRecall',
-        matrix.map((row, of) => [row[of]!, total(row)]),
+        matrix.map((row, of) => [row[of]!, sumOfRow(row)]),
       ),
     ),
     ...quotients(
       'testPrecision',
-      matrix.map((row, of) => [row[of]!, total(column(of))]),
+      matrix.map((row, of) => [row[of]!, sumOfRow(column(of))]),
     ),
   ];
 };

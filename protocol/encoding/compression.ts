@@ -5,9 +5,9 @@
  * cohort. Because everybody keeps the same coordinates, the sum of what is kept is what is kept of
  * the sum: it is linear, and works under masks. Masks, blobs and leaves have k lanes.
  *
- * `unbiased`: what is kept is divided by the rate, so it is the update on average; its squared error
- * is d/k - 1 times the squared norm, in every round anew. `feedback`: it is sent as it is, and each
- * participant adds what it did not send to its next update (Stich et al. 2018).
+ * `unbiased`: what is kept is divided by the rate, so it is the update on average; its squared
+ * error is d/k - 1 times the squared norm, in every round anew. `feedback`: it is sent as it is,
+ * and each participant adds what it did not send to its next update (Stich et al. 2018).
  *
  * The vectors of a strategy are never scaled: control variates move towards a value, and a step of
  * d/k times the distance would miss it.
@@ -51,8 +51,8 @@ export interface Whole {
 }
 
 /**
- * The L2 norm of what an update leaves for the next one under error feedback, for updates of norm 1:
- * e <- sqrt(1 - k/d) (1 + e) stays below 2 d/k.
+ * The L2 norm of what an update leaves for the next one under error feedback, for updates of norm
+ * 1: e <- sqrt(1 - k/d) (1 + e) stays below 2 d/k.
  */
 export const residualNorm = (compression: Compression | undefined, dimension: number): number =>
   2 * inverseRate(compression, dimension);

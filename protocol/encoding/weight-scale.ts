@@ -97,7 +97,8 @@ export const expectedError = (
 
 /**
  * Root mean square of what compression makes of one mean, relative to its norm: sqrt(d/k - 1)
- * unbiased, sqrt(1 - k/d) with error feedback. Each round draws other coordinates. 0 without compression.
+ * unbiased, sqrt(1 - k/d) with error feedback. Each round draws other coordinates. 0 without
+ * compression.
  */
 export const compressionError = ({ compression }: EncodingSpec, dimension: number): number => {
   if (compression === undefined) return 0;

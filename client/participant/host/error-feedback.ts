@@ -1,7 +1,7 @@
 /**
- * @module Error feedback (Stich, Cordonnier and Jaggi 2018, "Sparsified SGD with Memory"; Karimireddy
- * et al. 2019): what compression and rounding left out of a participant's updates stays with it and
- * is added to its next one. It moves on with the commits that the update is in: site-state.ts.
+ * @module Error feedback (Stich, Cordonnier and Jaggi 2018, "Sparsified SGD with Memory"): what
+ * compression and rounding left out of a participant's updates stays with it and is added to its
+ * next one. It moves on with the commits that the update is in: site-state.ts.
  */
 import { trainableOf } from '../../../protocol/algorithm/segments.ts';
 import { residualNorm } from '../../../protocol/encoding/index.ts';
