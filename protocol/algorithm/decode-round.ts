@@ -51,10 +51,11 @@ export const robustMeans = (input: StepInput): readonly Float32Array[] => {
   const centre = hasCentre(robust)
     ? stateVectors(before.state, trainableOf(spec)).at(-1)
     : undefined;
-  return segmentsFor(spec).map(({ dimension }, segment) =>
+  return segmentsFor(spec).map(({ dimension, whole }, segment) =>
     aggregate(robust, {
       vectors: updates.map((means) => means[segment]!),
-      centre: (segment === 0 ? centre : undefined) ?? new Float32Array(dimension),
+      centre:
+        (segment === 0 ? centre : undefined) ?? new Float32Array(whole?.dimension ?? dimension),
       seed,
     }),
   );

@@ -9,20 +9,15 @@ import * as v from 'valibot';
 import { compareBytes, sha256, utf8 } from '../bytes.ts';
 import { encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
 import { seedOfId } from '../model/first-model.ts';
-import {
-  DEFAULT_METRICS,
-  metricsOfTask,
-  metricsSchema,
-  testMetricsOf,
-  type MetricSpec,
-} from '../algorithm/metrics.ts';
+import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
+import { declaredMetrics } from './declared-metrics.ts';
 import {
   makeStrategySpec,
   optimizerViolation,
   strategySchema,
   type StrategyInput,
 } from '../algorithm/registry.ts';
-import { classesOf, countMetrics, measuresInSpecViolation } from '../algorithm/test-counts.ts';
+import { classesOf, measuresInSpecViolation } from '../algorithm/test-counts.ts';
 import { STATE_PREFIX } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
 import { partsOf } from '../model/parts.ts';
@@ -320,21 +315,6 @@ const taskOf = (data: RunSpec['data']): RunSpec['training']['task'] => {
   if (data === undefined) return undefined;
   const type = taskOfContract(data);
   return type === 'regression' ? { type, loss: 'squared', delta: 1 } : { type };
-};
-
-/** Those that are given, else those of the task; and with held-out examples those of them. */
-const declaredMetrics = (
-  given: readonly MetricSpec[] | undefined,
-  training: Partial<RunSpec['training']>,
-  classes: number | undefined,
-): readonly MetricSpec[] => {
-  const { task, holdout, measures = [] } = training;
-  const metrics = given ?? metricsOfTask(task?.type);
-  if (holdout === undefined) return metrics;
-  const names = new Set(metrics.map(({ name }) => name));
-  const counts = countMetrics({ measures, task: task?.type, holdout, classes });
-  const tested = [...testMetricsOf(task?.type), ...counts];
-  return [...metrics, ...tested.filter(({ name }) => !names.has(name))];
 };
 
 /**

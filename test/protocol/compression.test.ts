@@ -381,6 +381,13 @@ describe('a run of random-k', () => {
     },
   );
 
+  it('goes with a robust rule over the single updates', async () => {
+    const robust = { rule: { type: 'median' } } as const;
+    const stage = await createStage(await runSpec({ secagg: 'none', robust }));
+    await play(stage);
+    expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+  });
+
   it.each([
     ['a rate below 1/cohort', { ...RANDOM_K, rate: 0.2 }, /compression: .*1\/4.*0\.2/u],
     ['a rate above 1', { ...RANDOM_K, rate: 1.5 }, /rate/u],
