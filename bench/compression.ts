@@ -27,8 +27,8 @@ const EXAMPLES = 600;
 const COHORT = 10;
 const FLOAT_BYTES = 4;
 
-const randomK = (rate: number): ScenarioInput => ({
-  compression: { type: 'random-k', rate, mode: 'unbiased' },
+const randomK = (rate: number, mode: 'unbiased' | 'feedback' = 'unbiased'): ScenarioInput => ({
+  compression: { type: 'random-k', rate, mode },
 });
 
 const EXACT = 'ring32';
@@ -37,6 +37,7 @@ const SETTINGS: Readonly<Record<string, ScenarioInput>> = {
   ring16: {},
   'random-k:rate=0.25': randomK(0.25),
   'random-k:rate=0.1': randomK(0.1),
+  'feedback:rate=0.25': randomK(0.25, 'feedback'),
 };
 
 interface Outcome {

@@ -39,7 +39,7 @@ export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] =
   return [
     info(
       `run        ${spec.rounds} rounds of ${spec.cohort.size}, an update of ${stored.uploadBytes} bytes, a model of ${stored.modelBytes}; ` +
-        `as float32 an update has ${(floatBytes / stored.uploadBytes).toPrecision(2)} times as many`,
+        `the update as float32 has ${(floatBytes / stored.uploadBytes).toPrecision(2)} times its bytes`,
     ),
     info(
       `prices     ${prices.storagePerUnit} FROST per MiB and epoch, ${prices.writePerUnit} per MiB once, ${prices.shards} shards (${SOURCES[found.from]})`,
