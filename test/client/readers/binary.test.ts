@@ -11,6 +11,7 @@ import { type LoadOptions, loadData } from '../../../client/data/load-node.ts';
 import { readPng } from '../../../client/data/readers/png-node.ts';
 import { FIXTURES } from './fixtures.ts';
 import { doubles, grey, npy, numbers, png, zip } from './make-files.ts';
+import { PARQUET_CHECKSUMS, PARQUET_DELTA, PARQUET_PLAIN } from './parquet-fixtures.ts';
 import type { Values } from './text-cases.ts';
 import { valuesOf } from './values-of.ts';
 
@@ -38,6 +39,17 @@ const RUN: Values = {
   n: Array.from({ length: 400 }, (_, i) => Math.floor(i / 50)),
   s: Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? 'cd' : 'ab')),
 };
+/** What the files of `parquet-fixtures.ts` hold. */
+const NINE: Values = {
+  a: [-30, -23, -16, -9, -2, null, null, 19, 26],
+  b: [0, 1, 8, 27, 64, 125, null, 343, 512],
+  c: [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2],
+  f: [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1],
+  d: ['aa', 'aa', null, 'aa', 'aa', 'abc', 'b', 'b', 'b'],
+  e: ['false', null, 'true', null, 'true', 'true', 'false', 'true', 'true'],
+  g: Array.from({ length: 9 }, (_, i) => `prefix${Math.floor(i / 3)}`),
+};
+const parquet = (base64: string): Uint8Array => Buffer.from(base64, 'base64');
 const LINES = '{"a":1,"b":"x"}\n\n{"b":null,"a":2.5,"c":true}\n';
 
 const tables: readonly (readonly [string, string, string | Uint8Array, Values])[] = [
@@ -56,6 +68,9 @@ const tables: readonly (readonly [string, string, string | Uint8Array, Values])[
       day: ['2020-01-02', null, '1999-12-31', '2020-01-02'],
     },
   ],
+  ['Parquet of differences and split bytes', 't.parquet', parquet(PARQUET_DELTA), NINE],
+  ['Parquet of version 2 with checksums', 't.parquet', parquet(PARQUET_CHECKSUMS), NINE],
+  ['Parquet without packing', 't.parquet', parquet(PARQUET_PLAIN), NINE],
   ['Feather with LZ4', 't.feather', bytes('feather_lz4'), RUN],
   ['Feather with zstd', 't.arrow', bytes('feather_zstd'), RUN],
   ['JSON lines', 't.jsonl', LINES, { a: [1, 2.5], b: ['x', null], c: [null, 'true'] }],
@@ -103,6 +118,15 @@ const refused: readonly (readonly [string, string, string | Uint8Array, RegExp])
     't.parquet',
     bytes('parquet_gzip').map((byte, at) => (at === 255 ? 126 : byte)),
     /beyond the end/u,
+  ],
+  [
+    'a Parquet page with another checksum',
+    't.parquet',
+    // The last byte of the last page, before the footer.
+    parquet(PARQUET_CHECKSUMS).map((byte, at, all) =>
+      at === all.length - 9 - Buffer.from(all).readUInt32LE(all.length - 8) ? byte ^ 1 : byte,
+    ),
+    /column g: damaged page: its checksum differs/u,
   ],
   [
     'lists in Parquet',

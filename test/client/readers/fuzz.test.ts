@@ -5,47 +5,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
-import { tableFromArrays, tableToIPC } from '@uwdata/flechette';
-import { encode } from 'jpeg-js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadData } from '../../../client/data/load-node.ts';
 import { readArrow } from '../../../client/data/readers/arrow-node.ts';
 import { FloeError } from '../../../protocol/errors.ts';
-import { FIXTURES } from './fixtures.ts';
-import { doubles, grey, npy, zip } from './make-files.ts';
-
-const fixture = (name: keyof typeof FIXTURES): Uint8Array => Buffer.from(FIXTURES[name], 'base64');
-const text = (content: string): Uint8Array => new TextEncoder().encode(content);
-const table = text('a;b;"c ""d"""\n1,5;x;2\n2,5;"y\nz";3\n');
-const arrow = tableFromArrays({
-  a: Int32Array.of(1, 2, 3),
-  b: ['x', 'yy', 'x'],
-  c: [true, null, false],
-});
-const ipc = (format: 'stream' | 'file'): Uint8Array => tableToIPC(arrow, { format }) as Uint8Array;
-const array = npy('<f8', [2, 1], doubles([1, 2]));
-
-/** A right file of each kind, by its name. */
-const FILES: Readonly<Record<string, Uint8Array>> = {
-  't.csv': table,
-  't.tsv': Uint8Array.from(Buffer.from('\ufeffa\tb\n1\tx\n2\ty\n', 'utf16le')),
-  't.csv.gz': gzipSync(table),
-  't.jsonl': text('{"a":1,"b":"x"}\n{"a":2}\n'),
-  't.json': text('[{"a":1,"b":"x"},{"a":2}]'),
-  't.parquet': fixture('parquet_snappy'),
-  'z.parquet': fixture('parquet_lz4'),
-  't.feather': fixture('feather_zstd'),
-  'l.feather': fixture('feather_lz4'),
-  's.arrows': ipc('stream'),
-  'f.arrow': ipc('file'),
-  't.npy': array,
-  't.npz': zip({ 'X.npy': array, 'y.npy': array }, { deflate: true }),
-  'train-images-idx3-ubyte': Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7),
-  'images/a/1.png': grey(3, 2, 9),
-  'images/b/1.jpg': encode({ width: 3, height: 2, data: Buffer.alloc(24, 7) }, 90).data,
-};
+import { FILES, IDX_LABELS } from './right-files.ts';
 
 describe('any bytes', () => {
   let folder: string;
@@ -53,10 +18,7 @@ describe('any bytes', () => {
     folder = await mkdtemp(join(tmpdir(), 'floe-fuzz-'));
     for (const name of ['images/a', 'images/b'])
       await mkdir(join(folder, name), { recursive: true });
-    await writeFile(
-      join(folder, 'train-labels-idx1-ubyte'),
-      Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 0),
-    );
+    await writeFile(join(folder, IDX_LABELS.name), IDX_LABELS.bytes);
   });
   afterAll(() => rm(folder, { recursive: true }));
 
