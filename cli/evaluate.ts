@@ -106,9 +106,9 @@ export const predictCommand = () =>
       out: standard(text('<file>', 'the CSV file to write'), 'predictions.csv'),
       force: on('overwrite an existing file'),
     },
-    notes: `Each row of the file has the number of the row in the data (from 1), the class with the highest
-probability, and the probability of every class; of regression the values, in the units of the
-data contract. Columns and normalisation are those of the contract.`,
+    notes: `Each row of the file has the number of the row in the data (from 1), of images the file, the class
+with the highest probability, and the probability of every class; of regression the values, in the
+units of the data contract. Columns and normalisation are those of the contract.`,
     examples: [
       'floe predict model new.csv --out predictions.csv',
       'floe predict runs/latest new.csv --map columns.json --out predictions.csv',

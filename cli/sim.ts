@@ -29,6 +29,7 @@ export const simCommand = () =>
       ...settingFlags('sim'),
       ...strategyFlags(),
       scenario: text('<file>', 'JSON or YAML file with settings; flags win over it'),
+      map: text('<file>', "mapping file: the data's columns and values, by those of --contract"),
       module: text('<file>', 'module with own data, model or trainer, see examples/simulation'),
       out: standard(text('<folder>', 'where runs are kept'), 'runs'),
     },
@@ -46,21 +47,25 @@ only clear copy of the model.`,
       'floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round',
       'floe sim --strategy fedavg --server-learning-rate 0.5',
       'floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5',
+      'floe sim --data rows.csv --contract contract.json --map map.json --local',
       'floe sim --scenario run.yaml --rounds 5             the file of floe coordinator --run, flags first',
     ],
     run: async ({ flags, output, signal }) => {
-      const { scenario: file, module, out: outDir } = flags;
+      const { scenario: file, module, map, out: outDir } = flags;
       const { settings, nameOf } = await gatherSettings(file, flags, 'sim', (line) =>
         output.warn(line),
       );
       const { makeScenario } = await import('../sim/scenario.ts');
       const scenario = makeScenario(await scenarioInput(settings), nameOf);
+      const { readMapping } = await import('../client/data/contract/mapping-file.ts');
+      const mapping = map === undefined ? undefined : await readMapping('--map', map);
       const { runScenario } = await import('../sim/run.ts');
       const { showRun } = await import('./sim-output.ts');
       const show = showRun(output, scenario);
       try {
         const { summary, folder } = await runScenario(scenario, {
           outDir,
+          ...(mapping === undefined ? {} : { map: mapping }),
           ...(module === undefined ? {} : { module: pathToFileURL(resolve(module)).href }),
           signal,
           onEvent: (event) => show.event(event),

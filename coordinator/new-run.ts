@@ -7,8 +7,10 @@ import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Beginning } from '../protocol/model/run-start.ts';
 import { isThere } from '../protocol/ports/files.ts';
+import type { Contract } from '../protocol/spec/contract.ts';
 import type { NameSetting } from '../protocol/spec/read-settings.ts';
 import { readRunFile } from '../protocol/spec/run-file.ts';
+import { meaningDiffers } from '../protocol/spec/same-meaning.ts';
 import type { RunSettings } from '../protocol/spec/settings.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { SETTINGS_FILE, type NewRun } from './state-folder.ts';
@@ -49,6 +51,21 @@ const settingsOfFolder = async (given: RunSettings, folder: string): Promise<Run
   return before;
 };
 
+/** A model was trained under its own contract: another one may not change what its numbers mean. */
+const requireSameMeaning = (
+  parent: Contract | undefined,
+  own: Contract,
+  nameOf: NameSetting = (name) => name,
+): void => {
+  const differs = parent === undefined ? undefined : meaningDiffers(parent, own);
+  if (differs === undefined) return;
+  throw new FloeError(
+    'contract_invalid',
+    `${nameOf('contract')}: a fork keeps the meaning of its parent's inputs and outputs, and ${differs}; ` +
+      "leave the contract out to keep the parent's, or begin a new run for another one",
+  );
+};
+
 /**
  * The run to begin in a folder, or to resume there.
  *
@@ -76,6 +93,7 @@ export const newRun = async (
     spec: (fixed) => {
       const { contract, survey } = settings;
       if (survey === true) return surveySpec(settings, fixed, nameOf);
+      if (contract !== undefined) requireSameMeaning(fixed.data, contract, nameOf);
       return specOfSettings(
         settings,
         contract === undefined ? fixed : { ...fixed, data: contract },

@@ -106,6 +106,8 @@ export interface FixedParts {
   readonly coordinator: Uint8Array;
   readonly model: RunSpec['model'];
   readonly parent?: NonNullable<RunSpec['parent']>;
+  /** The data contract of the run that the model is from. */
+  readonly data?: NonNullable<RunSpec['data']>;
 }
 
 /** A run to begin where the folder holds none. */

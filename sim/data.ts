@@ -9,6 +9,7 @@ import {
   inferContractOfDataset,
   type InferredContract,
 } from '../client/data/contract/infer.ts';
+import type { Mapping } from '../client/data/contract/mapping.ts';
 import { loadData, loadDataset, type LoadOptions } from '../client/data/load-node.ts';
 import type { Table } from '../client/data/table.ts';
 import type { TaskType } from '../client/task.ts';
@@ -37,6 +38,8 @@ export interface LoadScenarioOptions {
   readonly contract?: Contract | undefined;
   /** Which the inferred contract is for; default: by the target. */
   readonly task?: TaskType | undefined;
+  /** The data's columns and values, by those of the contract. */
+  readonly mapping?: Mapping | undefined;
 }
 
 /** One part in this many is held out if a source has no test part. */
@@ -105,15 +108,15 @@ const ofTable = (
   table: Table,
   test: Table | undefined,
   seed: Uint8Array,
-  { contract: given, task }: LoadScenarioOptions,
+  { contract: given, task, mapping }: LoadScenarioOptions,
 ): ScenarioData => {
   const inferred: InferredContract =
     given === undefined ? inferContract(table, { task }) : { contract: given, notes: [] };
   const { contract } = inferred;
-  const { data, report } = applyContract(table, contract, {}, WARN_ONLY);
+  const { data, report } = applyContract(table, contract, mapping, WARN_ONLY);
   const notes = [...(table.notes ?? []), ...inferred.notes, ...report.warnings];
   if (test === undefined) return { source, contract, notes, ...cutTable(source, data, seed) };
-  const tested = applyContract(test, contract, {}, WARN_ONLY).data;
+  const tested = applyContract(test, contract, mapping, WARN_ONLY).data;
   return { source, contract, notes, train: shareRows(data), test: shareRows(tested) };
 };
 
@@ -133,7 +136,9 @@ export const loadScenarioData = async (
   seed: Uint8Array,
   options: LoadScenarioOptions = {},
 ): Promise<ScenarioData> => {
-  const { bytes = false, read } = options;
+  const { bytes = false, read, mapping } = options;
+  if (mapping !== undefined && options.contract === undefined)
+    throw new FloeError('usage', '--map: expected --contract as well, whose names it maps to');
   const reading = { ...read, shared: true, bytes };
   const loaded = await loadData(source, { ...reading, part: 'train' });
   if (loaded.type === 'table') {
@@ -145,21 +150,25 @@ export const loadScenarioData = async (
   const all = loaded.data;
   const contract = contractOf(all, options);
   if (loaded.hasTest !== true) {
-    const data = contract === undefined ? all : applyContract(all, contract).data;
+    const made =
+      contract === undefined ? undefined : applyContract(all, contract, mapping, WARN_ONLY);
+    const data = made?.data ?? all;
     return {
       source,
       ...(contract === undefined ? {} : { contract }),
-      notes: loaded.notes ?? [],
+      notes: [...(loaded.notes ?? []), ...(made?.report.warnings ?? [])],
       ...cutTable(source, data, seed),
     };
   }
   const train = all;
   const test = await loadDataset(source, { ...reading, part: 'test' });
   if (contract === undefined) return { source, train: shareRows(train), test: shareRows(test) };
+  const made = applyContract(train, contract, mapping, WARN_ONLY);
   return {
     source,
     contract,
-    train: shareRows(applyContract(train, contract).data),
-    test: shareRows(applyContract(test, contract).data),
+    notes: [...(loaded.notes ?? []), ...made.report.warnings],
+    train: shareRows(made.data),
+    test: shareRows(applyContract(test, contract, mapping, WARN_ONLY).data),
   };
 };

@@ -11,6 +11,7 @@ import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
 import { createAnalyst, type AnalystCalls, type AnalystData } from './analysis.ts';
 import type { Member } from './participant-host.ts';
+import type { Mapping } from '../client/data/contract/mapping.ts';
 import { readOptionsOf } from '../client/data/read-options.ts';
 import { loadScenarioData, shareData, type ScenarioData } from './data.ts';
 import type { ModelDescription } from '../client/tfjs/describe.ts';
@@ -89,6 +90,8 @@ export const specOf = (
 export interface TaskOptions {
   readonly module?: string | undefined;
   readonly task?: SimulationModule | undefined;
+  /** The data's columns and values, by those of the contract. */
+  readonly map?: Mapping | undefined;
 }
 
 /**
@@ -103,13 +106,18 @@ export const setUp = async (
   scenario: Scenario,
   resources: AsyncDisposableStack,
   now: number,
-  { module, task: brought }: TaskOptions = {},
+  { module, task: brought, map }: TaskOptions = {},
 ): Promise<Setup> => {
   await Promise.all(scenario.strategyModules.map(loadStrategies));
   const master = masterSeed(scenario.seed);
   const task = brought ?? (module === undefined ? undefined : await loadTask(module));
   const dataSeed = deriveSeed(master, 'data');
   const ownData = task && (await dataOfTask(task, dataSeed));
+  if (ownData !== undefined && map !== undefined)
+    throw new FloeError(
+      'usage',
+      '--map: the task brings its own data, which have no columns to map',
+    );
   const data =
     ownData === undefined
       ? await loadScenarioData(scenario.data, dataSeed, {
@@ -117,6 +125,7 @@ export const setUp = async (
           read: readOptionsOf(scenario),
           contract: scenario.contract,
           task: scenario.task?.type,
+          mapping: map,
         })
       : shareData(ownData);
   const { contract } = data;

@@ -25,6 +25,8 @@ export interface Dataset {
   /** Names of features or classes where the file gave them. */
   readonly featureNames?: readonly string[];
   readonly classNames?: readonly string[];
+  /** Names of the rows, such as the files of images without labels. */
+  readonly rowNames?: readonly string[];
   /** The rows of a view, in its order; absent: all rows. */
   readonly indices?: Uint32Array;
 }

@@ -29,9 +29,17 @@ const labelColumn = ({ columns }: Table, label: string | number | undefined): Co
   return found;
 };
 
+/** What numbers alone cannot say. */
+const CONTRACT =
+  'in a run with a data contract (floe contract infer, floe coordinator --contract) the contract ' +
+  'says what stands for missing values, and what texts mean';
+
 /** Rows are counted from 1, without the header, as a person counts them. */
 const missing = (column: string, row: number): Error =>
-  malformed('the value is missing', { row: row + 1, column });
+  malformed(`the value is missing: fill it in, or leave the column out; ${CONTRACT}`, {
+    row: row + 1,
+    column,
+  });
 
 /** Copies a column of numbers into every `step`-th place of `into`. */
 const putNumbers = (column: Column, into: Float32Array, from: number, step: number): void => {
@@ -43,7 +51,10 @@ const putNumbers = (column: Column, into: Float32Array, from: number, step: numb
       const text = textAt(column, row);
       if (text === undefined) throw missing(name, row);
       if (column.type === 'text' && Number.isFinite(Number(text)) && text.trim() !== '') continue;
-      throw malformed(`expected a number, got ${quoted(text)}`, { row: row + 1, column: name });
+      throw malformed(`expected a number, got ${quoted(text)}: leave the column out; ${CONTRACT}`, {
+        row: row + 1,
+        column: name,
+      });
     }
     into[from + row * step] = value;
   }

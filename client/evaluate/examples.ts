@@ -45,7 +45,8 @@ const applied = (
   warn: ExampleOptions['warn'],
 ): Dataset => {
   const made = applyContract(data, contract, mapping, { acceptDrift: 'all' });
-  warnOfUnits(made.report.columns, warn);
+  if (isTable(data)) warnOfUnits(made.report.columns, warn);
+  else for (const line of made.report.warnings) warn?.(line);
   return made.data;
 };
 
@@ -120,7 +121,8 @@ export const bareExamples = async (
 ): Promise<Dataset> => {
   const data = await openGiven(given, { ...read, unlabelled: true });
   // Labels of images and arrays are not read here.
-  if (!isTable(data)) return contract === undefined ? data : applyDatasetInputs(data, contract);
+  if (!isTable(data))
+    return contract === undefined ? data : applyDatasetInputs(data, contract, warn);
   if (contract === undefined) {
     requireNoMapping(mapping);
     return plainInputs(data, inputShape.length === 1 ? (inputShape[0] ?? 0) : -1);

@@ -143,7 +143,9 @@ export const predict = async (
     const { contract } = model;
     const { inputShape } = predictor;
     const examples = await bareExamples(data, contract, options, inputShape, options.read);
-    return describePredictions(predictor, await predictor.predict(examples), contract);
+    const found = describePredictions(predictor, await predictor.predict(examples), contract);
+    const { rowNames: files } = examples;
+    return files === undefined ? found : { ...found, files };
   } finally {
     predictor.dispose();
   }

@@ -18,6 +18,8 @@ export interface Predictions {
   readonly values: Float64Array;
   /** Of classes: the likeliest of each example. */
   readonly classes?: readonly string[];
+  /** Of images: the file of each example, by its path in the folder. */
+  readonly files?: readonly string[];
 }
 
 const quoted = (text: string): string =>
@@ -27,18 +29,24 @@ const quoted = (text: string): string =>
 const numberText = (value: number): string => String(Number(value.toPrecision(9)));
 
 /**
- * The columns `row` (from 1), the class where there are classes, and a probability for each class
+ * The columns `row` (from 1), the file where the examples are files, the class where there are classes, and a probability for each class
  * or label, or the predicted values.
  */
 export const predictionsAsCsv = (found: Predictions): string => {
-  const { names, values, classes, examples, task, target } = found;
+  const { names, values, classes, files, examples, task, target } = found;
   const columns = task === 'regression' ? names : names.map((name) => `probability ${name}`);
-  const head = ['row', ...(classes === undefined ? [] : [target]), ...columns];
+  const head = [
+    'row',
+    ...(files === undefined ? [] : ['file']),
+    ...(classes === undefined ? [] : [target]),
+    ...columns,
+  ];
   const lines = [head.map(quoted).join(',')];
   for (let i = 0; i < examples; i++) {
     const numbers = names.map((_, j) => numberText(values[i * names.length + j] ?? 0));
     const own = classes === undefined ? [] : [quoted(classes[i] ?? '')];
-    lines.push([String(i + 1), ...own, ...numbers].join(','));
+    const file = files === undefined ? [] : [quoted(files[i] ?? '')];
+    lines.push([String(i + 1), ...file, ...own, ...numbers].join(','));
   }
   return `${lines.join('\r\n')}\r\n`;
 };

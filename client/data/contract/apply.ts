@@ -153,4 +153,4 @@ export const applyContract = (
 ): AppliedData =>
   isTable(data)
     ? applyToTable(data, contract, mapping, options)
-    : applyToDataset(data, contract, mapping);
+    : applyToDataset(data, contract, mapping, options.acceptDrift);

@@ -13,6 +13,8 @@ import {
 import { type Dataset, featureLength, labelLength, rowOf } from '../dataset.ts';
 import { normalised } from './inputs.ts';
 import { type Mapping, valuesOf } from './mapping.ts';
+import { refuseOtherScale, scaleReport } from './other-scale.ts';
+import type { AcceptedDrift } from './other-unit.ts';
 import { type AppliedData, type ContractReport, warningsOf } from './report.ts';
 import { andOthers, valueSnippet } from './snippet.ts';
 
@@ -102,12 +104,6 @@ const normalisedRows = (data: Dataset, by: Normalisation): Dataset => {
   return { ...rest, features, labels };
 };
 
-const pixelWarnings = (data: Dataset): readonly string[] => {
-  if (data.features instanceof Uint8Array) return [];
-  const outside = data.features.reduce((count, value) => count + Number(value < 0 || value > 1), 0);
-  return outside === 0 ? [] : [`${outside} pixels are outside of 0 to 1`];
-};
-
 const checkLabels = (data: Dataset, target: ContractTarget): void => {
   const isClasses = data.labels instanceof Int32Array;
   const width = labelLength(data);
@@ -142,19 +138,31 @@ const scaledInputs = (data: Dataset, { input }: Contract): Dataset =>
  *
  * @throws FloeError `data_unfit` for another shape
  */
-export const applyDatasetInputs = (data: Dataset, contract: Contract): Dataset => {
+export const applyDatasetInputs = (
+  data: Dataset,
+  contract: Contract,
+  warn?: (message: string) => void,
+): Dataset => {
   checkShape(data, contract);
+  const { other, warnings } = scaleReport(data, contract.input);
+  for (const line of other === undefined ? warnings : [other]) warn?.(line);
   return scaledInputs(data, contract);
 };
 
-/** @throws FloeError `data_unfit`, `data_unmapped`, `mapping_invalid` */
+/**
+ * @param acceptDrift with `pixels` or `values`: numbers in another unit are taken
+ * @throws FloeError `data_unfit`, `data_unmapped`, `mapping_invalid`
+ */
 export const applyToDataset = (
   given: Dataset,
   contract: Contract,
   mapping: Mapping,
+  acceptDrift: AcceptedDrift = [],
 ): AppliedData => {
   const { input, target } = contract;
   checkShape(given, contract);
+  const scale = scaleReport(given, input);
+  refuseOtherScale(scale, acceptDrift);
   checkLabels(given, target);
   if ('columns' in mapping && Object.keys(mapping.columns ?? {}).length > 0)
     throw new FloeError('mapping_invalid', 'columns: the data has no columns to map');
@@ -182,7 +190,7 @@ export const applyToDataset = (
     values: Object.entries(values[column] ?? {}).map(([from, to]) => ({ column, from, to })),
     ...(histogram === undefined ? {} : { histogram }),
     warnings: [
-      ...(input.type === 'image' ? pixelWarnings(data) : []),
+      ...(scale.other === undefined ? scale.warnings : [scale.other]),
       ...warningsOf([], data.size, histogram),
     ],
   };

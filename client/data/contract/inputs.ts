@@ -77,6 +77,7 @@ export const reportNumbers = (
     from: column.name,
     type,
     missing,
+    present: values.length - missing,
     ...(hasNumbers ? { least, largest, mean, deviation } : {}),
     ...(range === undefined
       ? {}

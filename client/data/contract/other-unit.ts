@@ -10,8 +10,17 @@ import { FloeError } from '../../../protocol/errors.ts';
  * three away; inputs of ten and more make a learning rate that suits the others diverge.
  */
 export const MOST_DRIFT = 10;
-/** A spread this many times the contract's scale is refused. */
+/** A spread this many times the contract's scale, or this part of it, is another unit's. */
 export const MOST_SPREAD = 20;
+/**
+ * A column with every value outside of the range is refused this many scales from the contract's
+ * mean: fewer may be another population.
+ */
+export const MOST_DRIFT_OUTSIDE = 5;
+/** With fewer values, a small spread says nothing of the unit. */
+const FEWEST_FOR_SPREAD = 5;
+/** Columns of mostly zeros have larger scales: a site may well have hardly anything else. */
+const MOST_SCALES_PER_MEAN = 2;
 
 /** Of a column's report: `expected` is what the contract has. */
 interface NumberColumn {
@@ -22,6 +31,10 @@ interface NumberColumn {
   readonly expected?: { readonly mean: number; readonly scale: number };
   readonly range?: readonly [least: number, largest: number];
   readonly outside?: number;
+  /** Values that are there. */
+  readonly present?: number;
+  readonly least?: number;
+  readonly largest?: number;
 }
 
 /** Columns whose drift a site accepts, by its own names or the contract's; `all`: warn only. */
@@ -69,14 +82,34 @@ const likelyFactor = (of: NumberColumn): (typeof FACTORS)[number] | undefined =>
   return best;
 };
 
+/** Numbers a part of the contract's: mean, spread and width of the range are, and all by as much. */
+const isMuchSmaller = (of: NumberColumn, { spread }: Distance): boolean => {
+  const { mean = 0, deviation = 0, expected, range, present = 0, least = 0, largest = 0 } = of;
+  if (expected === undefined || present < FEWEST_FOR_SPREAD || deviation === 0) return false;
+  if (expected.scale > MOST_SCALES_PER_MEAN * Math.abs(expected.mean)) return false;
+  const width = range === undefined ? Infinity : range[1] - range[0];
+  return (
+    spread < 1 / MOST_SPREAD &&
+    Math.abs(mean) * MOST_SPREAD < Math.abs(expected.mean) &&
+    (largest - least) * MOST_SPREAD < width
+  );
+};
+
 /**
  * Whether a column is refused: values inside the contract's range are in its unit, however rare
- * they are there.
+ * they are there, unless they are all a small part of what they should be.
  */
 export const isOtherUnit = (of: NumberColumn): boolean => {
   const distance = distanceOf(of);
-  if (distance === undefined || (of.range !== undefined && of.outside === 0)) return false;
-  return distance.drift > MOST_DRIFT || distance.spread > MOST_SPREAD;
+  if (distance === undefined) return false;
+  if (isMuchSmaller(of, distance)) return true;
+  const { range, outside = 0, present } = of;
+  if (range !== undefined && outside === 0) return false;
+  const isAllOutside = range !== undefined && present !== undefined && outside === present;
+  return (
+    distance.drift > (isAllOutside ? MOST_DRIFT_OUTSIDE : MOST_DRIFT) ||
+    distance.spread > MOST_SPREAD
+  );
 };
 
 /** What is wrong with such a column, with both numbers and the likely factor. */
@@ -84,9 +117,10 @@ export const otherUnitText = (of: NumberColumn): string => {
   const { name, from, mean = 0, deviation = 0, expected = { mean: 0, scale: 1 } } = of;
   const label = from === name ? `column ${name}` : `column ${from} (${name})`;
   const factor = likelyFactor(of);
+  const ratio = expected.mean === 0 ? Number.NaN : mean / expected.mean;
   const guess =
     factor === undefined
-      ? 'is it in another unit, or another quantity?'
+      ? `${Number.isFinite(ratio) ? `the means are ${short(ratio)} to 1: ` : ''}is it in another unit, or another quantity?`
       : `it is likely in another unit, ${factor.name} times the contract's numbers: ${factor.undo}`;
   return (
     `${label}: the mean is ${short(mean)} with a spread of ${short(deviation)}, the contract has ` +
@@ -95,6 +129,10 @@ export const otherUnitText = (of: NumberColumn): string => {
 };
 
 const MOST_NAMED = 5;
+
+/** A flag that a shell takes as it is written. */
+export const acceptFlag = (column: string): string =>
+  `--accept-drift ${/^[\w.-]+$/u.test(column) ? column : JSON.stringify(column)}`;
 
 const requireKnown = (columns: readonly NumberColumn[], accepted: AcceptedDrift): void => {
   if (accepted === 'all') return;
@@ -124,9 +162,7 @@ export const refuseOtherUnits = (
   const [first] = refused;
   if (first === undefined) return;
   const left = refused.length - MOST_NAMED;
-  const flags = refused
-    .slice(0, MOST_NAMED)
-    .map(({ from }) => `--accept-drift ${/^[\w.-]+$/u.test(from) ? from : JSON.stringify(from)}`);
+  const flags = refused.slice(0, MOST_NAMED).map(({ from }) => acceptFlag(from));
   throw new FloeError(
     'data_unfit',
     refused.slice(0, MOST_NAMED).map(otherUnitText).join('\n') +

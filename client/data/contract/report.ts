@@ -17,6 +17,8 @@ export interface ColumnReport {
   readonly from: string;
   readonly type: 'number' | 'category' | 'target';
   readonly missing: number;
+  /** Numbers that are there. */
+  readonly present?: number;
   /** Of numbers that are there, in the units of the file. */
   readonly least?: number;
   readonly largest?: number;

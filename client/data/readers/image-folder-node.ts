@@ -3,7 +3,7 @@
  * `train` and one `test` may hold these. Node only.
  */
 import { readFile, readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { FloeError } from '../../../protocol/errors.ts';
 import { type Dataset, createDataset } from '../dataset.ts';
 import { allocate } from '../images.ts';
@@ -211,7 +211,7 @@ const rootOf = async (
   return { root: folder, hasTest: false };
 };
 
-const withoutLabels = async (paths: readonly string[], options: ImageOptions) => {
+const withoutLabels = async (root: string, paths: readonly string[], options: ImageOptions) => {
   const { pixels, shape, notes } = await readAll(paths, options);
   const data = createDataset({
     features: pixelsOf(pixels, options),
@@ -219,7 +219,8 @@ const withoutLabels = async (paths: readonly string[], options: ImageOptions) =>
     featureShape: shape,
     classes: 1,
   });
-  return { data, notes };
+  const rowNames = paths.map((path) => relative(root, path).split(sep).join('/'));
+  return { data: { ...data, rowNames }, notes };
 };
 
 /** All images below a folder, in the order of their paths. */
@@ -227,7 +228,7 @@ const unlabelled = async (root: string, options: ImageOptions) => {
   const { images, others } = await imagesBelow(root);
   if (images.length === 0) throw malformed('no image');
   if (images.length > MAX_IMAGES) throw malformed(`more than ${MAX_IMAGES} images`);
-  const { data, notes } = await withoutLabels(images, options);
+  const { data, notes } = await withoutLabels(root, images, options);
   const skipped = `${others} other ${others === 1 ? 'file is' : 'files are'} not read`;
   return { data, notes: others === 0 ? notes : [...notes, skipped] };
 };
@@ -244,7 +245,7 @@ export const loadImage = async (path: string, options: ImageOptions = {}): Promi
         'one image has no class: give a folder that holds a folder of images for each class',
       ),
     );
-  return { ...(await withoutLabels([path], options)), hasTest: false };
+  return { ...(await withoutLabels(dirname(path), [path], options)), hasTest: false };
 };
 
 /**
