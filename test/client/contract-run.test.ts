@@ -14,7 +14,7 @@ import type { RunData } from '../../client/data/run-data.ts';
 import { normal } from '../../client/data/sampling.ts';
 import type { Table } from '../../client/data/table.ts';
 import { modelOfSpec } from '../../client/spec-model.ts';
-import { type BackendOptions, selectBackend } from '../../client/tfjs/backends.ts';
+import { selectBackend } from '../../client/tfjs/backends.ts';
 import { tfjsTrainer, type TfjsTrainerOptions } from '../../client/tfjs/trainer.ts';
 import { createTrainer } from '../../client/thread/spec-trainer.ts';
 import { serve } from '../../coordinator/index.ts';
@@ -24,6 +24,7 @@ import type { Contract } from '../../protocol/spec/contract.ts';
 import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { createStage, silent, testSpec } from '../support/run.ts';
+import { ifThere } from './optional.ts';
 import { dense, seed } from './task-models.ts';
 
 const closing: (() => Promise<unknown> | void)[] = [];
@@ -204,11 +205,8 @@ describe('a run with a data contract', () => {
   });
 });
 
-const optional = async (options: BackendOptions) =>
-  selectBackend(options).then(
-    (backend) => ({ backend }),
-    () => undefined,
-  );
+const webgpu = await ifThere(selectBackend({ prefer: 'webgpu', softwareGpu: true }));
+const onnx = await ifThere(selectBackend({ prefer: 'onnx' }));
 
 describe('weights of classes', () => {
   const contract = (weights?: number[]): Contract => ({
@@ -249,50 +247,51 @@ describe('weights of classes', () => {
     { name: 'multi-class', weights: [1, 1, 3], by: 5 / 3, examples: data, of: contract },
     { name: 'binary', weights: [1, 3], by: 2, examples: yesNo, of: binary },
   ] as const;
-  const ENGINES: Readonly<Record<string, () => Promise<Partial<TfjsTrainerOptions> | undefined>>> =
-    {
-      cpu: async () => ({ backend: { prefer: 'cpu' } }),
-      wasm: async () => ({ backend: { prefer: 'wasm' } }),
-      'eager wasm': async () => ({ backend: { prefer: 'wasm' }, recorded: false }),
-      // Where the optional packages are installed.
-      onnx: () => optional({ prefer: 'onnx' }),
-      webgpu: () => optional({ prefer: 'webgpu', softwareGpu: true }),
-    };
+  const ENGINES: Readonly<Record<string, Partial<TfjsTrainerOptions> | undefined>> = {
+    cpu: { backend: { prefer: 'cpu' } },
+    wasm: { backend: { prefer: 'wasm' } },
+    'eager wasm': { backend: { prefer: 'wasm' }, recorded: false },
+    onnx: onnx && { backend: onnx },
+    webgpu: webgpu && { backend: webgpu },
+  };
 
-  describe.each(Object.entries(ENGINES))('on %s', (engineName, engine) => {
-    // A software adapter takes half a minute for a second model.
-    it.each(engineName === 'webgpu' ? CASES.slice(0, 1) : CASES)(
-      '$name: are a step over each example that many times',
-      async ({ weights: classWeights, by, examples, of, name }) => {
-        const options = await engine();
-        if (options === undefined) return;
-        const step = async (train: Dataset, own: Contract, learningRate: number) => {
-          const trainer = await tfjsTrainer({
-            ...options,
-            model: name === 'binary' ? dense(1, 'sigmoid') : dense(3, 'softmax'),
-            data: train,
-            task: name,
-            contract: own,
-          });
-          // Not by another engine in its place.
-          if (engineName === 'onnx') expect(trainer.backend).toContain('as one graph');
-          if (engineName === 'webgpu') expect(trainer.backend).toContain('replayed');
-          const weights = initialModel({ tensors: [...trainer.manifest.tensors], seed });
-          const request = { weights, round: 1, epochs: 1, batchSize: 100, learningRate, seed };
-          const result = await trainer.train(request);
-          trainer.dispose();
-          return result;
-        };
-        const last = classWeights.length - 1;
-        const rows = [...examples.labels].flatMap((label, i) => (label === last ? [i, i, i] : [i]));
-        const weighted = await step(examples, of([...classWeights]), 0.3);
-        const plain = await step(subset(examples, rows), of(), 0.3 * by);
-        for (const [i, weight] of weighted.weights.entries())
-          expect(weight).toBeCloseTo(plain.weights[i]!, 4);
-        expect(weighted.lossSum).toBeCloseTo(plain.lossSum, 4);
-      },
-    );
-  });
+  for (const [engineName, options] of Object.entries(ENGINES)) {
+    const label = options === undefined ? `${engineName} (not on this machine)` : engineName;
+    describe.skipIf(options === undefined)(`on ${label}`, () => {
+      // A software adapter takes half a minute for a second model.
+      it.each(engineName === 'webgpu' ? CASES.slice(0, 1) : CASES)(
+        '$name: are a step over each example that many times',
+        async ({ weights: classWeights, by, examples, of, name }) => {
+          const step = async (train: Dataset, own: Contract, learningRate: number) => {
+            const trainer = await tfjsTrainer({
+              ...options,
+              model: name === 'binary' ? dense(1, 'sigmoid') : dense(3, 'softmax'),
+              data: train,
+              task: name,
+              contract: own,
+            });
+            // Not by another engine in its place.
+            if (engineName === 'onnx') expect(trainer.backend).toContain('as one graph');
+            if (engineName === 'webgpu') expect(trainer.backend).toContain('replayed');
+            const weights = initialModel({ tensors: [...trainer.manifest.tensors], seed });
+            const request = { weights, round: 1, epochs: 1, batchSize: 100, learningRate, seed };
+            const result = await trainer.train(request);
+            trainer.dispose();
+            return result;
+          };
+          const last = classWeights.length - 1;
+          const rows = [...examples.labels].flatMap((label, i) =>
+            label === last ? [i, i, i] : [i],
+          );
+          const weighted = await step(examples, of([...classWeights]), 0.3);
+          const plain = await step(subset(examples, rows), of(), 0.3 * by);
+          for (const [i, weight] of weighted.weights.entries())
+            expect(weight).toBeCloseTo(plain.weights[i]!, 4);
+          expect(weighted.lossSum).toBeCloseTo(plain.lossSum, 4);
+        },
+      );
+    });
+  }
 
   it('count for a trainer that holds examples out', async () => {
     const step = async (own: Contract) => {

@@ -22,10 +22,10 @@ import type { ModelFunction } from '../../client/tfjs/models.ts';
 import { objectiveOf } from '../../client/tfjs/objective.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
 import { cpu, expectEagerResults, worst } from './engines.ts';
+import { ifThere } from './optional.ts';
 import { createBuffers, runReference } from './recorded-reference.ts';
 
-const onnx = await selectBackend({ prefer: 'onnx' }).catch(() => undefined);
-if (onnx === undefined) console.log('no onnxruntime-node: graphs are not run here');
+const onnx = await ifThere(selectBackend({ prefer: 'onnx' }));
 
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
 
@@ -98,7 +98,7 @@ describe('plans as ONNX graphs', () => {
   });
 });
 
-describe.skipIf(onnx === undefined)('replay on ONNX Runtime', () => {
+describe.skipIf(onnx === undefined)('replay on ONNX Runtime (needs onnxruntime-node)', () => {
   it.each(ALL_MODELS)('$name: the weights of eager training', (small) =>
     expectEagerResults(
       small,

@@ -20,16 +20,12 @@ import { cnn, mlp2nn } from '../../client/tfjs/models.ts';
 import { objectiveOf } from '../../client/tfjs/objective.ts';
 import { tfjsTrainer } from '../../client/tfjs/trainer.ts';
 import { cpu, expectEagerResults, wasm, worst } from './engines.ts';
+import { ifThere } from './optional.ts';
 import { createBuffers, runReference } from './recorded-reference.ts';
 
-const adapter = await openGpu({ software: true }).then(
-  (gpu) => {
-    gpu.destroy();
-    return gpu.name;
-  },
-  () => undefined,
-);
-if (adapter === undefined) console.log('no WebGPU adapter: replays are not compared here');
+const gpu = await ifThere(openGpu({ software: true }));
+gpu?.destroy();
+const adapter = gpu?.name;
 
 const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
 /** A model of classes. */
@@ -264,14 +260,17 @@ describe('batches of many sizes', () => {
   });
 });
 
-describe.skipIf(adapter === undefined)(`replay on WebGPU (${adapter ?? 'none'})`, () => {
-  it.each(SMALL_MODELS)(
-    '$name: the weights of eager training',
-    { timeout: 120_000 },
-    async (small) => {
-      const backend = await selectBackend({ prefer: 'webgpu', softwareGpu: true });
-      const bounds = { says: 'recorded once', tolerance: 2e-5, digits: 3 };
-      await expectEagerResults(small, { backend }, bounds);
-    },
-  );
-});
+describe.skipIf(adapter === undefined)(
+  `replay on WebGPU (${adapter ?? 'needs an adapter'})`,
+  () => {
+    it.each(SMALL_MODELS)(
+      '$name: the weights of eager training',
+      { timeout: 120_000 },
+      async (small) => {
+        const backend = await selectBackend({ prefer: 'webgpu', softwareGpu: true });
+        const bounds = { says: 'recorded once', tolerance: 2e-5, digits: 3 };
+        await expectEagerResults(small, { backend }, bounds);
+      },
+    );
+  },
+);
