@@ -10,10 +10,13 @@ export const devnetCommand = () =>
     name: 'devnet',
     about: 'run Sui, Walrus and Seal on this machine, for the unmodified SDKs',
     extend: (made) => withDevnetOptions(made).option('--no-floe', "do not publish Floe's package"),
-    notes: `Runs until Ctrl-C. devnet/README.md describes which parts are real, and lists the faults.
+    notes: `With --config-out the devnet is kept: started again with the same file, it has the same state and answers
+at the same ports, so the file stays valid. --fresh begins another network.
+Runs until Ctrl-C. devnet/README.md describes which parts are real, and lists the faults.
 Without Floe's package the same network is npx floe-devnet.`,
     examples: [
       'floe devnet --config-out net.json',
+      'floe devnet --config-out net.json --fresh',
       'floe devnet --port 9000 --snapshot ./devnet-state --json',
       `floe devnet --nodes 13 --fault '{"type":"nodeDown","node":3}'`,
     ],

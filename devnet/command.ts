@@ -8,6 +8,8 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { MAX_KEY_SERVERS, MAX_SHARDS, MIN_NODES } from './config.ts';
 import type { DevnetConfig, DevnetOptions, PublishablePackage } from './config.ts';
 import { DevnetError } from './errors.ts';
+import { keptFolderOf, readKeptPorts, removeKept, writeKeptPorts } from './kept.ts';
+import type { Devnet } from './start.ts';
 
 /** The flags of {@link withDevnetOptions}, as commander gives them. */
 export interface DevnetFlags {
@@ -20,6 +22,7 @@ export interface DevnetFlags {
   readonly port?: number;
   readonly fullChecks?: boolean;
   readonly snapshot?: string;
+  readonly fresh?: boolean;
   readonly package: readonly string[];
   readonly fault: readonly string[];
 }
@@ -36,7 +39,12 @@ export interface DevnetCommandInit {
   readonly packages?: Readonly<Record<string, PublishablePackage>>;
   /** The form in which the configuration is printed and written. Default as it is. */
   readonly describe?: (config: DevnetConfig) => unknown;
+  /** Milliseconds between two saves of a devnet that is kept. Default 2,000. */
+  readonly saveEveryMs?: number;
 }
+
+/** What a killed devnet loses at most. */
+const SAVE_EVERY_MS = 2_000;
 
 const wholeNumber =
   (min: number, max: number) =>
@@ -54,7 +62,11 @@ export const withDevnetOptions = (command: Command): Command => {
   const option = (flags: string, description: string, min: number, max: number, fallback: number) =>
     command.option(flags, description, wholeNumber(min, max), fallback);
   command
-    .option('--config-out <file>', 'write the network configuration here once it is ready')
+    .option(
+      '--config-out <file>',
+      'write the network configuration here once it is ready, and keep state and ports beside it: net.devnet for net.json',
+    )
+    .option('--fresh', 'forget the state and the ports that an earlier devnet kept there')
     .option('--seed <text>', 'seed of all keys and ids', '1');
   option('--nodes <n>', 'storage nodes', MIN_NODES, MAX_SHARDS, 13);
   option(
@@ -73,7 +85,7 @@ export const withDevnetOptions = (command: Command): Command => {
       wholeNumber(1, 65_535),
     )
     .option('--full-checks', 'check every sliver against its metadata before confirming')
-    .option('--snapshot <folder>', 'resume from this folder and save to it on exit')
+    .option('--snapshot <folder>', 'keep state and ports in this folder')
     .option(
       '--package <name=file>',
       'publish a compiled Move package at the start (JSON with modules and dependencies); repeatable',
@@ -102,12 +114,24 @@ const portsFrom = (first: number, keyServers: number): NonNullable<DevnetOptions
   nodes: first + 5 + keyServers,
 });
 
+/** Where the devnet is kept; undefined: nowhere. */
+const keptIn = ({ snapshot, configOut }: DevnetFlags): string | undefined =>
+  snapshot ?? (configOut === undefined ? undefined : keptFolderOf(configOut));
+
 /**
  * The options that the flags ask for. With a snapshot, a size that was not asked for is the
  * snapshot's.
+ *
+ * @param kept the ports of the devnet that goes on
  */
-const optionsOf = (flags: DevnetFlags, isDefault: (name: string) => boolean): DevnetOptions => {
-  const isLeftOut = (name: string): boolean => flags.snapshot !== undefined && isDefault(name);
+const optionsOf = (
+  flags: DevnetFlags,
+  isDefault: (name: string) => boolean,
+  kept: DevnetOptions['ports'],
+): DevnetOptions => {
+  const snapshot = keptIn(flags);
+  const isLeftOut = (name: string): boolean => snapshot !== undefined && isDefault(name);
+  const ports = flags.port === undefined ? kept : portsFrom(flags.port, flags.keyServers);
   return {
     ...(isLeftOut('seed') ? {} : { seed: flags.seed }),
     ...(isLeftOut('nodes') ? {} : { nodes: flags.nodes }),
@@ -115,8 +139,8 @@ const optionsOf = (flags: DevnetFlags, isDefault: (name: string) => boolean): De
     ...(isLeftOut('keyServers') ? {} : { sealServers: flags.keyServers }),
     ...(isLeftOut('threshold') ? {} : { sealThreshold: flags.threshold }),
     sliverChecks: flags.fullChecks === true ? 'full' : 'structure',
-    ...(flags.port === undefined ? {} : { ports: portsFrom(flags.port, flags.keyServers) }),
-    ...(flags.snapshot === undefined ? {} : { snapshot: flags.snapshot }),
+    ...(ports === undefined ? {} : { ports }),
+    ...(snapshot === undefined ? {} : { snapshot }),
   };
 };
 
@@ -149,6 +173,32 @@ const linesOf = (config: DevnetConfig, nodes: number, shards: number, maxBlobByt
     `blobs up to ${maxBlobBytes} bytes; keys of this network protect nothing`,
   ].join('\n');
 
+/** Saves from time to time what is new; a failure is told once, and the last save counts. */
+const keepSaved = (
+  devnet: Pick<Devnet, 'chain' | 'save'>,
+  say: DevnetCommandInit['say'],
+  everyMs = SAVE_EVERY_MS,
+): { readonly stop: () => void } => {
+  let failed = false;
+  let saved = devnet.chain.records.length;
+  const timer = setInterval(() => {
+    const { length } = devnet.chain.records;
+    if (length === saved && !failed) return;
+    saved = length;
+    devnet.save().then(
+      () => {
+        failed = false;
+      },
+      (thrown: unknown) => {
+        if (!failed) say(`the state cannot be saved: ${String(thrown)}`);
+        failed = true;
+      },
+    );
+  }, everyMs);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+};
+
 /** A reader that waits for the file never sees half of it. */
 const writeWhole = async (path: string, value: unknown): Promise<void> => {
   await writeFile(`${path}.new`, `${JSON.stringify(value, undefined, 2)}\n`);
@@ -158,7 +208,7 @@ const writeWhole = async (path: string, value: unknown): Promise<void> => {
 /**
  * Runs a devnet as the flags of `command` say, until the signal fires.
  *
- * @throws {DevnetError} for flags that are wrong; the socket's error when a port is taken
+ * @throws {DevnetError} for flags that are wrong, `port_taken`
  */
 export const runDevnet = async (command: Command, init: DevnetCommandInit): Promise<void> => {
   const { signal, say, document, describe = (config) => config } = init;
@@ -169,19 +219,32 @@ export const runDevnet = async (command: Command, init: DevnetCommandInit): Prom
   const interrupted = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  const folder = keptIn(flags);
+  if (folder !== undefined && flags.fresh === true) await removeKept(folder);
+  const ports = folder === undefined ? undefined : await readKeptPorts(folder);
+  const isDefault = (name: string): boolean => command.getOptionValueSource(name) === 'default';
   const devnet = await startDevnet({
-    ...optionsOf(flags, (name) => command.getOptionValueSource(name) === 'default'),
+    ...optionsOf(flags, isDefault, ports),
     packages: { ...init.packages, ...named },
   });
+  const saving = folder === undefined ? undefined : keepSaved(devnet, say, init.saveEveryMs);
   try {
+    if (folder !== undefined) {
+      // A devnet that is killed is found again as it was saved last.
+      await writeKeptPorts(folder, devnet);
+      await devnet.save();
+    }
     for (const fault of faults) devnet.faults.run(fault);
     const { config, nodes, vault, maxBlobBytes } = devnet;
     const described = describe(config);
     if (flags.configOut !== undefined) await writeWhole(flags.configOut, described);
     document(described);
     say(linesOf(config, nodes.length, vault.shards, maxBlobBytes));
+    if (folder !== undefined)
+      say(`state      ${folder}${ports === undefined ? '' : ', continued'}; --fresh begins anew`);
     if (!signal.aborted) await interrupted;
   } finally {
+    saving?.stop();
     await devnet.stop();
   }
 };

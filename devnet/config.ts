@@ -31,15 +31,18 @@ export interface PublishablePackage {
   readonly dependencies: readonly string[];
 }
 
-/** First ports; 0 or absent means any free port. Nodes and key servers take consecutive ones. */
+/**
+ * Ports; 0 or absent means any free port. Nodes and key servers take consecutive ones from a
+ * number, or those of a list.
+ */
 export interface DevnetPorts {
   readonly rpc?: number;
   readonly faucet?: number;
   readonly relay?: number;
   readonly publisher?: number;
   readonly aggregator?: number;
-  readonly nodes?: number;
-  readonly seal?: number;
+  readonly nodes?: number | readonly number[];
+  readonly seal?: number | readonly number[];
 }
 
 export interface DevnetOptions {
@@ -119,7 +122,8 @@ export const completeOptions = (
     if (saved && options[name] !== undefined && String(options[name]) !== String(saved[name]))
       throw new DevnetError(
         'option_invalid',
-        `the snapshot is of another ${name}: expected ${saved[name]}, got ${options[name]}`,
+        `the snapshot is of another ${name}: expected ${saved[name]}, got ${options[name]}; ` +
+          'begin another network with --fresh, or in another folder',
       );
   const all = { ...DEFAULTS, ...options, ...saved };
   if (!Number.isInteger(all.nodes) || all.nodes < MIN_NODES)

@@ -7,6 +7,8 @@ const CODES = {
   option_invalid: 'Correct the option in the message.',
   fault_invalid: 'Correct the fault command; the README of floe-devnet lists all of them.',
   snapshot_invalid: 'Choose another folder, or delete this one and start again.',
+  port_taken:
+    'Stop the process that listens there (an earlier devnet?), choose other ports with --port, or begin another network with --fresh.',
   argument_invalid: 'Correct the argument in the message.',
   module_malformed: 'Compile the Move package again.',
   compile_failed: 'Correct the Move sources; the message contains the compiler output.',

@@ -99,9 +99,15 @@ const corsHeaders = (
 
 const listen = (server: Server, port: number): Promise<number> =>
   new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new DevnetError('port_taken', `port ${port} is taken`, { cause: error })
+          : error,
+      );
+    });
     server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       const address = server.address();
       if (address === null || typeof address === 'string')
         reject(new DevnetError('internal', 'expected a TCP address of the server'));
@@ -112,7 +118,7 @@ const listen = (server: Server, port: number): Promise<number> =>
 /**
  * Starts a server on 127.0.0.1 (`port` 0 or absent: any free port).
  *
- * @throws the socket's error when the port is taken.
+ * @throws {DevnetError} `port_taken`
  */
 export const startHttpServer = async (
   handler: HttpHandler,

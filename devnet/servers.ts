@@ -9,7 +9,7 @@ import {
 } from './http.ts';
 
 export interface ServerGroup {
-  /** Starts a server of the group. Throws the socket's error when the port is taken. */
+  /** Starts a server of the group. @throws {DevnetError} `port_taken` */
   start(
     handler: HttpHandler,
     options: Omit<HttpServerOptions, 'port'> & { readonly port?: number | undefined },
@@ -35,6 +35,14 @@ export const createServerGroup = (): ServerGroup => {
   };
 };
 
-/** The `index`-th port from the first one; undefined, any free port, when none was given. */
-export const nthPort = (first: number | undefined, index: number): number | undefined =>
-  first === undefined || first === 0 ? undefined : first + index;
+/**
+ * The `index`-th port from the first one, or of a list; undefined, any free port, when none was
+ * given.
+ */
+export const nthPort = (
+  given: number | readonly number[] | undefined,
+  index: number,
+): number | undefined => {
+  if (typeof given === 'object') return given[index];
+  return given === undefined || given === 0 ? undefined : given + index;
+};

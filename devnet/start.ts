@@ -237,8 +237,7 @@ const startAll = async (ground: Ground, servers: ServerGroup): Promise<Devnet> =
  * Starts a devnet on 127.0.0.1.
  *
  * @throws {DevnetError} `option_invalid` for impossible options or other ones than the snapshot's,
- * `snapshot_invalid` for a snapshot that is damaged or of another format; the socket's error when a
- * port is taken.
+ * `snapshot_invalid` for a snapshot that is damaged or of another format, `port_taken`.
  */
 export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> => {
   const folder =

@@ -47,6 +47,7 @@ const CODES: Readonly<Record<DevnetErrorCode, ErrorCode>> = {
   module_malformed: 'data_malformed',
   compile_failed: 'data_malformed',
   package_missing: 'file_not_found',
+  port_taken: 'port_unavailable',
   compiler_missing: 'backend_unavailable',
   internal: 'internal',
 };

@@ -256,8 +256,8 @@ describe('weights of classes', () => {
   };
 
   for (const [engineName, options] of Object.entries(ENGINES)) {
-    const label = options === undefined ? `${engineName} (not on this machine)` : engineName;
-    describe.skipIf(options === undefined)(`on ${label}`, () => {
+    const where = options === undefined ? `${engineName} (not on this machine)` : engineName;
+    describe.skipIf(options === undefined)(`on ${where}`, () => {
       // A software adapter takes half a minute for a second model.
       it.each(engineName === 'webgpu' ? CASES.slice(0, 1) : CASES)(
         '$name: are a step over each example that many times',

@@ -62,7 +62,8 @@ test('flags become a devnet; its configuration is written in the form that the p
   expect(Object.keys(written.config.packages)).toEqual(['again', 'list']);
   expect(written.config.seal).toMatchObject({ threshold: 1 });
   expect(said[0]).toMatch(/^devnet ready: 4 storage nodes x 1 shards, 1 key servers/u);
-  expect(said[1]).toBe('dropped');
+  expect(said[1]).toMatch(/^state .*net\.devnet; --fresh begins anew$/u);
+  expect(said[2]).toBe('dropped');
 });
 
 test('wrong flags are refused by name', async () => {
