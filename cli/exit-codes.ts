@@ -56,6 +56,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'base_mismatch',
   'strategy_unknown',
   'strategy_invalid',
+  'faucet_missing',
 ]);
 const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'backend_unavailable',
@@ -73,6 +74,7 @@ const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'too_many_connections',
   'rate_limited',
   'funds_missing',
+  'faucet_refused',
 ]);
 const DENIED: ReadonlySet<ErrorCode> = new Set([
   'passphrase_missing',

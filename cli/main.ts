@@ -17,6 +17,7 @@ import { commandOf, describeCommand } from './describe-command.ts';
 import { devnetCommand } from './devnet.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.ts';
+import { faucetCommand } from './faucet.ts';
 import { grantCommand, revokeCommand } from './grant.ts';
 import { initCommand } from './init.ts';
 import { joinCommand } from './join.ts';
@@ -52,6 +53,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Data and models:': ['contract', 'survey', 'pull', 'verify', 'evaluate', 'predict', 'strategies'],
   'On Sui, Walrus and Seal:': [
     'devnet',
+    'faucet',
     'publish',
     'grant',
     'revoke',
@@ -104,6 +106,7 @@ Examples:
     predictCommand(),
     verifyCommand(),
     devnetCommand(),
+    faucetCommand(),
     doctorCommand(),
     publishCommand(),
     grantCommand(),

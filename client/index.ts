@@ -66,6 +66,7 @@ export { readBase } from './adapters/base-file.ts';
 export { threadTrainer, type ThreadTrainerOptions } from './thread/trainer.ts';
 export { keptPassphrase, nodeDisk, openKept, type KeptKeystore } from './keystore/index.ts';
 export type { ForSale, OfferTerms, Passes, PassesOptions } from '../protocol/net/passes.ts';
+export { requestCoins, type RequestedCoins } from './faucet.ts';
 export { listOffers, listReceipts, openPasses } from './passes.ts';
 export { readNetworkFile, type NetworkFile } from '../protocol/net/network-file.ts';
 export { directoryStore } from '../protocol/ports/directory-store.ts';

@@ -165,6 +165,20 @@ export const SERVICES = {
     'The paying address has too little SUI for gas or WAL for storage.',
     'Send the amount in the message to the address, and restart. No data is lost.',
   ),
+  faucet_missing: entry(
+    'ledger',
+    'operator',
+    false,
+    'The network file names no faucet: a network of value has none.',
+    'Send SUI and WAL to the address from another one, or exchange them. For a test network, add `faucetUrl` to the network file, such as https://faucet.testnet.sui.io. `floe devnet --config-out net.json` gives a network with a faucet.',
+  ),
+  faucet_refused: entry(
+    'ledger',
+    'service',
+    true,
+    'The faucet of the network does not answer, or gives nothing to this address now.',
+    'Retry later: faucets of test networks limit how often they give. Check that the network is running (`floe doctor --network FILE`).',
+  ),
   verification_failed: entry(
     'verify',
     'coordinator',

@@ -6,7 +6,7 @@ import { SUI_TYPE_ARG } from '@mysten/sui/utils';
 import type { WalrusClient } from '@mysten/walrus';
 import { FloeError } from '../errors.ts';
 import { sleep, systemClock, type Clock } from '../ports/clock.ts';
-import type { NetworkConfig } from './config.ts';
+import { publicUrl, type NetworkConfig } from './config.ts';
 import type { WalrusPrices } from './cost.ts';
 import { bounded, withRetry } from './sui/bounds.ts';
 import { askFaucet } from './sui/faucet.ts';
@@ -30,6 +30,11 @@ export interface Purse {
    * @returns what is there
    */
   fill(needed: Funds, warn: (message: string) => void): Promise<Funds>;
+  /**
+   * Asks the network's faucet once.
+   * @throws FloeError `faucet_missing`, `faucet_refused` with the faucet's words
+   */
+  ask(): Promise<{ readonly before: Funds; readonly after: Funds }>;
 }
 
 const TIMEOUT_MS = 20_000;
@@ -60,6 +65,10 @@ const walTypeOf = async (
     throw new FloeError('ledger_unavailable', "Walrus's contract does not say what WAL is");
   return coin.datatype.typeName;
 };
+
+/** The words of an error, without the user name and password of an address. */
+const wordsOf = (thrown: unknown): string =>
+  (thrown instanceof Error ? thrown.message : String(thrown)).replaceAll(/\/\/[^/@\s]*@/gu, '//');
 
 /** @throws FloeError `ledger_unavailable` from every method when the chain does not answer */
 export const openPurse = (
@@ -124,7 +133,7 @@ export const openPurse = (
         // Each helping follows from what the one before left short.
         await askFaucet(faucetUrl, owner);
       } catch (thrown) {
-        warn(`the faucet ${faucetUrl} gives nothing: ${(thrown as Error).message}`);
+        warn(`the faucet ${publicUrl(faucetUrl)} gives nothing: ${wordsOf(thrown)}`);
         return have;
       }
       have = await arrived(before);
@@ -135,9 +144,28 @@ export const openPurse = (
     return have;
   };
 
+  const askOnce: Purse['ask'] = async () => {
+    const { faucetUrl } = network;
+    if (faucetUrl === undefined)
+      throw new FloeError('faucet_missing', 'the network has no faucet', { address: owner });
+    const before = await balance();
+    try {
+      await bounded(
+        { timeoutMs: TIMEOUT_MS, code: 'faucet_refused', what: 'asking the faucet', clock },
+        () => askFaucet(faucetUrl, owner),
+      );
+    } catch (thrown) {
+      if (thrown instanceof FloeError) throw thrown;
+      const message = `the faucet ${publicUrl(faucetUrl)} gives nothing: ${wordsOf(thrown)}`;
+      throw new FloeError('faucet_refused', message, { address: owner }, { cause: thrown });
+    }
+    return { before, after: await arrived(before) };
+  };
+
   return {
     balance,
     fill,
+    ask: askOnce,
     epochs: () => ask("reading Walrus's epoch", (signal) => readEpochs(walrus, { signal, clock })),
     prices: () =>
       ask("reading Walrus's prices", async () => {
