@@ -181,19 +181,20 @@ const keepSaved = (
 ): { readonly stop: () => void } => {
   let failed = false;
   let saved = devnet.chain.records.length;
+  const save = async (): Promise<void> => {
+    try {
+      await devnet.save();
+      failed = false;
+    } catch (thrown) {
+      if (!failed) say(`the state cannot be saved: ${String(thrown)}`);
+      failed = true;
+    }
+  };
   const timer = setInterval(() => {
     const { length } = devnet.chain.records;
     if (length === saved && !failed) return;
     saved = length;
-    devnet.save().then(
-      () => {
-        failed = false;
-      },
-      (thrown: unknown) => {
-        if (!failed) say(`the state cannot be saved: ${String(thrown)}`);
-        failed = true;
-      },
-    );
+    void save();
   }, everyMs);
   timer.unref();
   return { stop: () => clearInterval(timer) };

@@ -5,6 +5,7 @@
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { targetColumns, type Contract } from '../../protocol/spec/contract.ts';
+import { atOnce, type Steps } from '../../protocol/steps.ts';
 import { binOf, stepsOf } from '../../protocol/survey/grid.ts';
 import {
   MOST_ROWS,
@@ -18,6 +19,9 @@ import { indicesOf, type Place } from '../data/contract/inputs.ts';
 import { valuesOf, type Mapping } from '../data/contract/mapping.ts';
 import { numbersIn } from '../data/contract/numbers.ts';
 import type { Table } from '../data/table.ts';
+
+/** Values between two steps: some milliseconds of work. */
+export const VALUES_PER_STEP = 65_536;
 
 /** Squares are below 2^42: this many are exact in float64. */
 const EXACT_SQUARES = 2 ** 11;
@@ -40,12 +44,13 @@ interface Numbers {
   readonly squares: bigint;
 }
 
-const sumsOf = ({ grid, bins: { length } }: NumberColumn, values: Float64Array): Numbers => {
+function* sumsOf({ grid, bins: { length } }: NumberColumn, values: Float64Array): Steps<Numbers> {
   const bins = new Float64Array(length);
   let sum = 0;
   let squares = 0n;
   let [part, parts] = [0, 0];
-  for (const value of values) {
+  for (const [at, value] of values.entries()) {
+    if (at % VALUES_PER_STEP === VALUES_PER_STEP - 1) yield VALUES_PER_STEP;
     if (Number.isNaN(value)) continue;
     const bin = binOf(grid, length - 2, value);
     const steps = stepsOf(grid, value);
@@ -58,7 +63,7 @@ const sumsOf = ({ grid, bins: { length } }: NumberColumn, values: Float64Array):
     [part, parts] = [0, 0];
   }
   return { bins, sum, squares: squares + BigInt(part) };
-};
+}
 
 const countsOf = (column: ValueColumn, rows: number, own: Place, mapping: Mapping) => {
   const { column: table, name } = own;
@@ -70,18 +75,13 @@ const countsOf = (column: ValueColumn, rows: number, own: Place, mapping: Mappin
   return counts;
 };
 
-/**
- * What a table says to a survey.
- *
- * @throws FloeError `data_unmapped`, `mapping_invalid`, `data_unfit` for a table without rows or
- * with more than 16,777,215
- */
-export const surveySite = (
+/** {@link surveySite} in steps of values, so that a large table leaves turns to a connection. */
+export function* surveySteps(
   table: Table,
   contract: Contract,
   plan: SurveyPlan,
   mapping: Mapping = {},
-): SiteSurvey => {
+): Steps<SiteSurvey> {
   requireRows(table);
   const { rows } = table;
   if (rows > MOST_ROWS)
@@ -106,7 +106,7 @@ export const surveySite = (
     } else {
       const map = valuesOf(mapping, own.column.name, column.name);
       const values = numbersIn({ column: own.column, map, date: column.isDate });
-      const { bins, sum, squares } = sumsOf(column, values);
+      const { bins, sum, squares } = yield* sumsOf(column, values);
       for (const [i, count] of bins.entries()) write(column.bins[i]!, count);
       write(column.sum, sum);
       write(column.squares, squares);
@@ -115,6 +115,16 @@ export const surveySite = (
       if (beyond > 0) outside.set(column.name, beyond);
     }
     missing += rows - known;
+    yield rows % VALUES_PER_STEP;
   }
   return { vector, rows, missing, outside, unused };
-};
+}
+
+/**
+ * What a table says to a survey.
+ *
+ * @throws FloeError `data_unmapped`, `mapping_invalid`, `data_unfit` for a table without rows or
+ * with more than 16,777,215
+ */
+export const surveySite = (...args: Parameters<typeof surveySteps>): SiteSurvey =>
+  atOnce(surveySteps(...args));

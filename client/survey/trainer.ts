@@ -6,6 +6,7 @@
 import { equalBytes, sha256, utf8 } from '../../protocol/bytes.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { info, warning, type Line } from '../../protocol/line.ts';
+import { inTurns } from '../../protocol/steps.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { describeContract, someOf } from '../../protocol/spec/describe-contract.ts';
 import { planOfSpec } from '../../protocol/survey/survey-run.ts';
@@ -16,7 +17,7 @@ import type { Table } from '../data/table.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import { functionTrainer, type Trainer } from '../trainer.ts';
 import { requireCoarse } from './coarse.ts';
-import { surveySite, type SiteSurvey } from './site.ts';
+import { surveySteps, VALUES_PER_STEP, type SiteSurvey } from './site.ts';
 
 export interface SurveyTrainerInit {
   readonly spec: RunSpec;
@@ -80,7 +81,8 @@ export const surveyTrainer = async (init: SurveyTrainerInit): Promise<Trainer> =
   const isOther = (owner: Uint8Array | undefined): boolean =>
     !again && owner !== undefined && !equalBytes(owner, run);
   if (isOther(await keystore.ownerOf(name))) throw repeated();
-  const site = surveySite(table, spec.data, plan, map);
+  // The connection lives on this thread: a million rows take seconds.
+  const site = await inTurns(surveySteps(table, spec.data, plan, map), { every: VALUES_PER_STEP });
   requireCoarse(plan, site.rows, spec.cohort.minimum);
   tell?.(linesOf(spec, table, site));
   return functionTrainer({

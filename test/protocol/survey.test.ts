@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { createTable } from '../../client/data/table.ts';
-import { surveySite } from '../../client/survey/site.ts';
+import { surveySite, surveySteps, VALUES_PER_STEP } from '../../client/survey/site.ts';
 import { surveyOf } from '../../client/survey/read.ts';
 import { encodeUpdate, decodeSum, createLanes } from '../../protocol/encoding/index.ts';
 import { addInto } from '../../protocol/encoding/index.ts';
@@ -160,6 +160,29 @@ describe('the specification of a survey', () => {
       specOf({ data: { ...contractOf(), target: { type: 'values', columns: [{ name: 'y' }] } } }),
     ).toThrow(/column y: a survey needs its range/u);
   });
+});
+
+it('a large table is counted in steps, with the result of all at once', () => {
+  const rows = 3 * VALUES_PER_STEP + 5;
+  const ages = Array.from({ length: rows }, (_, i) => 20 + (i % 60));
+  const large = table(
+    ages,
+    ages.map((_, i) => i % 2),
+    ages.map(() => 1),
+  );
+  const plan = surveyPlan(contractOf(), 32, 5);
+  const steps = surveySteps(large, contractOf(), plan);
+  const done: number[] = [];
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) {
+      expect(step.value).toEqual(surveySite(large, contractOf(), plan));
+      break;
+    }
+    done.push(step.value);
+  }
+  expect(Math.max(...done)).toBe(VALUES_PER_STEP);
+  expect(done.filter((values) => values === VALUES_PER_STEP).length).toBeGreaterThanOrEqual(3);
 });
 
 describe('the totals', () => {
