@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Dataset } from './dataset.ts';
 import type { IdxOptions } from './images.ts';
 import { loadMnist } from './mnist-node.ts';
+import { loadPackageSet } from './package-sets-node.ts';
 import { loadNpy, loadNpyFolder, loadNpz } from './readers/arrays-node.ts';
 import { type CsvOptions, readCsv } from './readers/csv.ts';
 import { bytesOf, openOf, statOf } from './readers/files-node.ts';
@@ -208,6 +209,11 @@ export const loadData = async (source: string, options: LoadOptions = {}): Promi
   const { part = 'train' } = options;
   if (source === 'mnist')
     return { type: 'dataset', data: await loadMnist(part, options), hasTest: true };
+  const carried = await loadPackageSet(source, options);
+  if (carried !== undefined)
+    return 'columns' in carried
+      ? { type: 'table', table: carried }
+      : { type: 'dataset', data: carried };
   const { isFolder } = await statOf(source);
   try {
     return await (isFolder ? loadFolder(source, options) : loadFile(source, options));

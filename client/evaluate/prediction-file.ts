@@ -29,8 +29,8 @@ const quoted = (text: string): string =>
 const numberText = (value: number): string => String(Number(value.toPrecision(9)));
 
 /**
- * The columns `row` (from 1), the file where the examples are files, the class where there are classes, and a probability for each class
- * or label, or the predicted values.
+ * The columns `row` (from 1), the file where the examples are files, the class where there are
+ * classes, and a probability for each class or label, or the predicted values.
  */
 export const predictionsAsCsv = (found: Predictions): string => {
   const { names, values, classes, files, examples, task, target } = found;

@@ -223,6 +223,43 @@ describe('a survey of three sites', () => {
   });
 });
 
+it('a site that is lost during the survey is not in its totals; those of the others are exact', async () => {
+  const settings = {
+    survey: true,
+    contract: DRAFT,
+    cohort: 4,
+    minimum: 3,
+    uploadDeadline: 5,
+    consistencyDeadline: 5,
+  };
+  await using coordinator = await start('lost', settings);
+  const keystore = await memoryKeystore(new Uint8Array(32).fill(60));
+  const abort = new AbortController();
+  const again = { survey: { again: true } };
+  const lost = await take(coordinator.joinUrl, 0, {
+    ...again,
+    data: pooled,
+    keystore,
+    signal: abort.signal,
+    // Its shares are with the others, so its masks can be removed from the sum.
+    onEvent: ({ type }) => {
+      if (type === 'trained') abort.abort();
+    },
+  });
+  const others = await Promise.all([0, 1, 2].map((site) => take(coordinator.joinUrl, site, again)));
+  await Promise.all(others.map(({ finished }) => finished));
+  await lost.finished.catch(() => undefined);
+  await coordinator.finished;
+  await using run = await openRun(joinPath(folder, 'lost'), {
+    identity: async () => keys.identity,
+  });
+  const { totals } = await readSurvey(run);
+  expect(abort.signal.aborted).toBe(true);
+  expect(totals).toMatchObject({ sites: 3, rows: ROWS });
+  const age = totals.columns.find((each) => each.type === 'number' && each.column.name === 'age');
+  expect(age).toMatchObject({ known: numbersOf('age').length });
+}, 60_000);
+
 describe('a participant', () => {
   it('answers one survey of a table, and another one where it is told to', async () => {
     const narrow = parseContract({

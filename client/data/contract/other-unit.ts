@@ -82,7 +82,7 @@ const likelyFactor = (of: NumberColumn): (typeof FACTORS)[number] | undefined =>
   return best;
 };
 
-/** Numbers a part of the contract's: mean, spread and width of the range are, and all by as much. */
+/** Numbers that are a part of the contract's: mean, spread and width of the range are less. */
 const isMuchSmaller = (of: NumberColumn, { spread }: Distance): boolean => {
   const { mean = 0, deviation = 0, expected, range, present = 0, least = 0, largest = 0 } = of;
   if (expected === undefined || present < FEWEST_FOR_SPREAD || deviation === 0) return false;
