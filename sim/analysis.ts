@@ -25,6 +25,7 @@ import { openGivenModel } from '../client/own-model.ts';
 import type { ExampleShape } from '../client/tfjs/choose-model.ts';
 import { shuffle } from '../client/data/sampling.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
+import { goalExamples, type AttackGoal } from './attackers/poison.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 
 export interface AnalystData {
@@ -40,12 +41,16 @@ export interface AnalystData {
   readonly module?: string | undefined;
   /** 32 bytes. */
   readonly baselineSeed: Uint8Array;
+  /** What the attackers want of the model, where their success is measured. */
+  readonly goal?: AttackGoal | undefined;
 }
 
 export interface Score {
   /** Undefined of regression. */
   readonly testAccuracy: number | undefined;
   readonly testLoss: number;
+  /** Fraction of the examples on which the model does what the attackers want. */
+  readonly attackSuccess?: number;
 }
 
 export interface BaselinePlan {
@@ -160,11 +165,23 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
         own ?? (init.module === undefined ? undefined : await loadTask(init.module)),
       ))());
 
+  let goal: Dataset | undefined;
+  const successOf = async (
+    trainer: Trainer,
+    weights: Float32Array,
+  ): Promise<Pick<Score, 'attackSuccess'>> => {
+    if (init.goal === undefined) return {};
+    goal ??= goalExamples(init.goal, init.test);
+    if (goal.size === 0) return {};
+    const { correct, examples } = await trainer.evaluate(weights, goal);
+    return { attackSuccess: correct / examples };
+  };
+
   const score = async (weights: Float32Array): Promise<Score> => {
     const { trainer } = await opened();
     const { examples, correct, lossSum } = await trainer.evaluate(weights, init.test);
     const testAccuracy = init.task?.type === 'regression' ? undefined : correct / examples;
-    return { testAccuracy, testLoss: lossSum / examples };
+    return { testAccuracy, testLoss: lossSum / examples, ...(await successOf(trainer, weights)) };
   };
 
   return {

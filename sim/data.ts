@@ -11,7 +11,9 @@ import {
 } from '../client/data/contract/infer.ts';
 import type { Mapping } from '../client/data/contract/mapping.ts';
 import { loadData, loadDataset, type LoadOptions } from '../client/data/load-node.ts';
+import type { RowKeys } from '../client/data/skewed-partition.ts';
 import type { Table } from '../client/data/table.ts';
+import { chosenKeys, takeKeys } from './partition/keys.ts';
 import type { TaskType } from '../client/task.ts';
 import type { Contract } from '../protocol/spec/contract.ts';
 import { FloeError } from '../protocol/errors.ts';
@@ -27,6 +29,8 @@ export interface ScenarioData {
   readonly contract?: Contract;
   /** What was decided for it, and warnings about the data. */
   readonly notes?: readonly string[];
+  /** Of the training rows, where the partition is by a column. */
+  readonly keys?: RowKeys;
 }
 
 export interface LoadScenarioOptions {
@@ -40,6 +44,8 @@ export interface LoadScenarioOptions {
   readonly task?: TaskType | undefined;
   /** The data's columns and values, by those of the contract. */
   readonly mapping?: Mapping | undefined;
+  /** The column of a partition by its values; it is no input, unless a given contract names it. */
+  readonly key?: string | undefined;
 }
 
 /** One part in this many is held out if a source has no test part. */
@@ -97,7 +103,12 @@ const cutTable = (source: string, all: Dataset, seed: Uint8Array) => {
     throw new FloeError('data_unfit', `${source}: expected at least ${HOLD_OUT} rows`);
   const order = shuffle(rowsOf(all), seededRandom(deriveSeed(seed, 'hold-out')));
   const held = Math.floor(all.size / HOLD_OUT);
-  return { train: shareRows(all, order.slice(held)), test: shareRows(all, order.slice(0, held)) };
+  const kept = order.slice(held);
+  return {
+    rows: kept,
+    train: shareRows(all, kept),
+    test: shareRows(all, order.slice(0, held)),
+  };
 };
 
 /** A simulation shows what becomes of such data. */
@@ -105,19 +116,24 @@ const WARN_ONLY = { acceptDrift: 'all' } as const;
 
 const ofTable = (
   source: string,
-  table: Table,
+  whole: Table,
   test: Table | undefined,
   seed: Uint8Array,
-  { contract: given, task, mapping }: LoadScenarioOptions,
+  { contract: given, task, mapping, key }: LoadScenarioOptions,
 ): ScenarioData => {
+  const { table, keys } = takeKeys(whole, key, given);
   const inferred: InferredContract =
     given === undefined ? inferContract(table, { task }) : { contract: given, notes: [] };
   const { contract } = inferred;
   const { data, report } = applyContract(table, contract, mapping, WARN_ONLY);
   const notes = [...(table.notes ?? []), ...inferred.notes, ...report.warnings];
-  if (test === undefined) return { source, contract, notes, ...cutTable(source, data, seed) };
+  if (test === undefined) {
+    const { rows, ...cut } = cutTable(source, data, seed);
+    return { source, contract, notes, ...cut, ...chosenKeys(keys, rows) };
+  }
   const tested = applyContract(test, contract, mapping, WARN_ONLY).data;
-  return { source, contract, notes, train: shareRows(data), test: shareRows(tested) };
+  const parts = { train: shareRows(data), test: shareRows(tested) };
+  return { source, contract, notes, ...parts, ...chosenKeys(keys) };
 };
 
 /** Class names of their own, such as names of folders, need a contract; numbers do not. */
@@ -147,17 +163,20 @@ export const loadScenarioData = async (
     const tested = test?.type === 'table' ? test.table : undefined;
     return ofTable(source, loaded.table, tested, seed, options);
   }
+  if (options.key !== undefined)
+    throw new FloeError('usage', `--partition: key:${options.key} needs a table, got ${source}`);
   const all = loaded.data;
   const contract = contractOf(all, options);
   if (loaded.hasTest !== true) {
     const made =
       contract === undefined ? undefined : applyContract(all, contract, mapping, WARN_ONLY);
-    const data = made?.data ?? all;
+    const { train, test } = cutTable(source, made?.data ?? all, seed);
     return {
       source,
       ...(contract === undefined ? {} : { contract }),
       notes: [...(loaded.notes ?? []), ...(made?.report.warnings ?? [])],
-      ...cutTable(source, data, seed),
+      train,
+      test,
     };
   }
   const train = all;

@@ -68,6 +68,8 @@ export type ScenarioEvent =
       /** Undefined of regression. */
       readonly testAccuracy: number | undefined;
       readonly testLoss: number;
+      /** Where attackers have a goal that is measured. */
+      readonly attackSuccess?: number;
     }
   /** A fault on the network was recovered, or the result so far could not be published. */
   | { readonly type: 'warning'; readonly message: string }

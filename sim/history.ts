@@ -23,7 +23,11 @@ export interface History {
   /** The score of a model, which comes later than its round. */
   score(
     version: number,
-    score: { readonly testAccuracy: number | undefined; readonly testLoss: number },
+    score: {
+      readonly testAccuracy: number | undefined;
+      readonly testLoss: number;
+      readonly attackSuccess?: number;
+    },
   ): void;
 }
 

@@ -7,7 +7,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
-import { trainerHoldingOut } from '../client/held-out.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { joinRun, type Participant, type ParticipantEvent } from '../client/participant/index.ts';
 import type { BackendChoice } from '../client/tfjs/backends.ts';
@@ -26,6 +25,7 @@ import { cipherStream, deriveSeed } from '../protocol/ports/random.ts';
 import { openReaderPorts, type ReaderPorts, type Substrate } from './substrate.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 import { timedGate, timedStore, timedTrainer, type Activity, type Note } from './timeline.ts';
+import { createMemberTrainers, type CrowdWorld } from './world.ts';
 
 export interface Member {
   /** Number of the participant in the scenario, from 0. */
@@ -44,6 +44,7 @@ export interface CrowdData {
   readonly require: AdmissionInput;
   readonly train: Dataset;
   readonly members: readonly Member[];
+  readonly world: CrowdWorld;
   readonly substrate: Substrate;
   /** A thread has a separate module registry. */
   readonly strategyModules: readonly string[];
@@ -200,14 +201,15 @@ const openTrainers = async (
   task: SimulationModule | undefined,
 ): Promise<{
   readonly backend: (first: Trainer) => string;
-  readonly trainerOf: (index: number, data: Dataset) => Trainer | Promise<Trainer>;
+  readonly trainerOf: (index: number | undefined, data: Dataset) => Trainer | Promise<Trainer>;
 }> => {
   const make = task?.trainer;
   const contract = spec.data === undefined ? {} : { contract: spec.data };
   if (make !== undefined)
     return {
       backend: (first) => first.backend,
-      trainerOf: (index, data) => make({ data, index, ...contract }),
+      trainerOf: (index, data) =>
+        make({ data, ...(index === undefined ? {} : { index }), ...contract }),
     };
   const first = init.members[0];
   if (first === undefined) throw new FloeError('internal', 'a crowd without members');
@@ -331,19 +333,19 @@ export const createCrowd = (
       const spec = decodeRunSpec(init.spec);
       const task = own ?? (init.module === undefined ? undefined : await loadTask(init.module));
       const { backend, trainerOf } = await openTrainers(init, spec, task);
+      const make = createMemberTrainers(init.world, {
+        train: init.train,
+        holdout: spec.training.holdout,
+        metrics: spec.metrics,
+        ownAttack: task?.attack,
+        trainerOf,
+      });
       const [first] = init.members;
       if (first === undefined) throw new FloeError('internal', 'a crowd without members');
       const { identity } = await memoryKeystore(first.keystoreSeed);
       const ports = await openReaderPorts(init.substrate, spec, identity);
       const store = timedStore(counted(ports.store, init.blobTraffic), note);
       const run = hashRunSpec(spec);
-      const make = async ({ index, rows }: Member) =>
-        trainerHoldingOut(
-          subset(init.train, rows),
-          spec.training.holdout,
-          (data) => trainerOf(index, data),
-          spec.metrics,
-        );
       // Made at once: it tells what trains.
       const firstTrainer = await make(first);
       startOne = async (member) => {

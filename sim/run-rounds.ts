@@ -231,6 +231,7 @@ export const conduct = (
       spec: specBytes,
       require: requirementsOf(spec),
       train: data.train,
+      world: setup.world,
       substrate,
       strategyModules: scenario.strategyModules,
       backend: setup.model.engine,

@@ -16,6 +16,7 @@ import {
 import { flagOf, type Setting } from '../protocol/spec/setting.ts';
 import { SETTINGS, type RunSettings, type SettingName } from '../protocol/spec/settings.ts';
 import { checkSettingsTogether } from '../protocol/spec/spec-of-settings.ts';
+import { checkAttacks, parseAttack } from './attackers/attack-setting.ts';
 import { checkDrops, dropsIn, type Drops } from './faults.ts';
 
 /** What blobs, keys and freezes rest on. */
@@ -64,7 +65,10 @@ type Undecided =
   | 'bucketing'
   | 'mixing'
   | 'compression'
-  | 'measures';
+  | 'measures'
+  | 'speed'
+  | 'bandwidth'
+  | 'attack';
 
 export type Scenario = Required<
   Omit<Pick<RunSettings, SimulationSetting>, Undecided | 'drops' | 'network' | 'local'>
@@ -142,6 +146,8 @@ export const makeScenario = (
     );
   checkSettingsTogether(settingsOf(scenario), participants, 'usage', nameOf);
   checkLosses(scenario, nameOf);
+  const attacks = (scenario.attack ?? []).map((text) => parseAttack(text, nameOf('attack')));
+  checkAttacks(attacks, participants, scenario.mask, nameOf('attack'));
   return scenario;
 };
 

@@ -9,6 +9,7 @@ import { type Contract, taskOfContract } from '../protocol/spec/contract.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { specOfSettings } from '../protocol/spec/spec-of-settings.ts';
+import { attackNamed } from './attackers/model-attacks.ts';
 import { createAnalyst, type AnalystCalls, type AnalystData } from './analysis.ts';
 import type { Member } from './participant-host.ts';
 import type { Mapping } from '../client/data/contract/mapping.ts';
@@ -26,6 +27,7 @@ import { masterSeed } from '../protocol/spec/master-seed.ts';
 import { localThread } from './local-thread.ts';
 import { dataOfTask, loadTask, type SimulationModule } from './task.ts';
 import { startThread, type Thread } from './thread.ts';
+import { goalOf, worldOf, type CrowdWorld } from './world.ts';
 
 export interface Setup {
   readonly scenario: Scenario;
@@ -45,6 +47,7 @@ export interface Setup {
   readonly auditorSeed: Uint8Array;
   readonly members: readonly (Member & { readonly key: Uint8Array })[];
   readonly analyst: Thread<AnalystCalls>;
+  readonly world: CrowdWorld;
 }
 
 /**
@@ -126,6 +129,7 @@ export const setUp = async (
           contract: scenario.contract,
           task: scenario.task?.type,
           mapping: map,
+          key: scenario.partition.type === 'key' ? scenario.partition.column : undefined,
         })
       : shareData(ownData);
   const { contract } = data;
@@ -143,8 +147,11 @@ export const setUp = async (
     size,
     classes,
     participants: scenario.participants,
+    keys: data.keys,
     seed: deriveSeed(master, 'partition'),
   });
+  const world = worldOf(scenario, rows, data.train, master);
+  if (world.attacks.some(({ kind }) => kind === 'own')) attackNamed('own', task?.attack);
   const analystData: AnalystData = {
     train: data.train,
     test: data.test,
@@ -153,6 +160,7 @@ export const setUp = async (
     contract,
     backend: scenario.backend,
     baselineSeed: deriveSeed(master, 'baseline'),
+    goal: goalOf(world.attacks),
     ...(module !== undefined && hasOwnModel ? { module } : {}),
   };
   const analyst: Thread<AnalystCalls> =
@@ -196,5 +204,6 @@ export const setUp = async (
     auditorSeed,
     members,
     analyst,
+    world,
   };
 };

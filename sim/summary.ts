@@ -29,6 +29,8 @@ export const roundSchema = v.strictObject({
   /** Of the model after this round on the test set; absent where it was not evaluated. */
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),
+  /** Of the attackers on the model after this round; absent where none is measured. */
+  attackSuccess: v.optional(share),
   modelHash: hex,
   bytesUp: count,
   bytesDown: count,

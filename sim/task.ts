@@ -9,6 +9,7 @@ import type { Dataset } from '../client/data/dataset.ts';
 import { importModule } from '../client/own-module.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';
 import type { Trainer } from '../client/trainer.ts';
+import type { Attack } from './attackers/model-attacks.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Contract } from '../protocol/spec/contract.ts';
 import { issueText } from '../protocol/wire/issue.ts';
@@ -49,6 +50,8 @@ export interface SimulationModule {
    * and shapes of the manifest's tensors.
    */
   readonly trainer?: (init: SimulationTrainerInit) => Trainer | Promise<Trainer>;
+  /** An attack of one's own, which `--attack own:FRACTION` puts on that many participants. */
+  readonly attack?: Attack;
   /** Names the model in reports. Default: `own model`. */
   readonly name?: string;
 }
@@ -72,6 +75,7 @@ const moduleSchema = v.looseObject({
   model: v.optional(callable),
   base: v.optional(v.union([callable, baseSchema])),
   trainer: v.optional(callable),
+  attack: v.optional(callable),
   name: v.optional(v.pipe(v.string(), v.maxLength(100))),
 });
 

@@ -1,17 +1,25 @@
 /**
  * @module Partitions a dataset over participants: evenly at random, in shards of sorted labels
- * (McMahan et al. 2017, section 3), or with label shares drawn from a Dirichlet distribution (Hsu
- * et al. 2019). Every example goes to exactly one participant, and the same seed gives the same
- * partition.
+ * (McMahan et al. 2017, section 3), with label shares drawn from a Dirichlet distribution (Hsu et
+ * al. 2019), or as skewed-partition.ts has it. Every example goes to exactly one participant, and
+ * the same seed gives the same partition.
  */
 import { FloeError } from '../../protocol/errors.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { readFlag } from '../../protocol/spec/read-settings.ts';
 import { SETTINGS, type RunSettings } from '../../protocol/spec/settings.ts';
 import { logGamma, shuffle, uniform } from './sampling.ts';
+import {
+  byKey,
+  byLabelDirichlet,
+  byLabels,
+  byPowerLaw,
+  byQuantity,
+  type RowKeys,
+} from './skewed-partition.ts';
 import type { RandomSource } from '../../protocol/ports/random.ts';
 
-/** `iid`; sorted by label and cut into shards; or label fractions drawn with a concentration. */
+/** How examples are dealt: the alternatives of the setting `partition`. */
 export type Partition = NonNullable<RunSettings['partition']>;
 
 /** Reads `iid`, `shards`, `shards:2`, `dirichlet:0.5`. @throws FloeError `usage` */
@@ -20,8 +28,8 @@ export const parsePartition = (text: string): Partition =>
 
 /** The inverse of {@link parsePartition}. */
 export const formatPartition = (partition: Partition): string => {
-  if (partition.type === 'shards') return `shards:${partition.perParticipant}`;
-  return partition.type === 'dirichlet' ? `dirichlet:${partition.alpha}` : 'iid';
+  const { type, ...parameters } = partition;
+  return [type, ...Object.values<number | string>(parameters)].join(':');
 };
 
 /** Cuts `order` into `pieces` runs whose lengths differ by at most one. */
@@ -124,6 +132,8 @@ export interface PartitionInit {
   /** Absent for regression. */
   readonly classes?: number | undefined;
   readonly participants: number;
+  /** Of each row, for a partition by them. */
+  readonly keys?: RowKeys | undefined;
   /** 32 bytes. */
   readonly seed: Uint8Array;
 }
@@ -132,8 +142,8 @@ export interface PartitionInit {
  * Deals the rows 0 .. size - 1: one list of rows for each participant, disjoint, together all rows,
  * none empty.
  *
- * @throws FloeError `usage` when there are fewer rows than participants (or shards), or no classes
- * to sort by
+ * @throws FloeError `usage` when there are fewer rows than participants (or shards), no classes to
+ * sort by, or a participant would hold nothing
  */
 export const dealRows = (init: PartitionInit): Uint32Array[] => {
   const { partition, labels, size, classes, participants, seed } = init;
@@ -145,15 +155,33 @@ export const dealRows = (init: PartitionInit): Uint32Array[] => {
       `--participants: ${size} examples are too few for ${participants} participants (${formatPartition(partition)})`,
     );
   const random = seededRandom(seed);
-  if (partition.type === 'iid') return cut(shuffledRows(size, random), participants);
-  if (classes === undefined)
+  switch (partition.type) {
+    case 'iid':
+      return cut(shuffledRows(size, random), participants);
+    case 'quantity':
+      return byQuantity(size, participants, partition.alpha, random);
+    case 'power-law':
+      return byPowerLaw(size, participants, partition.exponent, random);
+    case 'key':
+      if (init.keys !== undefined) return byKey(init.keys, participants, random);
+      throw new FloeError('usage', '--partition: key needs a table with that column');
+    default:
+  }
+  if (classes === undefined || labels.length !== size)
     throw new FloeError(
       'usage',
-      `--partition: ${formatPartition(partition)} needs classes, the data has none; use iid`,
+      `--partition: ${formatPartition(partition)} needs classes, one for each example; the data has none: use iid or quantity`,
     );
-  return partition.type === 'shards'
-    ? shards(labels, participants, partition.perParticipant, random)
-    : dirichlet(labels, classes, participants, partition.alpha, random);
+  switch (partition.type) {
+    case 'shards':
+      return shards(labels, participants, partition.perParticipant, random);
+    case 'dirichlet':
+      return dirichlet(labels, classes, participants, partition.alpha, random);
+    case 'labels':
+      return byLabels(labels, classes, participants, partition.perParticipant, random);
+    case 'label-dirichlet':
+      return byLabelDirichlet(labels, classes, participants, partition.alpha, random);
+  }
 };
 
 export interface PartitionStatistics {

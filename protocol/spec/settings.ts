@@ -15,6 +15,7 @@ import { STRATEGY_SETTINGS } from './settings/strategy.ts';
 import { TIMEOUT_SETTINGS } from './settings/timeouts.ts';
 import { MEASURE_SETTINGS } from './settings/measures.ts';
 import { ENCODING_SETTINGS, TRAINING_SETTINGS } from './settings/training.ts';
+import { WORLD_SETTINGS } from './settings/world.ts';
 
 export const SETTINGS = {
   ...RUN_SETTINGS,
@@ -29,6 +30,7 @@ export const SETTINGS = {
   ...READER_SETTINGS,
   ...PLACE_SETTINGS,
   ...SIMULATION_SETTINGS,
+  ...WORLD_SETTINGS,
 } as const satisfies SettingsTable;
 
 export type SettingName = keyof typeof SETTINGS;

@@ -4,6 +4,7 @@
  */
 import type { SettingsTable } from '../setting.ts';
 import { DATA_FILE_SETTINGS } from './data-files.ts';
+import { SKEWED_PARTITIONS } from './world.ts';
 
 /** The phases in which a participant sends a record, in order. */
 export const DROP_PHASES = ['register', 'share', 'upload', 'consistent', 'unmask'] as const;
@@ -44,10 +45,11 @@ export const SIMULATION_SETTINGS = {
           help: 'concentration of the label fractions: small values are skewed, large ones even',
         },
       },
+      ...SKEWED_PARTITIONS,
     },
     placeholder: '<how>',
     default: 'iid',
-    help: 'how the examples are dealt to the participants',
+    help: 'how the examples are dealt to the participants, see docs/simulated-world.md',
     commands: ['sim'],
   },
   drops: {
