@@ -138,6 +138,11 @@ export interface Coordinator {
    * ledger throw
    */
   start(): Promise<void>;
+  /**
+   * Resolves once no event waits to be written and no work is in progress: what comes next needs a
+   * frame or a timer. For callers that hold the clock.
+   */
+  idle(): Promise<void>;
   /** Closes the sessions and stops all work. Acknowledged events are in the journal. */
   stop(): Promise<void>;
   /**

@@ -312,6 +312,12 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
       upkeep.start();
       settle();
     },
+    idle: async () => {
+      while (loop.busy || working.busy) {
+        await loop.drained();
+        await working.settled();
+      }
+    },
     stop: async () => {
       halt();
       finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));

@@ -53,6 +53,8 @@ export interface Loop extends DiskHold {
   checkRoom(): void;
   /** Resolves once nothing waits to be written. */
   drained(): Promise<void>;
+  /** Whether something does. */
+  readonly busy: boolean;
   stop(): void;
 }
 
@@ -158,6 +160,9 @@ export const createLoop = (init: LoopInit): Loop => {
         throw new FloeError('rate_limited', `${queue.length} events wait to be written`);
     },
     drained: async () => running,
+    get busy() {
+      return running !== undefined;
+    },
     persist: (write) => disk.persist(write),
     hold: (error) => disk.hold(error),
     get held() {

@@ -71,6 +71,8 @@ export interface Working {
   readonly start: (work: Work) => void;
   /** Resolves once all of it has ended, or was left behind by the stop. */
   readonly settled: () => Promise<void>;
+  /** Whether some is in progress. */
+  readonly busy: boolean;
 }
 
 export const createWorking = (init: {
@@ -113,6 +115,9 @@ export const createWorking = (init: {
     },
     settled: async () => {
       await Promise.allSettled(working);
+    },
+    get busy() {
+      return working.size > 0;
     },
   };
 };

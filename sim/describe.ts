@@ -78,6 +78,8 @@ export const describeEvent = (scenario: Scenario, event: ScenarioEvent): readonl
 export interface Tested {
   readonly testAccuracy?: number | undefined;
   readonly testLoss?: number | undefined;
+  /** Of attackers whose goal is measured. */
+  readonly attackSuccess?: number | undefined;
 }
 
 /** Regression has no accuracy. */
@@ -88,11 +90,18 @@ export const testText = ({ testAccuracy, testLoss }: Tested): string =>
 
 /** The line of a committed round. @param tested its model, empty if not evaluated */
 export const describeRound = (round: RoundSummary, of: number, tested: Tested): string => {
+  const { attackSuccess } = tested;
+  const attacked =
+    attackSuccess === undefined ? '' : `attack success ${formatPercent(attackSuccess)}  `;
+  const virtual =
+    round.virtualSeconds === undefined
+      ? ''
+      : `  virtual ${round.virtualSeconds.toFixed(1)} s, ${(round.virtualTime ?? 0).toFixed(1)} s in all`;
   const metrics = Object.entries(round.training).map(([name, value]) => ({ name, value }));
   return (
-    `round ${String(round.version).padStart(String(of).length)}/${of}  ${testText(tested)}  ` +
+    `round ${String(round.version).padStart(String(of).length)}/${of}  ${testText(tested)}  ${attacked}` +
     `${metricsText(metrics, round.version)}  ${round.survivors}/${round.cohort} survived  ` +
-    `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s`
+    `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s${virtual}`
   );
 };
 

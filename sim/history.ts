@@ -18,8 +18,8 @@ export interface History {
   readonly aborted: number;
   /** Seconds in each phase, over all attempts. */
   readonly phaseSeconds: Readonly<Record<string, number>>;
-  /** @param now ms of a steady clock */
-  note(progress: Progress, now: number, bytes: Bytes): void;
+  /** @param now ms of a steady clock @param virtual ms of virtual time, where there is one */
+  note(progress: Progress, now: number, bytes: Bytes, virtual?: number): void;
   /** The score of a model, which comes later than its round. */
   score(
     version: number,
@@ -44,6 +44,7 @@ export const createHistory = (
   let phases: Record<string, number> = {};
   let phase: { readonly name: string; readonly since: number } | undefined;
   let roundStart = 0;
+  let lastVirtual = 0;
   let last: Bytes = { up: 0, down: 0 };
   const leave = (now: number): void => {
     if (phase === undefined) return;
@@ -53,7 +54,7 @@ export const createHistory = (
     phaseSeconds[phase.name] = (phaseSeconds[phase.name] ?? 0) + seconds;
     phase = undefined;
   };
-  const close = (event: Committed, now: number, bytes: Bytes): void => {
+  const close = (event: Committed, now: number, bytes: Bytes, virtual?: number): void => {
     rounds.push({
       attempt: event.attempt,
       version: event.version,
@@ -66,6 +67,9 @@ export const createHistory = (
       bytesUp: bytes.up - last.up,
       bytesDown: bytes.down - last.down,
       seconds: (now - roundStart) / 1000,
+      ...(virtual === undefined
+        ? {}
+        : { virtualSeconds: (virtual - lastVirtual) / 1000, virtualTime: virtual / 1000 }),
       phases,
     });
   };
@@ -75,7 +79,7 @@ export const createHistory = (
       return aborted;
     },
     phaseSeconds,
-    note: (progress, now, bytes) => {
+    note: (progress, now, bytes, virtual) => {
       if (progress.type === 'phase') {
         leave(now);
         if (progress.phase === 'opening') {
@@ -86,8 +90,9 @@ export const createHistory = (
           phase = { name: progress.phase, since: now };
       } else if (progress.type === 'committed') {
         leave(now);
-        close(progress, now, bytes);
+        close(progress, now, bytes, virtual);
         last = bytes;
+        lastVirtual = virtual ?? 0;
       } else if (progress.type === 'aborted') {
         leave(now);
         aborted += 1;

@@ -21,7 +21,6 @@ import { withRetry } from '../protocol/net/sui/bounds.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
 import { requirementsOf } from './admission.ts';
-import { scenarioClock } from './clock.ts';
 import { createCrowds } from './participant-workers.ts';
 import type { ScenarioEvent } from './events.ts';
 import type { Bytes, History } from './history.ts';
@@ -29,6 +28,7 @@ import { createScores, watchedGate, type Scores } from './scores.ts';
 import type { Setup } from './setup.ts';
 import type { CoordinatorPorts, Substrate } from './substrate.ts';
 import { createSwitchboard, type Switchboard } from './switchboard.ts';
+import { openTime } from './virtual/simulated-time.ts';
 import {
   steadyNow,
   timed,
@@ -41,12 +41,6 @@ import {
 
 /** A model whose blob or key cannot be had is asked for again, for more than a minute. */
 const SCORE_RETRIES = 20;
-
-/**
- * When the clock leaps after a loss, in ms: twice, since the coordinator may see the loss a moment
- * later.
- */
-const LEAPS_AFTER = [20, 500];
 
 const silent: Logger = {
   debug: () => undefined,
@@ -127,6 +121,11 @@ const limitsFor = (participants: number): Partial<Limits> => ({
   connections: participants + 16,
   pendingLogins: participants + 16,
   loginTimeoutMs: 10 * 60_000,
+  // By virtual time, in which a round may take no time at all.
+  framesPerSecond: 1e6,
+  frameBurst: 1e6,
+  frameBytesPerSecond: 2 ** 40,
+  frameBytesBurst: 2 ** 40,
 });
 
 /** Bytes of frames, and of blobs in all threads. */
@@ -139,16 +138,19 @@ const countBytes = (frames: () => Bytes) => {
   return { blobTraffic, bytes };
 };
 
-/** Logs everybody in; the first invitation makes a participant. */
+/** Logs these in, in their order; the first invitation makes a participant. */
 const layAsleep = async (
+  indices: readonly number[],
   members: Setup['members'],
   switchboard: Switchboard,
   wake: (index: number) => void,
 ): Promise<void> => {
-  for (const { index, keystoreSeed } of members) {
-    const { identity } = await memoryKeystore(keystoreSeed);
+  for (const [i, index] of indices.entries()) {
+    const member = members[index];
+    if (member === undefined) throw new FloeError('internal', `no participant ${index}`);
+    const { identity } = await memoryKeystore(member.keystoreSeed);
     switchboard.sleep(index, identity, () => wake(index));
-    if (index % AT_ONCE === 0) await eventLoopTurn();
+    if (i % AT_ONCE === 0) await eventLoopTurn();
   }
 };
 
@@ -168,12 +170,12 @@ export const conduct = (
   const { journal, substrate, ports } = place;
   const { drops } = scenario;
   const losesSome = Object.keys(drops).length > 0;
-  const clock = scenarioClock(base);
+  const time = openTime(setup, base);
   const ending = Promise.withResolvers<'finished' | 'target'>();
   const { scores, gate } = watchScores(setup, place, { history, timeline, log, onEvent, ending });
 
   const observe = (progress: Progress): void => {
-    history.note(progress, steadyNow(), bytes());
+    history.note(progress, steadyNow(), bytes(), time.elapsed());
     if (progress.type === 'committed') {
       scores.add(progress);
       const noted = history.rounds.at(-1);
@@ -181,7 +183,8 @@ export const conduct = (
     }
     if (progress.type === 'committed' || progress.type === 'aborted') {
       // Paused, because the speed of reconnection must not decide who is invited next.
-      if (losesSome) clock.freeze();
+      if (losesSome) time.pause();
+      time.attemptOver();
       switchboard.roundOver();
     }
     if (progress.type === 'phase' || progress.type === 'aborted') onEvent(progress);
@@ -197,9 +200,9 @@ export const conduct = (
     gate,
     ledger: timedLedger(ports.ledger, timeline.note),
     journal,
-    clock,
+    clock: time.clock,
     random: seededRandom(deriveSeed(master, 'coordinator-random')),
-    startWith: scenario.participants,
+    startWith: time.startWith,
     limits: limitsFor(scenario.participants),
     log,
     onEvent: observe,
@@ -213,15 +216,15 @@ export const conduct = (
     coordinator: setup.coordinator,
     spec: specBytes,
     run: setup.run,
-    clock,
+    clock: time.clock,
     random: seededRandom(deriveSeed(master, 'sleepers')),
     onFailure: ending.reject,
     onDrop: (index, phase, attempt) => {
       onEvent({ type: 'dropped', index, phase, attempt });
-      for (const ms of LEAPS_AFTER)
-        base.at(base.now() + ms, () => clock.leap(scenario.grace * 1100));
+      time.lost();
     },
-    onComplete: () => clock.thaw(),
+    onComplete: () => time.resume(),
+    between: (index, connection) => time.between(index, connection),
   });
   const { blobTraffic, bytes } = countBytes(() => switchboard.traffic);
   const crowds = createCrowds({
@@ -239,14 +242,19 @@ export const conduct = (
       blobTraffic,
       // Those that a scenario loses reconnect all together: they are all there from the start.
       asleep: !losesSome,
-      hurry: losesSome,
+      hurry: losesSome || time.elapsed() !== undefined,
     },
     connect: (index, give) => switchboard.connect(index, give),
-    onEvent: (index, event) => onEvent({ type: 'participant', index, event }),
+    onEvent: (index, event) => {
+      time.onEvent(index, event);
+      onEvent({ type: 'participant', index, event });
+    },
     note: timeline.note,
     own: setup.own,
     onFailure: ending.reject,
   });
+  const sleep = (indices: readonly number[]): Promise<void> =>
+    layAsleep(indices, members, switchboard, (index) => crowds.wake(index));
   crowds.failed.catch(ending.reject);
   analyst.failed.catch(ending.reject);
   const finish = async (): Promise<void> => {
@@ -263,11 +271,20 @@ export const conduct = (
     final: scores.final,
     bytes,
     start: async () => {
+      time.prepare({
+        switchboard,
+        idle: () => coordinator.idle(),
+        layAsleep: (index) => void sleep([index]).catch(ending.reject),
+        onFailure: ending.reject,
+        onWarning: (message) => onEvent({ type: 'warning', message }),
+      });
       await coordinator.start();
       await crowds.start();
-      if (!losesSome) await layAsleep(members, switchboard, (index) => crowds.wake(index));
+      if (!losesSome) await sleep(time.first);
+      time.begin();
     },
     stop: async () => {
+      time.stop();
       await crowds.end();
       await coordinator.stop();
     },

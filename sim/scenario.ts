@@ -15,9 +15,11 @@ import {
 } from '../protocol/spec/read-settings.ts';
 import { flagOf, type Setting } from '../protocol/spec/setting.ts';
 import { SETTINGS, type RunSettings, type SettingName } from '../protocol/spec/settings.ts';
+import { TIMEOUT_SETTINGS } from '../protocol/spec/settings/timeouts.ts';
 import { checkSettingsTogether } from '../protocol/spec/spec-of-settings.ts';
 import { checkAttacks, parseAttack } from './attackers/attack-setting.ts';
 import { checkDrops, dropsIn, type Drops } from './faults.ts';
+import { isVirtual } from './virtual/is-virtual.ts';
 
 /** What blobs, keys and freezes rest on. */
 export type ScenarioSubstrate =
@@ -80,6 +82,11 @@ export type Scenario = Required<
 
 const byFlag: NameSetting = (name) => `--${flagOf(name, SETTINGS[name as SettingName] as Setting)}`;
 
+/** In virtual time deadlines cost what they do in a real run. */
+const REAL_TIMEOUTS: RunSettings = Object.fromEntries(
+  Object.entries(TIMEOUT_SETTINGS).map(([name, setting]) => [name, setting.default]),
+);
+
 /** Half of the cohort, within the limits of the protocol and the default of a real run. */
 const halfOf = (cohort: number): number =>
   Math.max(MIN_COHORT, Math.min(SPEC_DEFAULTS.cohort.minimum, Math.floor(cohort / 2)));
@@ -127,7 +134,8 @@ export const makeScenario = (
     whole: 'scenario',
     nameOf,
   });
-  const { network: _, local: __, ...filled } = withDefaultSettings(SETTINGS, 'sim', settings);
+  const timed = isVirtual(settings) ? { ...REAL_TIMEOUTS, ...settings } : settings;
+  const { network: _, local: __, ...filled } = withDefaultSettings(SETTINGS, 'sim', timed);
   const given = filled as unknown as Omit<Scenario, 'substrate' | 'drops' | 'minimum'>;
   // The default of the cohort is for many participants; of few, all take part.
   const cohortOf = settings.cohort ?? Math.min(given.cohort, given.participants);

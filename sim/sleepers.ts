@@ -11,6 +11,7 @@ import type { Identity } from '../protocol/ports/identity.ts';
 import type { RandomSource } from '../protocol/ports/random.ts';
 import { decodeRecord } from '../protocol/records/records.ts';
 import type { Connection, ConnectionHandlers } from '../protocol/wire/connection.ts';
+import { CLOSE_ABNORMAL } from './network.ts';
 import {
   CLOSE_NORMAL,
   decodeClientFrame,
@@ -36,6 +37,8 @@ export interface SleepersInit {
 export interface Sleeper {
   /** Gives the session to the participant at the other end of `connection`. */
   handOver(connection: Connection): void;
+  /** The connection of one that is asleep breaks. */
+  leave(): void;
 }
 
 type Stage = 'hello' | 'login' | 'asleep' | 'waking' | 'awake' | 'gone';
@@ -142,6 +145,11 @@ export const createSleepers = (init: SleepersInit) => {
       },
     });
     return {
+      leave: () => {
+        if (stage === 'gone') return;
+        stage = 'gone';
+        handlers?.close(CLOSE_ABNORMAL, 'left');
+      },
       handOver: (connection) => {
         near = connection;
         if (stage === 'gone') return connection.close(CLOSE_NORMAL, 'stopped');

@@ -35,6 +35,12 @@ export const roundSchema = v.strictObject({
   bytesUp: count,
   bytesDown: count,
   seconds: amount,
+  /**
+   * Of virtual time: from the commit before to this one, with aborted attempts between; and since
+   * the beginning. Absent in real time.
+   */
+  virtualSeconds: v.optional(amount),
+  virtualTime: v.optional(amount),
   /** Seconds spent in each phase. */
   phases: v.record(v.string(), amount),
 });

@@ -24,6 +24,8 @@ export interface SwitchboardInit extends Omit<SleepersInit, 'accept'> {
   readonly onDrop: (index: number, phase: DropPhase, attempt: number) => void;
   /** Called when all participants are logged in again after a drop-out. */
   readonly onComplete: () => void;
+  /** What stands between a participant and the coordinator. */
+  readonly between?: (index: number, connection: Connection) => Connection;
 }
 
 export interface Switchboard {
@@ -35,6 +37,10 @@ export interface Switchboard {
   connect(index: number, give: (port: MessagePort) => void): void;
   /** The attempt is over: lost participants reconnect. */
   roundOver(): void;
+  /** The participant's connection breaks, and it does not come back before `arrive`. */
+  depart(index: number): void;
+  /** It may come back. Returns whether it does so by itself; one that was asleep is laid asleep. */
+  arrive(index: number): boolean;
 }
 
 interface Line {
@@ -52,6 +58,7 @@ export const createSwitchboard = ({
   seed,
   onDrop,
   onComplete,
+  between = (_, connection) => connection,
   ...init
 }: SwitchboardInit): Switchboard => {
   const traffic: Traffic = { up: 0, down: 0 };
@@ -62,8 +69,12 @@ export const createSwitchboard = ({
   const sleeping = new Map<number, Sleeper>();
   const sleepers = createSleepers({
     ...init,
-    accept: (connection) => accept(tapped(connection, traffic)),
+    accept: (connection) => accept(between(entering, tapped(connection, traffic))),
   });
+  /** Whose sleeper is just logging in. */
+  let entering = 0;
+  const awake = new Set<number>();
+  const departed = new Set<number>();
   const faulty = Object.keys(drops).length > 0;
   let current = 0;
 
@@ -82,7 +93,10 @@ export const createSwitchboard = ({
     plans.get(current)?.get(keys[index] as string);
 
   const completeIfAll = (): void => {
-    if (lines.size === keys.length && [...lines.values()].every(({ loggedIn }) => loggedIn))
+    if (
+      lines.size === keys.length - departed.size &&
+      [...lines.values()].every(({ loggedIn }) => loggedIn)
+    )
       onComplete();
   };
 
@@ -126,27 +140,55 @@ export const createSwitchboard = ({
     const sleeper = sleeping.get(index);
     if (sleeper !== undefined) {
       sleeping.delete(index);
+      lines.set(index, { near, loggedIn: true });
       sleeper.handOver(near);
       give(port2);
       return;
     }
     lines.set(index, { near, loggedIn: false });
-    accept(tapped(near, traffic, faulty ? watch(index) : {}));
+    accept(between(index, tapped(near, traffic, faulty ? watch(index) : {})));
     give(port2);
   };
 
   return {
     traffic,
-    sleep: (index, identity, onWake) =>
-      void sleeping.set(index, sleepers.sleep(identity, nameOf(index), onWake)),
+    sleep: (index, identity, onWake) => {
+      entering = index;
+      const wake = (): void => {
+        awake.add(index);
+        onWake();
+      };
+      sleeping.set(index, sleepers.sleep(identity, nameOf(index), wake));
+    },
+    depart: (index) => {
+      departed.add(index);
+      const sleeper = sleeping.get(index);
+      sleeping.delete(index);
+      if (sleeper !== undefined) return sleeper.leave();
+      const line = lines.get(index);
+      lines.delete(index);
+      line?.near.close(CLOSE_ABNORMAL, 'away');
+    },
+    arrive: (index) => {
+      departed.delete(index);
+      const give = held.get(index);
+      if (give !== undefined && !away.has(index)) {
+        held.delete(index);
+        open(index, give);
+      }
+      return faulty || awake.has(index);
+    },
     connect: (index, give) => {
-      if (away.has(index)) held.set(index, give);
+      if (away.has(index) || departed.has(index)) held.set(index, give);
       else open(index, give);
     },
     roundOver: () => {
       away.clear();
-      for (const [index, give] of held) open(index, give);
-      held.clear();
+      for (const [index, give] of held) {
+        if (departed.has(index)) continue;
+        held.delete(index);
+        open(index, give);
+      }
       if (faulty) completeIfAll();
     },
   };

@@ -43,7 +43,7 @@ export const COHORT_SETTINGS = {
     default: 1,
     help: 'invite this many times the cohort; the first to register form it',
     spec: 'cohort.overSelect',
-    commands: REAL_RUNS,
+    commands: EVERY_RUN,
   },
   selection: {
     area: 'cohort',
