@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RunSettings } from '../protocol/spec/settings.ts';
 import type { ScenarioInput } from '../sim/scenario.ts';
+import { attackLines } from '../sim/attackers/kinds.ts';
 import { command } from './command.ts';
 import { standard, text } from './flags.ts';
 import { readNetwork } from './keys.ts';
@@ -30,12 +31,18 @@ export const simCommand = () =>
       ...strategyFlags(),
       scenario: text('<file>', 'JSON or YAML file with settings; flags win over it'),
       map: text('<file>', "mapping file: the data's columns and values, by those of --contract"),
-      module: text('<file>', 'module with own data, model or trainer, see examples/simulation'),
+      module: text(
+        '<file>',
+        'module with own data, model, trainer, strategies, attack or settings, see examples/simulation',
+      ),
       out: standard(text('<folder>', 'where runs are kept'), 'runs'),
     },
     notes: `On a network without a faucet the simulated coordinator, whose key follows from --seed, needs coins: the
 missing amount and its address are printed before anything is paid. Anyone who knows the seed has the
-key. No phase of a simulation ends by a deadline unless one is given.
+key. No phase of a simulation ends by a deadline unless one is given, or the scenario has virtual time
+(--speed, --bandwidth, --participation, --over-select, an attack on the protocol): docs/simulated-world.md.
+Attacks, as --attack KIND:FRACTION or KIND:FRACTION,NAME=VALUE:
+${attackLines().join('\n')}
 Phases for --drop: register, share, upload, consistent, unmask (a participant is lost right after it).
 The run's folder holds summary.json, report.html, the transcript, the blobs and model.safetensors, the
 only clear copy of the model.`,
@@ -45,6 +52,9 @@ only clear copy of the model.`,
       'floe sim --local --rounds 60 --epochs 1             without Walrus, Seal and Sui, faster',
       'floe sim --partition shards:2 --rounds 100          each participant holds about two digits',
       'floe sim --drop share:0.1,upload:0.2 --seed 7       three of ten are lost in every round',
+      'floe sim --partition label-dirichlet:0.5 --attack alie:0.2    colluders among skewed participants',
+      'floe sim --speed log-normal:median=500 --bandwidth same:10    in virtual time, deadlines of a real run',
+      'floe sim --local --module examples/simulation/research.ts     an experiment in one module',
       'floe sim --strategy fedavg --server-learning-rate 0.5',
       'floe sim --data table.csv --model mlp:32 --participants 8 --cohort 5',
       'floe sim --data rows.csv --contract contract.json --map map.json --local',
@@ -52,9 +62,14 @@ only clear copy of the model.`,
     ],
     run: async ({ flags, output, signal }) => {
       const { scenario: file, module, map, out: outDir } = flags;
-      const { settings, nameOf } = await gatherSettings(file, flags, 'sim', (line) =>
+      const url = module === undefined ? undefined : pathToFileURL(resolve(module)).href;
+      const { overModule, settingsOfModule } = await import('../sim/module-settings.ts');
+      // Its strategies are known before flags and files are read.
+      await settingsOfModule(url);
+      const { settings: given, nameOf } = await gatherSettings(file, flags, 'sim', (line) =>
         output.warn(line),
       );
+      const settings = await overModule(given, url);
       const { makeScenario } = await import('../sim/scenario.ts');
       const scenario = makeScenario(await scenarioInput(settings), nameOf);
       const { readMapping } = await import('../client/data/contract/mapping-file.ts');
@@ -65,8 +80,8 @@ only clear copy of the model.`,
       try {
         const { summary, folder } = await runScenario(scenario, {
           outDir,
-          ...(mapping === undefined ? {} : { map: mapping }),
-          ...(module === undefined ? {} : { module: pathToFileURL(resolve(module)).href }),
+            ...(mapping === undefined ? {} : { map: mapping }),
+            module: url,
           signal,
           onEvent: (event) => show.event(event),
         });

@@ -19,6 +19,8 @@ export { RUN_FILES } from '../protocol/records/run-files.ts';
 export { runScenario, type RunOptions, type RunResult } from './run.ts';
 export { makeScenario, type Scenario, type ScenarioInput } from './scenario.ts';
 export { simulate, type SimulateOptions } from './simulate.ts';
+export type { Attack, AttackInit } from './attackers/model-attacks.ts';
+export type { ModelFunction } from '../client/tfjs/models.ts';
 export type { Trainer } from '../client/trainer.ts';
 export type { SimulationData, SimulationModule, SimulationTrainerInit } from './task.ts';
 export { summarySchema, type RoundSummary, type Summary } from './summary.ts';

@@ -5,6 +5,7 @@ import type { ModelFunction } from '../client/tfjs/models.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { runScenario, type RunOptions, type RunResult } from './run.ts';
 import { makeScenario, type ScenarioInput } from './scenario.ts';
+import { overModule } from './module-settings.ts';
 import { checkTask, type SimulationModule } from './task.ts';
 
 export interface SimulateOptions
@@ -58,11 +59,16 @@ export const simulate = async (options: SimulateOptions = {}): Promise<RunResult
   const task = taskOf(options);
   if (task !== undefined && module !== undefined)
     throw new FloeError('usage', 'expected a module, or own data, model and trainer, not both');
+  const { substrate, ...settings } = scenario;
+  const given = {
+    ...settings,
+    ...(typeof data === 'string' ? { data } : {}),
+    ...(typeof model === 'string' ? { model } : {}),
+  };
   return runScenario(
     makeScenario({
-      ...scenario,
-      ...(typeof data === 'string' ? { data } : {}),
-      ...(typeof model === 'string' ? { model } : {}),
+      ...(await overModule(given, module === undefined ? undefined : String(module))),
+      ...(substrate === undefined ? {} : { substrate }),
     }),
     {
       ...(outDir === undefined ? {} : { outDir }),

@@ -10,8 +10,10 @@ import { importModule } from '../client/own-module.ts';
 import type { ModelFunction } from '../client/tfjs/models.ts';
 import type { Trainer } from '../client/trainer.ts';
 import type { Attack } from './attackers/model-attacks.ts';
+import type { Strategy } from '../protocol/algorithm/strategy.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { Contract } from '../protocol/spec/contract.ts';
+import type { RunSettings } from '../protocol/spec/settings.ts';
 import { issueText } from '../protocol/wire/issue.ts';
 
 /**
@@ -52,6 +54,10 @@ export interface SimulationModule {
   readonly trainer?: (init: SimulationTrainerInit) => Trainer | Promise<Trainer>;
   /** An attack of one's own, which `--attack own:FRACTION` puts on that many participants. */
   readonly attack?: Attack;
+  /** Strategies of one's own, which a run of this module may name: see examples/strategy. */
+  readonly strategies?: readonly Strategy[];
+  /** Settings of the scenario where neither a flag nor a scenario file gives them. */
+  readonly settings?: RunSettings;
   /** Names the model in reports. Default: `own model`. */
   readonly name?: string;
 }
@@ -76,6 +82,8 @@ const moduleSchema = v.looseObject({
   base: v.optional(v.union([callable, baseSchema])),
   trainer: v.optional(callable),
   attack: v.optional(callable),
+  strategies: v.optional(v.pipe(v.array(v.unknown()), v.minLength(1))),
+  settings: v.optional(v.looseObject({})),
   name: v.optional(v.pipe(v.string(), v.maxLength(100))),
 });
 
@@ -88,7 +96,8 @@ export const checkTask = (task: unknown, from: string): SimulationModule => {
     throw new FloeError('usage', `${from}: expected a model to the base`);
   if (model !== undefined && trainer !== undefined)
     throw new FloeError('usage', `${from}: expected a model or a trainer, got both`);
-  if (data === undefined && model === undefined && trainer === undefined)
+  const { attack, strategies } = result.output;
+  if ([data, model, trainer, attack, strategies].every((part) => part === undefined))
     throw new FloeError('usage', `${from}: expected data, model or trainer among its exports`);
   return task as SimulationModule;
 };
