@@ -10,6 +10,7 @@ import { formatDrops } from './faults.ts';
 import { describeActivities, formatBytes, formatPercent } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import type { RoundSummary, Summary } from './summary.ts';
+import { describeWorld } from './world-summary.ts';
 
 type EventOf<Type extends ScenarioEvent['type']> = Extract<ScenarioEvent, { readonly type: Type }>;
 
@@ -37,6 +38,7 @@ const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly 
     `model      ${event.model}, ${event.parameters} parameters`,
     `rounds     ${scenario.rounds}, ${scenario.cohort} participants each, ${event.workers} worker threads`,
     `drop-outs  ${formatDrops(scenario.drops)}`,
+    ...describeWorld(event.world),
     `run        ${event.run}`,
     '',
   ];
@@ -118,6 +120,20 @@ const describePublished = ({ published, history }: Summary): readonly string[] =
   ];
 };
 
+/** What the world of the scenario has made of the run. */
+const describeOutcome = ({ status, virtualSeconds, attackSuccess }: Summary): readonly Line[] => [
+  ...(virtualSeconds === undefined
+    ? []
+    : [
+        result(
+          `virtual time ${virtualSeconds.toFixed(1)} s${status === 'target' ? ' to the wanted accuracy' : ''}`,
+        ),
+      ]),
+  ...(attackSuccess === undefined
+    ? []
+    : [result(`success of the attackers ${formatPercent(attackSuccess)}`)]),
+];
+
 /** The lines of a finished run and of the files in its folder. */
 export const describeSummary = (summary: Summary, folder: string): readonly Line[] => {
   const { baselineAccuracy, rounds, seconds } = summary;
@@ -132,6 +148,7 @@ export const describeSummary = (summary: Summary, folder: string): readonly Line
     result(
       `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.attemptsAborted}`,
     ),
+    ...describeOutcome(summary),
     result(`model hash ${summary.modelHash}`),
     ...[
       `time per round: ${describeActivities(summary).join(', ')}`,

@@ -8,6 +8,7 @@ import type { PartitionStatistics } from '../client/data/partition.ts';
 import type { TaskType } from '../client/task.ts';
 import type { Contract } from '../protocol/spec/contract.ts';
 import type { RoundSummary } from './summary.ts';
+import type { WorldSummary } from './world-summary.ts';
 
 export type ScenarioEvent =
   /**
@@ -42,6 +43,7 @@ export type ScenarioEvent =
       readonly workers: number;
       readonly partition: string;
       readonly statistics: PartitionStatistics;
+      readonly world: WorldSummary;
     }
   /** The network that the run takes place on can be reached. */
   | {

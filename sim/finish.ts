@@ -18,7 +18,7 @@ import type { Summary } from './summary.ts';
 
 export type FinishInit = Pick<
   Setup,
-  'scenario' | 'data' | 'statistics' | 'spec' | 'run' | 'model' | 'auditor'
+  'scenario' | 'data' | 'statistics' | 'worldSummary' | 'spec' | 'run' | 'model' | 'auditor'
 > &
   Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend' | 'exported'> & {
     /** The folder's name until the run is finished. */

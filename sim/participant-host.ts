@@ -18,6 +18,7 @@ import { systemClock } from '../protocol/ports/clock.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { createLiar } from './attackers/liars.ts';
 import { quickClock } from './clock.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
@@ -25,7 +26,7 @@ import { cipherStream, deriveSeed } from '../protocol/ports/random.ts';
 import { openReaderPorts, type ReaderPorts, type Substrate } from './substrate.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 import { timedGate, timedStore, timedTrainer, type Activity, type Note } from './timeline.ts';
-import { createMemberTrainers, type CrowdWorld } from './world.ts';
+import { attackOf, createMemberTrainers, type CrowdWorld } from './world.ts';
 
 export interface Member {
   /** Number of the participant in the scenario, from 0. */
@@ -270,6 +271,7 @@ export const createCrowd = (
       if (isInside) turnstile.leave();
       isInside = false;
     };
+    const lying = createLiar(attackOf(init.world, index), keystore.identity);
     let random = cipherStream(randomSeed);
     const participant = joinRun({
       connect: async (signal) => {
@@ -283,7 +285,7 @@ export const createCrowd = (
         // shift its later draws.
         logins += 1;
         random = cipherStream(deriveSeed(randomSeed, logins));
-        return connection;
+        return lying(connection);
       },
       keystore,
       trainer: timedTrainer(trainer, note),

@@ -10,6 +10,7 @@ import { metricInWords } from '../protocol/algorithm/metrics.ts';
 import { isDetail } from '../protocol/algorithm/test-counts.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
+import { worldRows } from './world-summary.ts';
 
 /** Participants whose labels are shown. */
 const MAX_HISTOGRAM_ROWS = 100;
@@ -93,6 +94,7 @@ const headOf = (name: string): string =>
 
 const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
   const metrics = Object.keys(history[0]?.training ?? {}).filter((name) => !isDetail({ name }));
+  const isTimed = history[0]?.virtualSeconds !== undefined;
   const head = [
     'round',
     'test accuracy',
@@ -101,6 +103,7 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
     'up',
     'down',
     'seconds',
+    ...(isTimed ? ['virtual seconds'] : []),
     ...phases,
   ]
     .map((name) => `<th class="n" scope="col">${escapeHtml(name)}</th>`)
@@ -115,6 +118,7 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
         formatBytes(round.bytesUp),
         formatBytes(round.bytesDown),
         round.seconds.toFixed(2),
+        ...(isTimed ? [(round.virtualSeconds ?? 0).toFixed(1)] : []),
         ...phases.map((phase) => (round.phases[phase] ?? 0).toFixed(2)),
       ];
       return `<tr>${cells.map((cell) => `<td class="n">${escapeHtml(cell)}</td>`).join('')}</tr>`;
@@ -250,6 +254,9 @@ ${[
   card(`${summary.cohort} of ${summary.participants}`, 'participants a round'),
   card(formatBytes(summary.bytesUp), 'to the coordinator'),
   card(formatBytes(summary.bytesDown), 'to the participants'),
+  ...(summary.virtualSeconds === undefined
+    ? []
+    : [card(`${summary.virtualSeconds.toFixed(1)} s`, 'virtual time')]),
   card(`${summary.seconds.toFixed(1)} s`, 'wall clock'),
   card(`${summary.processorSeconds.toFixed(1)} s`, 'processor time'),
   card(formatBytes(summary.peakMemory), 'peak memory'),
@@ -287,6 +294,10 @@ ${rows([
     `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
   ],
   ['drop-outs', summary.drops],
+  ...(summary.world === undefined ? [] : worldRows(summary.world)),
+  ...(summary.attackSuccess === undefined
+    ? []
+    : ([['success of the attackers', formatPercent(summary.attackSuccess)]] as const)),
   ['aborted attempts', String(summary.attemptsAborted)],
   ['baseline', baseline],
   ['backend', summary.backend],

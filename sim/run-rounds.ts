@@ -242,7 +242,7 @@ export const conduct = (
       blobTraffic,
       // Those that a scenario loses reconnect all together: they are all there from the start.
       asleep: !losesSome,
-      hurry: losesSome || time.elapsed() !== undefined,
+      hurry: losesSome || scenario.participation.type !== 'uniform',
     },
     connect: (index, give) => switchboard.connect(index, give),
     onEvent: (index, event) => {

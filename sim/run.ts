@@ -191,6 +191,7 @@ export const runScenario = async (
     workers,
     partition: formatPartition(scenario.partition),
     statistics: setup.statistics,
+    world: setup.worldSummary,
   });
   const local = describeLocal(spec);
   if (local !== undefined)

@@ -27,6 +27,7 @@ import { masterSeed } from '../protocol/spec/master-seed.ts';
 import { localThread } from './local-thread.ts';
 import { dataOfTask, loadTask, type SimulationModule } from './task.ts';
 import { startThread, type Thread } from './thread.ts';
+import { summariseWorld, type WorldSummary } from './world-summary.ts';
 import { goalOf, worldOf, type CrowdWorld } from './world.ts';
 
 export interface Setup {
@@ -48,6 +49,8 @@ export interface Setup {
   readonly members: readonly (Member & { readonly key: Uint8Array })[];
   readonly analyst: Thread<AnalystCalls>;
   readonly world: CrowdWorld;
+  /** The same as the outputs have it. */
+  readonly worldSummary: WorldSummary;
 }
 
 /**
@@ -205,5 +208,6 @@ export const setUp = async (
     members,
     analyst,
     world,
+    worldSummary: summariseWorld(scenario, world, rows, statistics),
   };
 };

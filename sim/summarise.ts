@@ -17,11 +17,13 @@ import { RUN_FILES } from '../protocol/records/run-files.ts';
 import type { Scenario } from './scenario.ts';
 import { summarySchema, type Summary } from './summary.ts';
 import type { Timeline } from './timeline.ts';
+import type { WorldSummary } from './world-summary.ts';
 
 export interface SummariseInit {
   readonly scenario: Scenario;
   readonly data: ScenarioData;
   readonly statistics: PartitionStatistics;
+  readonly worldSummary: WorldSummary;
   readonly history: History;
   readonly status: Summary['status'];
   readonly run: Uint8Array;
@@ -121,6 +123,9 @@ export const summarise = (init: SummariseInit): Summary => {
     data: { source: data.source, train: data.train.size, test: data.test.size },
     partition: { scheme: formatPartition(scenario.partition), ...shape },
     drops: init.drops,
+    world: init.worldSummary,
+    ...(final?.attackSuccess === undefined ? {} : { attackSuccess: final.attackSuccess }),
+    ...(final?.virtualTime === undefined ? {} : { virtualSeconds: final.virtualTime }),
     published: defined(init.published),
     training: {
       epochs: scenario.epochs,

@@ -3,6 +3,7 @@
  * report, the tests and other programs.
  */
 import * as v from 'valibot';
+import { worldSchema } from './world-summary.ts';
 
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -89,6 +90,11 @@ export const summarySchema = v.strictObject({
     meanLabels: v.optional(amount),
   }),
   drops: v.string(),
+  world: v.optional(worldSchema),
+  /** Of the attackers on the last model; absent where none is measured. */
+  attackSuccess: v.optional(share),
+  /** Of virtual time, to the last commit: where the status is `target`, the time to it. */
+  virtualSeconds: v.optional(amount),
   /** The last version. */
   published: v.strictObject({
     /** Id of its blob in `store`. */

@@ -15,6 +15,7 @@ import {
   type AttackGroup,
 } from './attackers/attacker-trainers.ts';
 import type { Attack } from './attackers/model-attacks.ts';
+import type { AttackName } from './attackers/kinds.ts';
 import { checkGoal, type AttackGoal } from './attackers/poison.ts';
 import { checkSkew, skewed, type FeatureSkew } from './partition/feature-skew.ts';
 import type { Scenario } from './scenario.ts';
@@ -39,6 +40,10 @@ export const goalOf = (attacks: readonly AttackGroup[]): AttackGoal | undefined 
   }
   return undefined;
 };
+
+/** The attack of a participant, if it has one. */
+export const attackOf = ({ attacks }: CrowdWorld, index: number): AttackName | undefined =>
+  attacks.find(({ members }) => members.includes(index))?.kind;
 
 /**
  * @param parts rows of each participant
