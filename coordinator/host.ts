@@ -30,6 +30,7 @@ import {
   createSweeper,
   createWorking,
   performEffects,
+  type Working,
 } from './perform-effects.ts';
 import { createPresenceNotes, type PresenceNotes } from './presence-notes.ts';
 import { createReceived } from './received-blobs.ts';
@@ -216,6 +217,23 @@ const promiseOutcome = (log: Logger): PromiseWithResolvers<Outcome> => {
   return finished;
 };
 
+/** What is under way ends. */
+const stillOf = async (
+  loop: Pick<Loop, 'drained'>,
+  working: Pick<Working, 'settled'>,
+): Promise<void> => {
+  await loop.drained();
+  await working.settled();
+};
+
+/** Until neither events nor work are left: each may bring the other. */
+const restOf = async (
+  loop: Pick<Loop, 'drained' | 'busy'>,
+  working: Pick<Working, 'settled' | 'busy'>,
+): Promise<void> => {
+  while (loop.busy || working.busy) await stillOf(loop, working);
+};
+
 export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   const init = watching(given, (reason) =>
     publish({ type: 'waiting', reason: `attempt ${loop.state.attempt} waits: ${reason}` }),
@@ -312,17 +330,11 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
       upkeep.start();
       settle();
     },
-    idle: async () => {
-      while (loop.busy || working.busy) {
-        await loop.drained();
-        await working.settled();
-      }
-    },
+    idle: () => restOf(loop, working),
     stop: async () => {
       halt();
       finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));
-      await loop.drained();
-      await working.settled();
+      await stillOf(loop, working);
       await sweeper.settled();
     },
     finished: finished.promise,

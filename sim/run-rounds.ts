@@ -21,7 +21,7 @@ import { withRetry } from '../protocol/net/sui/bounds.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
 import { requirementsOf } from './admission.ts';
-import { createCrowds } from './participant-workers.ts';
+import { createCrowds, type CrowdsInit } from './participant-workers.ts';
 import type { ScenarioEvent } from './events.ts';
 import type { Bytes, History } from './history.ts';
 import { createScores, watchedGate, type Scores } from './scores.ts';
@@ -154,6 +154,25 @@ const layAsleep = async (
   }
 };
 
+const losesSome = ({ drops }: Setup['scenario']): boolean => Object.keys(drops).length > 0;
+
+/** What the participants of all threads have in common, without the place of the run. */
+const sharedOf = (
+  { scenario, spec, data, world, model, own }: Setup,
+  module: string | undefined,
+): Omit<CrowdsInit['shared'], 'substrate' | 'blobTraffic'> => ({
+  spec: encodeRunSpec(spec),
+  require: requirementsOf(spec),
+  train: data.train,
+  world,
+  strategyModules: scenario.strategyModules,
+  backend: model.engine,
+  module: own === undefined ? module : undefined,
+  // Those that a scenario loses reconnect all together: they are all there from the start.
+  asleep: !losesSome(scenario),
+  hurry: losesSome(scenario) || scenario.participation.type !== 'uniform',
+});
+
 /** Connects coordinator, participants, network and observers. */
 export const conduct = (
   setup: Setup,
@@ -166,10 +185,8 @@ export const conduct = (
   workers: number,
   { clock: base = systemClock, onEvent = () => undefined, log = silent, module }: Observers,
 ): Rounds => {
-  const { scenario, master, members, spec, analyst, data } = setup;
+  const { scenario, master, members, spec, analyst } = setup;
   const { journal, substrate, ports } = place;
-  const { drops } = scenario;
-  const losesSome = Object.keys(drops).length > 0;
   const time = openTime(setup, base);
   const ending = Promise.withResolvers<'finished' | 'target'>();
   const { scores, gate } = watchScores(setup, place, { history, timeline, log, onEvent, ending });
@@ -182,9 +199,7 @@ export const conduct = (
       if (noted !== undefined) onEvent({ type: 'round', round: noted, of: scenario.rounds });
     }
     if (progress.type === 'committed' || progress.type === 'aborted') {
-      // Paused, because the speed of reconnection must not decide who is invited next.
-      if (losesSome) time.pause();
-      time.attemptOver();
+      time.attemptOver(progress.type === 'aborted' ? progress : undefined);
       switchboard.roundOver();
     }
     if (progress.type === 'phase' || progress.type === 'aborted') onEvent(progress);
@@ -207,14 +222,13 @@ export const conduct = (
     log,
     onEvent: observe,
   });
-  const specBytes = encodeRunSpec(spec);
   const switchboard = createSwitchboard({
     accept: (connection) => coordinator.accept(connection),
     keys: members.map(({ key }) => toHex(key)),
-    drops,
+    drops: scenario.drops,
     seed: deriveSeed(master, 'faults'),
     coordinator: setup.coordinator,
-    spec: specBytes,
+    spec: encodeRunSpec(spec),
     run: setup.run,
     clock: time.clock,
     random: seededRandom(deriveSeed(master, 'sleepers')),
@@ -230,20 +244,7 @@ export const conduct = (
   const crowds = createCrowds({
     workers,
     members,
-    shared: {
-      spec: specBytes,
-      require: requirementsOf(spec),
-      train: data.train,
-      world: setup.world,
-      substrate,
-      strategyModules: scenario.strategyModules,
-      backend: setup.model.engine,
-      module: setup.own === undefined ? module : undefined,
-      blobTraffic,
-      // Those that a scenario loses reconnect all together: they are all there from the start.
-      asleep: !losesSome,
-      hurry: losesSome || scenario.participation.type !== 'uniform',
-    },
+    shared: { ...sharedOf(setup, module), substrate, blobTraffic },
     connect: (index, give) => switchboard.connect(index, give),
     onEvent: (index, event) => {
       time.onEvent(index, event);
@@ -258,6 +259,7 @@ export const conduct = (
   crowds.failed.catch(ending.reject);
   analyst.failed.catch(ending.reject);
   const finish = async (): Promise<void> => {
+    time.stop();
     // The last round may be the one that reaches it.
     if (scenario.targetAccuracy !== undefined) await scores.all();
     ending.resolve('finished');
@@ -280,7 +282,7 @@ export const conduct = (
       });
       await coordinator.start();
       await crowds.start();
-      if (!losesSome) await sleep(time.first);
+      if (!losesSome(scenario)) await sleep(time.first);
       time.begin();
     },
     stop: async () => {

@@ -28,7 +28,7 @@ const fractions = (count: number, alpha: number, random: RandomSource): readonly
   return weights.map((weight) => weight / total);
 };
 
-/** Whole sizes in proportion to `weights` that add up to `size`: the largest remainders round up. */
+/** Whole sizes in proportion to `weights`, in all `size`: the largest remainders round up. */
 export const sizesOf = (weights: readonly number[], size: number): readonly number[] => {
   const total = weights.reduce((a, b) => a + b, 0);
   const exact = weights.map((weight) => (weight / total) * size);

@@ -130,6 +130,13 @@ export const ROUND = {
     'The run has used up its 100,000 attempts before its last round was committed.',
     'The abort records state the causes. Start a new run from the last model with `floe fork`.',
   ),
+  scenario_stalled: entry(
+    'round',
+    'operator',
+    false,
+    'A simulation in virtual time cannot complete a round.',
+    'Give longer deadlines such as --upload-deadline, faster participants, or more of them at a time.',
+  ),
   run_finished: entry(
     'round',
     'nobody',

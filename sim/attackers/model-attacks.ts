@@ -1,6 +1,6 @@
 /**
- * @module The attacks on the model, each as the `train` of an attacker's trainer. An attacker trains
- * with the honest trainer, on its own examples or on others', and gives other weights. Colluders
+ * @module The attacks on the model, each as the `train` of an attacker's trainer. It trains with
+ * the honest trainer, on its own examples or on others', and gives other weights. Colluders
  * know each other's examples: each makes the honest updates of all of them itself, so the result
  * depends neither on threads nor on who is in the cohort. Only a simulation has that knowledge.
  */

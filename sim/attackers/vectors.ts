@@ -24,6 +24,10 @@ export const deviationOf = (
   return square.map(Math.sqrt);
 };
 
+/** A polynomial, its highest coefficient first. */
+const horner = (of: readonly number[], x: number): number =>
+  of.reduce((sum, coefficient) => sum * x + coefficient, 0);
+
 /**
  * The quantile of the standard normal distribution for p in (0, 1): Acklam's rational
  * approximation, relative error below 1.15e-9.
@@ -42,8 +46,6 @@ export const normalQuantile = (p: number): number => {
     4.374664141464968, 2.938163982698783,
   ];
   const d = [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416, 1];
-  const horner = (of: readonly number[], x: number): number =>
-    of.reduce((sum, coefficient) => sum * x + coefficient, 0);
   const tail = 0.02425;
   if (p < tail || p > 1 - tail) {
     const q = Math.sqrt(-2 * Math.log(Math.min(p, 1 - p)));

@@ -16,7 +16,7 @@ export interface PresenceInit {
 }
 
 export interface Presence {
-  /** Who is there at the beginning, ascending. Time-driven changes are on the agenda from now on. */
+  /** Who is there at the beginning, ascending. Changes by time are on the agenda from now on. */
   begin(): readonly number[];
   /** An attempt is over. */
   between(): void;

@@ -17,7 +17,7 @@ const isNamed = (contract: Contract | undefined, column: string): boolean => {
 /**
  * The keys of all rows, and the table without their column, unless the given contract names it.
  *
- * @throws FloeError `usage` where the table has no such column, `data_unfit` for a row without value
+ * @throws FloeError `usage` where the table has no such column, `data_unfit` for a row without one
  */
 export const takeKeys = (
   table: Table,

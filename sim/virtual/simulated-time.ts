@@ -5,6 +5,7 @@
  * what both have.
  */
 import { shuffle } from '../../client/data/sampling.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/ports/clock.ts';
 import { deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
 import { mostInvited } from '../../protocol/rules/selection.ts';
@@ -42,10 +43,15 @@ export interface SimulatedTime {
   between(index: number, connection: Connection): Connection;
   /** A participant was cut off. */
   lost(): void;
-  /** Stands still until all that were cut off are back: their speed must not decide who is invited. */
-  pause(): void;
+  /** All that were cut off are back. */
   resume(): void;
-  attemptOver(): void;
+  /**
+   * Time stands still from here until all that were cut off are back: the speed of their
+   * reconnection must not decide who is invited next.
+   *
+   * @param aborted why the attempt was aborted, if it was
+   */
+  attemptOver(aborted?: { readonly code: string; readonly reason: string }): void;
   onEvent(index: number, event: CrowdEvent): void;
   /** Before participants start: those who are not there cannot connect. */
   prepare(parts: TimeParts): void;
@@ -72,15 +78,22 @@ const realTime = ({ scenario }: Setup, base: Clock): SimulatedTime => {
       for (const ms of LEAPS_AFTER)
         base.at(base.now() + ms, () => clock.leap(scenario.grace * 1100));
     },
-    pause: () => clock.freeze(),
     resume: () => clock.thaw(),
-    attemptOver: () => undefined,
+    attemptOver: () => {
+      if (Object.keys(scenario.drops).length > 0) clock.freeze();
+    },
     onEvent: () => undefined,
     prepare: () => undefined,
     begin: () => undefined,
     stop: () => undefined,
   };
 };
+
+/**
+ * Attempts in a row that may fail. In virtual time they cost nothing, and what fails this often,
+ * such as a deadline that nobody meets, fails again.
+ */
+const MAX_ABORTS = 30;
 
 /** Virtual ms by which the uploads of each participant are late, where an attack says so. */
 const delaysOf = ({ world }: Pick<Setup, 'world'>): ReadonlyMap<number, number> =>
@@ -101,6 +114,7 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
   const { holdout = 0 } = spec.training;
   let parts: TimeParts | undefined;
   let release: (() => void) | undefined;
+  let aborts = 0;
   const time = createVirtualTime({
     start: Math.floor(base.now()),
     masked: scenario.mask,
@@ -147,15 +161,21 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
     elapsed: () => time.elapsed(),
     between: (index, connection) => time.connectionOf(index, connection),
     lost: () => undefined,
-    pause: () => {
-      release ??= time.hold();
-    },
     resume: () => {
       release?.();
       release = undefined;
     },
-    attemptOver: () => {
+    attemptOver: (aborted) => {
+      if (losesSome) release ??= time.hold();
       time.attemptOver();
+      aborts = aborted === undefined ? 0 : aborts + 1;
+      if (aborted !== undefined && aborts >= MAX_ABORTS)
+        parts?.onFailure(
+          new FloeError(
+            'scenario_stalled',
+            `${aborts} attempts in a row were aborted, the last with ${aborted.code}: ${aborted.reason}`,
+          ),
+        );
       // Deferred, because it must not run inside the coordinator's effects.
       queueMicrotask(() => presence.between());
     },
@@ -171,7 +191,17 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
     begin: () => {
       if (parts === undefined) return;
       const { idle, onFailure } = parts;
-      time.drive({ idle, onStill: () => presence.still(), onFailure });
+      const onStill = (): boolean => {
+        if (presence.still()) return true;
+        onFailure(
+          new FloeError(
+            'scenario_stalled',
+            'nothing happens any more in virtual time: those who are there cannot complete a round',
+          ),
+        );
+        return false;
+      };
+      time.drive({ idle, onStill, onFailure });
     },
     stop: () => time.stop(),
   };

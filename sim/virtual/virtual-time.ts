@@ -5,42 +5,17 @@
  * virtual moment at which it would arrive, by the participant's speed and bandwidth. The
  * coordinator decides by its own rules who is in time. Same seed, same result, whatever the speed
  * of the machine and the number of workers.
- *
- * A participant owes an answer from the frame that asks for it until it has sent that answer or
- * withdrawn; its answers have the protocol's order, so nothing else tells that it still works.
  */
-import { equalBytes } from '../../protocol/bytes.ts';
 import { manualClock, type Clock } from '../../protocol/ports/clock.ts';
-import {
-  decodeRecord,
-  type RecordType,
-  type SignedRecord,
-} from '../../protocol/records/records.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
-import {
-  decodeClientFrame,
-  decodeServerFrame,
-  type ClientFrame,
-  type ServerFrame,
-} from '../../protocol/wire/messages.ts';
-import { trainMs, transferMs, type Capacity } from './capacity.ts';
+import { decodeClientFrame, type ClientFrame } from '../../protocol/wire/messages.ts';
 import { createAgenda } from './agenda.ts';
+import { createLanes, type LanesInit } from './lanes.ts';
 
-export interface VirtualTimeInit {
+export interface VirtualTimeInit extends LanesInit {
   /** Milliseconds since 1970 at which the simulation begins. */
   readonly start: number;
-  readonly masked: boolean;
-  readonly capacityOf: (index: number) => Capacity;
-  /** Examples that a participant trains on in a round, each epoch counted. */
-  readonly examplesOf: (index: number) => number;
-  /** Virtual ms that its upload is late, beyond what it takes. */
-  readonly delayOf: (index: number) => number;
-  /** Ms of a message. */
-  readonly latency: number;
-  readonly keyOf: (index: number) => Uint8Array;
-  /** The coordinator has let a participant in. */
-  readonly onWelcome: (index: number) => void;
-  /** A participant that owed an answer gave none for minutes of real time, and is not waited for. */
+  /** One that owed an answer gave none for minutes of real time, and is not waited for. */
   readonly onLost: (index: number) => void;
 }
 
@@ -71,195 +46,82 @@ export interface VirtualTime {
   stop(): void;
 }
 
-type Owed = Extract<RecordType, 'register' | 'share' | 'upload' | 'consistent' | 'unmask'>;
-
-/** What matters of a frame of the coordinator. */
-interface Told {
-  readonly type: ServerFrame['type'];
-  /** Of a frame that is a record. */
-  readonly record: SignedRecord | undefined;
-}
-
-const toldBy = (frame: ServerFrame): Told => ({
-  type: frame.type,
-  record: frame.type === 'record' ? decodeRecord(frame.record) : undefined,
-});
-
-/** What a frame of the coordinator asks for. */
-const asksFor = ({ type, record }: Told, masked: boolean, key: Uint8Array): Owed | undefined => {
-  const isAsked = (keys: readonly Uint8Array[]): boolean =>
-    keys.some((each) => equalBytes(each, key));
-  if (type === 'cohort') return masked ? 'share' : 'upload';
-  if (type === 'sharers') return 'upload';
-  if (type === 'consistency') return 'unmask';
-  if (record?.type === 'open') return isAsked(record.body.invited) ? 'register' : undefined;
-  if (record?.type !== 'survivors' || !masked) return undefined;
-  return isAsked(record.body.members) ? 'consistent' : undefined;
-};
-
 /** Real ms without any answer after which those who owe one are not waited for. */
 const LOST_MS = 10 * 60_000;
 /** Real ms after which a coordinator that waits for a timer, such as of a retry, gets it. */
 const PATIENCE_MS = 5_000;
 
-/** One participant, as far as its time is concerned. */
-interface Lane {
-  readonly owes: Set<Owed>;
-  /** It has withdrawn: whatever comes asks nothing of it. */
-  out: boolean;
-  /** When it has received the newest frame, and when its training is over. */
-  ready: number;
-  trained: number;
-  /** Arrival of what it sent last: the connection keeps the order. */
-  last: number;
-}
+/** Waits for `work`, for at most `ms` of real time. Returns whether it has ended. */
+const atMost = async (ms: number, work: Promise<void>): Promise<boolean> => {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), ms);
+  const ended = async (): Promise<boolean> => {
+    await work;
+    return true;
+  };
+  const inTime = await Promise.race([ended(), late.promise]);
+  clearTimeout(timer);
+  return inTime;
+};
 
 export const createVirtualTime = (init: VirtualTimeInit): VirtualTime => {
-  const { masked, capacityOf, examplesOf, delayOf, keyOf, latency, start } = init;
+  const { start, onLost } = init;
   const clock = manualClock(start);
   const agenda = createAgenda();
-  const lanes = new Map<number, Lane>();
-  /** The coordinator sends one array of bytes to all, so each is read once. */
-  const read = new WeakMap<Uint8Array, Told>();
-  let modelBytes = 0;
-  let owing = 0;
+  const lanes = createLanes(init);
+  const stopping = new AbortController();
   let holds = 0;
-  let stopped = false;
-  let wake: (() => void) | undefined;
+  let change = Promise.withResolvers<void>();
 
   const elapsed = (): number => clock.now() - start;
-  const changed = (): void => {
-    wake?.();
-    wake = undefined;
-  };
-  const laneOf = (index: number): Lane => {
-    const lane = lanes.get(index) ?? { owes: new Set(), out: false, ready: 0, trained: 0, last: 0 };
-    lanes.set(index, lane);
-    return lane;
-  };
-  const settle = (lane: Lane, what?: Owed): void => {
-    const before = lane.owes.size;
-    if (what === undefined) lane.owes.clear();
-    else lane.owes.delete(what);
-    owing -= before - lane.owes.size;
-    changed();
-  };
-
-  const onDown = (index: number, bytes: Uint8Array): void => {
-    const told = read.get(bytes) ?? toldBy(decodeServerFrame(bytes));
-    read.set(bytes, told);
-    if (told.type === 'welcome') init.onWelcome(index);
-    const asked = asksFor(told, masked, keyOf(index));
-    if (asked === undefined) return;
-    const [lane, capacity] = [laneOf(index), capacityOf(index)];
-    lane.ready = Math.max(lane.ready, elapsed()) + latency + transferMs(capacity, bytes.length);
-    if (told.record?.type === 'open') modelBytes = told.record.body.model.blob.size;
-    // Members fetch the model once the cohort is frozen, and train from then on.
-    if (told.type === 'cohort')
-      lane.trained =
-        lane.ready + transferMs(capacity, modelBytes) + trainMs(capacity, examplesOf(index));
-    if (lane.out) return;
-    if (!lane.owes.has(asked)) owing += 1;
-    lane.owes.add(asked);
-  };
-
-  /** When what a participant sends would arrive, and which debt it pays. */
-  const arrivalOf = (
-    index: number,
-    lane: Lane,
-    frame: Exclude<ClientFrame, { readonly type: 'hello' | 'login' }>,
-    size: number,
-  ): { readonly at: number; readonly pays: Owed | 'all' | undefined } => {
-    const capacity = capacityOf(index);
-    const sent = (ready: number, bytes: number): number =>
-      Math.ceil(ready + transferMs(capacity, bytes) + latency);
-    if (!('record' in frame)) {
-      const trained = lane.owes.has('upload') ? lane.trained : 0;
-      const at = sent(Math.max(lane.ready, trained), size);
-      return { at, pays: frame.type === 'withdraw' ? 'all' : undefined };
-    }
-    const record = decodeRecord(frame.record);
-    if (record.type === 'upload') {
-      const ready = Math.max(lane.ready, lane.trained) + delayOf(index);
-      return { at: sent(ready, size + record.body.blob.size), pays: 'upload' };
-    }
-    const pays = record.type === 'complaint' ? 'all' : (record.type as Owed);
-    return { at: sent(lane.ready, size), pays };
-  };
+  const changed = (): void => change.resolve();
 
   const onUp = (index: number, bytes: Uint8Array, deliver: () => void): void => {
-    let frame: ClientFrame;
+    let frame: ClientFrame | undefined;
     try {
       frame = decodeClientFrame(bytes);
     } catch {
-      // The coordinator refuses it, by its own words.
-      deliver();
-      return;
+      // The coordinator refuses it, in its own words.
     }
-    if (frame.type === 'hello' || frame.type === 'login') {
-      deliver();
-      return;
+    if (frame === undefined || frame.type === 'hello' || frame.type === 'login') deliver();
+    else {
+      const at = lanes.up(index, frame, bytes.length, elapsed());
+      agenda.add({ at, index, act: deliver });
     }
-    const lane = laneOf(index);
-    const { at, pays } = arrivalOf(index, lane, frame, bytes.length);
-    lane.last = Math.max(lane.last, at, elapsed());
-    agenda.add({ at: lane.last, index, act: deliver });
-    if (frame.type === 'withdraw') lane.out = true;
-    if (pays !== undefined) settle(lane, pays === 'all' ? undefined : pays);
-  };
-
-  /** Resolves with the coordinator's rest, or after a while where it waits for a timer. */
-  const rest = async (idle: DriveInit['idle']): Promise<void> => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS);
-    });
-    const resting = idle();
-    if (clock.next() === undefined) await resting;
-    else await Promise.race([resting, patience]);
-    clearTimeout(timer);
-  };
-
-  /** Resolves when something has changed. @param most real ms to wait for those who owe */
-  const someChange = async (most?: number): Promise<void> => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = (): void => {
-      for (const [index, lane] of lanes) {
-        if (lane.owes.size === 0) continue;
-        lane.out = true;
-        settle(lane);
-        init.onLost(index);
-      }
-    };
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-      if (most !== undefined) timer = setTimeout(late, most);
-    });
-    clearTimeout(timer);
+    changed();
   };
 
   const advanceTo = (at: number): void => clock.advance(Math.max(0, at - elapsed()));
 
+  /** Waits for those who work here; those who never answer are forgiven. */
+  const awaitAnswers = async (): Promise<void> => {
+    const { promise } = change;
+    if (!(await atMost(LOST_MS, promise))) for (const index of lanes.forgiveAll()) onLost(index);
+  };
+
   const pump = async ({ idle, onStill }: DriveInit): Promise<void> => {
-    while (!stopped) {
-      await rest(idle);
+    for (;;) {
+      change = Promise.withResolvers<void>();
+      // A coordinator that waits for a timer, such as of a retry, gets it after a while.
+      await (clock.next() === undefined ? idle() : atMost(PATIENCE_MS, idle()));
+      if (stopping.signal.aborted) return;
       const timer = clock.next();
       const next = agenda.first();
-      if (stopped) return;
-      if (owing > 0 || holds > 0) await someChange(LOST_MS);
+      if (lanes.owing > 0 || holds > 0) await awaitAnswers();
       else if (timer !== undefined && timer - start <= (next?.at ?? Infinity))
         advanceTo(timer - start);
       else if (next !== undefined) {
         agenda.shift();
         advanceTo(next.at);
         next.act();
-      } else if (!onStill()) await someChange();
+      } else if (!onStill()) await change.promise;
     }
   };
 
   const forget = (index: number): void => {
     agenda.forget(index);
-    settle(laneOf(index));
+    lanes.forgive(index);
+    changed();
   };
 
   return {
@@ -271,7 +133,7 @@ export const createVirtualTime = (init: VirtualTimeInit): VirtualTime => {
         return connection.bufferedBytes;
       },
       send: (frame) => {
-        onDown(index, frame);
+        lanes.down(index, frame, elapsed());
         connection.send(frame);
       },
       close: (code, reason) => connection.close(code, reason),
@@ -298,21 +160,16 @@ export const createVirtualTime = (init: VirtualTimeInit): VirtualTime => {
       };
     },
     excuse: (index) => {
-      const lane = laneOf(index);
-      lane.out = true;
-      settle(lane);
+      lanes.forgive(index, true);
+      changed();
     },
     attemptOver: () => {
-      for (const [index, lane] of lanes) {
-        if (lane.owes.size === 0 && lane.last <= elapsed() && lane.ready <= elapsed()) continue;
-        forget(index);
-      }
-      // Whoever still trained has stopped.
-      lanes.clear();
+      for (const index of lanes.clear(elapsed())) agenda.forget(index);
+      changed();
     },
     drive: (given) => void pump(given).catch(given.onFailure),
     stop: () => {
-      stopped = true;
+      stopping.abort();
       changed();
     },
   };

@@ -159,7 +159,15 @@ describe('the table', () => {
     // Readers of data files recognise what these say.
     const recognised = Object.keys(DATA_FILE_SETTINGS);
     const rest = missing.filter((name) => ![...implied, ...recognised].includes(name));
-    expect(rest.toSorted()).toEqual(['local', 'network', 'targetAccuracy', 'workers']);
+    expect(rest.toSorted()).toEqual([
+      'attack',
+      'bandwidth',
+      'local',
+      'network',
+      'speed',
+      'targetAccuracy',
+      'workers',
+    ]);
     const known = new Set([...Object.keys(SETTINGS), 'substrate']);
     expect(Object.keys(makeScenario()).filter((name) => !known.has(name))).toEqual([]);
   });
@@ -278,7 +286,7 @@ describe('errors', () => {
     [{ access: ['pass', 'pass'] }, 'access: expected a list of pass, subscription, time-lock'],
     [{ drops: { lunch: 0.1 } }, 'drops: expected a fraction from 0 and below 1, or one for each'],
     [{ drops: 1 }, 'drops: expected a fraction from 0 and below 1'],
-    [{ partition: 'cake' }, 'partition: expected iid, shards, shards:PER-PARTICIPANT or dirichlet'],
+    [{ partition: 'cake' }, 'partition: expected iid, shards, shards:PER-PARTICIPANT, dirichlet'],
     [[], 'run.json: expected settings such as {"rounds": 20}, got []'],
     ['rounds', 'run.json: expected settings'],
     [{ constructor: 1 }, 'unknown key "constructor"'],

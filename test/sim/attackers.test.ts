@@ -1,6 +1,6 @@
 /**
- * Attackers: the formulas of the papers against code written otherwise, what each attack gives for a
- * known trainer, and how a scenario names them.
+ * Attackers: the formulas of the papers against code written otherwise, what each attack gives for
+ * a known trainer, and how a scenario names them.
  */
 import { describe, expect, it } from 'vitest';
 import { createDataset, type Dataset } from '../../client/data/dataset.ts';
