@@ -13,6 +13,7 @@ import { FloeError } from '../protocol/errors.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { ADMISSION_TABLE, DEFAULT_REQUIREMENTS } from './admission-table.ts';
+import { localSteps } from './optimizer.ts';
 
 const positive = v.pipe(v.number(), v.finite(), v.minValue(Number.MIN_VALUE));
 
@@ -293,9 +294,9 @@ export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Arra
 };
 
 /**
- * Checks that a round trains enough: epochs * ceil(examples / batch size) local steps. A trainer
- * that does not report its number of examples belongs to the participant, which checks its steps
- * itself.
+ * Checks that a round trains enough: `localSteps`, or epochs * ceil(examples / batch size). A
+ * trainer that does not report its number of examples belongs to the participant, which checks its
+ * steps itself.
  *
  * @throws FloeError `admission_refused`
  */
@@ -305,7 +306,7 @@ export const admitTraining = (
   examples: number | undefined,
 ): void => {
   if (examples === undefined) return;
-  const steps = training.epochs * Math.ceil(examples / training.batchSize);
+  const steps = localSteps(training, examples);
   if (steps < policy.steps)
     throw refused(
       'steps',

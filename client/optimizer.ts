@@ -98,11 +98,17 @@ export const requireCorrection = ({ proximal, linear }: Correction, size: number
     throw new FloeError('trainer_failed', `correction.linear: value ${index} is not finite`);
 };
 
+export interface StepSettings {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly localSteps?: number | undefined;
+}
+
 /** The local steps of a round. */
 export const localSteps = (
-  { epochs, batchSize }: { readonly epochs: number; readonly batchSize: number },
+  { epochs, batchSize, localSteps: steps }: StepSettings,
   examples: number,
-): number => epochs * Math.ceil(examples / batchSize);
+): number => steps ?? epochs * Math.ceil(examples / batchSize);
 
 /**
  * The steps of plain SGD that move the weights as far as `steps` of a rule, where all gradients are

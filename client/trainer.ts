@@ -25,6 +25,11 @@ export interface TrainRequest {
   /** Passes over the participant's examples, an integer >= 1. */
   readonly epochs: number;
   readonly batchSize: number;
+  /**
+   * Local steps in all, an integer >= 1, instead of `epochs`: passes over the examples, the last of
+   * which may end early. A trainer without {@link Trainer.localSteps} is never given any.
+   */
+  readonly steps?: number;
   /** Of this round: the schedule of the run is applied. */
   readonly learningRate: number;
   /** Default: plain SGD. Its state is reset to zeros in each call. */
@@ -98,6 +103,11 @@ export interface Trainer {
    * whose strategy corrects local steps: `correction_unsupported`.
    */
   readonly corrections?: true;
+  /**
+   * Whether it follows {@link TrainRequest.steps}. Without it the trainer is refused by a run with
+   * `localSteps`: `steps_unsupported`.
+   */
+  readonly localSteps?: true;
   /** Remarks on its own examples for their owner. May be made when it is read. */
   readonly report?: PreflightReport | undefined;
   /** Throws `aborted`, `tensor_mismatch`, `update_not_finite`, `trainer_failed`. */
@@ -117,9 +127,9 @@ type Described = Exclude<keyof Trainer, 'report' | 'train' | 'evaluate' | 'predi
 
 /** The same trainer with another `train`; its report is not made before it is read. */
 export const withTrain = (trainer: Trainer, train: Trainer['train']): Trainer => {
-  const { manifest, backend, examples, base, corrections } = trainer;
+  const { manifest, backend, examples, base, corrections, localSteps } = trainer;
   // Does not compile while it lacks a field that a trainer may have.
-  const all = { manifest, backend, examples, base, corrections } satisfies Record<
+  const all = { manifest, backend, examples, base, corrections, localSteps } satisfies Record<
     Described,
     unknown
   >;
@@ -129,6 +139,7 @@ export const withTrain = (trainer: Trainer, train: Trainer['train']): Trainer =>
     ...(all.examples === undefined ? {} : { examples: all.examples }),
     ...(all.base === undefined ? {} : { base: all.base }),
     ...(all.corrections === undefined ? {} : { corrections: all.corrections }),
+    ...(all.localSteps === undefined ? {} : { localSteps: all.localSteps }),
     get report() {
       return trainer.report;
     },
@@ -151,12 +162,13 @@ export const requireLength = (manifest: Manifest, weights: Float32Array): void =
 /** Throws `trainer_failed` unless the request's numbers make sense. */
 export const requireRequest = (manifest: Manifest, request: TrainRequest): void => {
   requireLength(manifest, request.weights);
-  const whole = (name: 'epochs' | 'batchSize'): void => {
-    if (!Number.isSafeInteger(request[name]) || request[name] < 1)
+  const whole = (name: 'epochs' | 'batchSize' | 'steps'): void => {
+    if (!Number.isSafeInteger(request[name]) || request[name]! < 1)
       throw new FloeError('trainer_failed', `${name}: expected >= 1, got ${request[name]}`);
   };
   whole('epochs');
   whole('batchSize');
+  if (request.steps !== undefined) whole('steps');
   if (!Number.isFinite(request.learningRate) || request.learningRate < 0)
     throw new FloeError('trainer_failed', `learningRate: ${request.learningRate} is not >= 0`);
   if (request.optimizer !== undefined) requireOptimizer(request.optimizer);
@@ -181,6 +193,21 @@ export const requireCorrections = (
   throw new FloeError(
     'correction_unsupported',
     `${term} in each local step; the trainer (${backend}) does not declare corrections`,
+  );
+};
+
+/**
+ * Checks that a trainer supports a given number of local steps.
+ * @throws FloeError `steps_unsupported`
+ */
+export const requireSteps = (
+  { localSteps, backend }: Pick<Trainer, 'localSteps' | 'backend'>,
+  wanted: number | undefined,
+): void => {
+  if (wanted === undefined || localSteps === true) return;
+  throw new FloeError(
+    'steps_unsupported',
+    `${wanted} local steps in a round; the trainer (${backend}) does not declare local steps`,
   );
 };
 
@@ -221,6 +248,8 @@ export interface FunctionTrainerOptions {
    * request with a correction throws `correction_unsupported`.
    */
   readonly corrections?: true;
+  /** That `train` makes {@link TrainRequest.steps} steps where there are any. */
+  readonly localSteps?: true;
   readonly dispose?: () => void;
   /** Default: `a function`. */
   readonly backend?: string;
@@ -235,10 +264,12 @@ export const functionTrainer = (options: FunctionTrainerOptions): Trainer => ({
   backend: options.backend ?? 'a function',
   ...(options.examples === undefined ? {} : { examples: options.examples }),
   ...(options.corrections === undefined ? {} : { corrections: options.corrections }),
+  ...(options.localSteps === undefined ? {} : { localSteps: options.localSteps }),
   train: async (request) => {
     requireRequest(options.manifest, request);
-    const { corrections, backend = 'a function' } = options;
+    const { corrections, localSteps, backend = 'a function' } = options;
     requireCorrections({ ...(corrections && { corrections }), backend }, request.correction);
+    requireSteps({ ...(localSteps && { localSteps }), backend }, request.steps);
     throwIfAborted(request.signal);
     let result: TrainResult;
     try {

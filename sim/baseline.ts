@@ -20,7 +20,12 @@ export interface ScenarioBaseline extends BaselinePlan {
 
 export const planBaseline = (scenario: Scenario, data: ScenarioData): ScenarioBaseline => {
   const { size } = data.train;
-  const perRound = (size / scenario.participants) * scenario.cohort * scenario.epochs;
+  const { localSteps, participants, cohort } = scenario;
+  const each =
+    localSteps === undefined
+      ? (size / participants) * scenario.epochs
+      : localSteps * Math.min(scenario.batchSize, size / participants);
+  const perRound = each * cohort;
   const epochs = Math.min(MAX_EPOCHS, (perRound * scenario.rounds) / size);
   const batchSize = Math.min(Math.max(MIN_BATCH, scenario.batchSize), size);
   return {

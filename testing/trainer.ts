@@ -140,6 +140,25 @@ export const trainerSuite = (
     );
 
     it(
+      'makes as many local steps as it is told where it declares them, and refuses them by name',
+      withFixture(async (trainer, request) => {
+        if (trainer.localSteps !== true) {
+          await expect(trainer.train({ ...request, steps: 2 })).rejects.toMatchObject({
+            code: 'steps_unsupported',
+          });
+          return;
+        }
+        const { weights: one } = await trainer.train({ ...request, steps: 1 });
+        expect((await trainer.train({ ...request, steps: 1, epochs: 3 })).weights).toEqual(one);
+        expect((await trainer.train({ ...request, steps: 3 })).weights).not.toEqual(one);
+        for (const steps of [0, 1.5, Number.NaN])
+          await expect(trainer.train({ ...request, steps })).rejects.toMatchObject({
+            code: 'trainer_failed',
+          });
+      }),
+    );
+
+    it(
       'reports progress that only grows, and never beyond the end',
       withFixture(async (trainer, request) => {
         const seen: (readonly [done: number, total: number])[] = [];

@@ -33,7 +33,7 @@ export interface EpochsRequest {
   readonly batchSize: number;
   readonly learningRate: number;
   readonly optimizer: LocalRule;
-  /** The examples of an epoch in the order in which it takes them. */
+  /** The examples of an epoch in the order in which it takes them; the last may leave some out. */
   readonly order: (epoch: number) => Uint32Array;
   readonly stream: RandomStream;
   /**
@@ -122,7 +122,7 @@ export const stepwise = (engine: StepEngine): Engine => ({
     for (let epoch = 0; epoch < epochs; epoch++) {
       const chosen = order(epoch);
       const scored = epoch === epochs - 1;
-      for (let at = 0; at < data.size; at += batchSize) {
+      for (let at = 0; at < chosen.length; at += batchSize) {
         const batch = gather(data, chosen.subarray(at, at + batchSize), room);
         // Each step starts from the weights of the one before.
         const result = await engine.step({ batch, learningRate, optimizer, stream, scored });

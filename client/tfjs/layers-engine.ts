@@ -14,6 +14,7 @@ import type { Batch, StepEngine } from './engine.ts';
 import { type Score, score, targetsOf } from './losses.ts';
 import type { Objective } from './objective.ts';
 import { updateTensors } from './optimizer-steps.ts';
+import { createSlots } from './state-slots.ts';
 import { flattenLayers } from './topology.ts';
 import { partsOfTrained } from './whole-weights.ts';
 
@@ -58,7 +59,7 @@ export const layersEngine = (
   const dropouts = dropoutLayers(model);
   const inputShape = model.inputs[0]?.shape.slice(1).map((size) => size ?? 1) ?? [];
   /** The optimiser's state, in the order of its requests. */
-  let slots: Tfjs.Tensor[] = [];
+  const slots = createSlots(tf);
   /** What the first of them begin with, by trained weight. */
   let added: readonly Float32Array[] = [];
 
@@ -94,30 +95,17 @@ export const layersEngine = (
       return gradient === undefined ? [] : [{ variable, gradient, weight: trained[i], i }];
     });
     const first = optimizer.linear === true ? moved.map(({ i }) => added[i]) : [];
-    const begin = (shape: readonly number[], asked: number): Tfjs.Tensor => {
-      const values = first[asked];
-      return values === undefined ? tf.zeros([...shape]) : tf.tensor(values.slice(), [...shape]);
-    };
-    let asked = 0;
     const next = updateTensors(tf, optimizer, {
       weights: moved.map(({ variable }) => variable),
       gradients: moved.map(({ gradient }) => gradient),
       rate,
-      slot: (shape) => {
-        slots[asked] ??= tf.keep(begin(shape, asked));
-        return slots[asked++] as Tfjs.Tensor;
-      },
+      slot: slots.begin(first),
     });
     for (const [i, { weight }] of moved.entries()) {
       const value = next.weights[i];
       if (value !== undefined) weight?.write(value);
     }
-    for (const { before, after } of next.kept) if (before !== after) before.dispose();
-    slots = next.kept.map(({ after }) => tf.keep(after));
-  };
-  const forget = (): void => {
-    for (const slot of slots) slot.dispose();
-    slots = [];
+    slots.replace(next.kept);
   };
 
   const scored = async (outputsOf: Tfjs.Tensor, batch: Batch): Promise<Score> => {
@@ -134,7 +122,7 @@ export const layersEngine = (
   return {
     load: (weights, linear) => {
       use();
-      forget();
+      slots.forget();
       added = partsOfTrained(model, manifest, linear);
       let at = 0;
       for (const [i, weight] of travelling.entries()) {
@@ -170,6 +158,6 @@ export const layersEngine = (
       return joined(parts);
     },
     // The model is the trainer's.
-    dispose: forget,
+    dispose: slots.forget,
   };
 };

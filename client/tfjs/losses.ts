@@ -42,6 +42,13 @@ export const addScores = (a: Score, b: Score): Score => ({
   squareSum: a.squareSum + b.squareSum,
 });
 
+export const scaleScore = (score: Score, factor: number): Score => ({
+  lossSum: score.lossSum * factor,
+  correct: score.correct * factor,
+  absoluteSum: score.absoluteSum * factor,
+  squareSum: score.squareSum * factor,
+});
+
 /** The smallest probability that counts in a logarithm, as in the training graph. */
 export const SMALLEST_PROBABILITY = 1e-30;
 

@@ -78,8 +78,8 @@ const createTrain = (context: Context): Engine['train'] => {
     let total = NO_SCORE;
     for (let epoch = 0; epoch < epochs; epoch++) {
       const chosen = order(epoch);
-      for (let at = 0; at < data.size;) {
-        const left = data.size - at;
+      for (let at = 0; at < chosen.length;) {
+        const left = chosen.length - at;
         const count = Math.max(1, Math.min(atOnce, Math.floor(left / batchSize)));
         const end = at + Math.min(left, count * batchSize);
         const batch = gather(data, chosen.subarray(at, end));

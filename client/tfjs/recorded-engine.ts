@@ -62,7 +62,7 @@ const runEpochs = async (
       if (pending !== undefined) session.run(pending.prepared.replay, pending.steps);
       pending = undefined;
     };
-    for (const { at, size } of batches(data.size, batchSize)) {
+    for (const { at, size } of batches(last.length, batchSize)) {
       // Replays are made when they are first needed; the others are there.
       const own = await prepare(size, true);
       if (pending !== undefined && pending.prepared !== own) flush();

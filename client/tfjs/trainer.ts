@@ -14,7 +14,7 @@ import { adapterRemark } from '../adapters/with-adapters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreflightReport, preflight } from '../data/preflight.ts';
 import { PLAIN_SGD, localRule } from '../optimizer.ts';
-import { permutation, randomStream } from '../random.ts';
+import { randomStream } from '../random.ts';
 import { Unrecordable } from '../recorded/lower/tape.ts';
 import type { Task, TaskType } from '../task.ts';
 import {
@@ -33,11 +33,13 @@ import { denseEngine, densePlan } from './dense-engine.ts';
 import { type Engine, stepwise } from './engine.ts';
 import { fastestOf } from './fastest.ts';
 import { layersEngine } from './layers-engine.ts';
-import type { OutputKind, Score } from './losses.ts';
+import { type OutputKind, scaleScore } from './losses.ts';
+import { metricsOf } from './task-metrics.ts';
 import { type ModelFunction, type Topology, modelFromTopology } from './models.ts';
 import { requireContract } from './contract-fit.ts';
 import { type Objective, labelsOf, objectiveOf } from './objective.ts';
 import { onnxEngine } from './onnx-engine.ts';
+import { passesOf } from './passes.ts';
 import { recordedEngine } from './recorded-engine.ts';
 import { predictionsOf } from './predictions.ts';
 import { holders, queue, type Alone } from './shared-use.ts';
@@ -152,23 +154,17 @@ const resting = (options: TfjsTrainerOptions) => {
   };
 };
 
-/** The metrics of a task, by the names that a run specification declares. */
-const metricsOf = (
-  { task }: Objective,
-  { absoluteSum, squareSum }: Score,
-): { readonly metrics?: Readonly<Record<string, number>> } =>
-  task.type === 'regression' ? { metrics: { mae: absoluteSum, mse: squareSum } } : {};
-
 const trainOn = async (
   { engine, manifest, objective, options }: Shared,
   data: Dataset,
   request: TrainRequest,
 ): Promise<TrainResult> => {
-  const { epochs, batchSize, learningRate, seed, round, signal, onProgress } = request;
+  const { batchSize, learningRate, seed, round, signal, onProgress } = request;
   const optimizer = localRule(request.optimizer ?? PLAIN_SGD, request.correction);
   requireRequest(manifest, request);
   throwIfAborted(signal);
-  const examples = data.size * epochs;
+  const { epochs, last, order } = passesOf(request, data.size);
+  const examples = data.size * (epochs - 1) + last;
   const rest = resting(options);
   engine.load(request.weights, request.correction?.linear);
   const total = await engine.train({
@@ -178,7 +174,7 @@ const trainOn = async (
     learningRate,
     optimizer,
     stream: randomStream(seed, `layers/${round}`),
-    order: (epoch) => permutation(data.size, randomStream(seed, `shuffle/${round}/${epoch}`)),
+    order,
     pause: async (done) =>
       rest(() => {
         onProgress?.(done, examples);
@@ -188,8 +184,10 @@ const trainOn = async (
   onProgress?.(examples, examples);
   const weights = await engine.read();
   requireFinite(manifest, weights);
-  const { lossSum, correct } = total;
-  return { weights, examples: data.size, lossSum, correct, ...metricsOf(objective, total) };
+  // As sums over all examples, where the last pass ended early.
+  const measured = last === data.size ? total : scaleScore(total, data.size / last);
+  const { lossSum, correct } = measured;
+  return { weights, examples: data.size, lossSum, correct, ...metricsOf(objective, measured) };
 };
 
 const evaluateOn = async (
@@ -220,6 +218,7 @@ const over = (shared: Shared, data: Dataset, checked = false): TfjsTrainer => {
     },
     examples: data.size,
     corrections: true,
+    localSteps: true,
     train: async (request) =>
       shared.alone(async () => guarded(async () => trainOn(shared, data, request))),
     evaluate: async (weights, other = data) => {

@@ -21,7 +21,7 @@ export interface ThreadStart {
 /** What is known of a trainer before it trains. */
 export type Facts = Pick<
   Trainer,
-  'manifest' | 'backend' | 'examples' | 'base' | 'corrections' | 'report'
+  'manifest' | 'backend' | 'examples' | 'base' | 'corrections' | 'localSteps' | 'report'
 >;
 
 export type ThreadCall =

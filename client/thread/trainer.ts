@@ -11,6 +11,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import {
   requireCorrections,
+  requireSteps,
   requireLength,
   requireRequest,
   throwIfAborted,
@@ -126,6 +127,7 @@ export const threadTrainer = async (options: ThreadTrainerOptions): Promise<Trai
     const { signal, onProgress, ...plain } = request;
     requireRequest(manifest, request);
     requireCorrections(facts, request.correction);
+    requireSteps(facts, request.steps);
     throwIfAborted(signal);
     const thread = await worker();
     throwIfAborted(signal);

@@ -102,7 +102,7 @@ const open = async (): Promise<Trainer> => {
 
 try {
   const trainer = await open();
-  const { manifest, backend, examples, base, corrections, report } = trainer;
+  const { manifest, backend, examples, base, corrections, localSteps, report } = trainer;
   port.on('message', (call: ThreadCall) => answer(trainer, call));
   const facts = {
     manifest,
@@ -110,6 +110,7 @@ try {
     ...(examples === undefined ? {} : { examples }),
     ...(base === undefined ? {} : { base }),
     ...(corrections === undefined ? {} : { corrections }),
+    ...(localSteps === undefined ? {} : { localSteps }),
     ...(report === undefined ? {} : { report }),
   };
   send({ type: 'ready', facts });

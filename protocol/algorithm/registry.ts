@@ -261,15 +261,23 @@ export const correctionOf = (spec: { readonly strategy: StrategySpec }): Correct
 export const isCarriedBySites = (name: string): boolean =>
   (registered.get(name)?.strategy.member?.kept ?? []).length > 0;
 
-/** Why a run may not have its strategy with its local optimiser; undefined where it may. */
-export const optimizerViolation = (spec: {
+/**
+ * Why a run may not have its strategy with its other settings; undefined where it may. Vectors that
+ * participants carry follow the mean of the updates, which a robust rule does not give.
+ */
+export const strategyViolation = (spec: {
   readonly strategy: StrategySpec;
   readonly training: { readonly optimizer?: { readonly type: string } | undefined };
+  readonly robust?: unknown;
 }): string | undefined => {
-  const allowed = registered.get(spec.strategy.name)?.strategy.member?.optimizers;
+  const { name } = spec.strategy;
+  const allowed = registered.get(name)?.strategy.member?.optimizers;
   const { type } = spec.training.optimizer ?? { type: 'sgd' };
-  if (allowed === undefined || allowed.includes(type)) return undefined;
-  return `training.optimizer: ${spec.strategy.name} takes ${allowed.join(' or ')}, got ${type}`;
+  if (allowed !== undefined && !allowed.includes(type))
+    return `training.optimizer: ${name} takes ${allowed.join(' or ')}, got ${type}`;
+  if (spec.robust !== undefined && isCarriedBySites(name))
+    return `robust.rule: ${name} needs the mean of the updates, and takes no robust rule`;
+  return undefined;
 };
 
 /**

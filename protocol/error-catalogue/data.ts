@@ -151,6 +151,13 @@ export const DATA = {
     "The strategy of the run corrects local steps, and this participant's trainer does not support corrections.",
     'Add the correction in the request to each gradient and set `corrections` of the trainer, or use the tfjs trainer.',
   ),
+  steps_unsupported: entry(
+    'data',
+    'participant',
+    false,
+    "The run asks for a number of local steps, and this participant's trainer does not support one.",
+    'Make as many steps as the request says and set `localSteps` of the trainer, or use the tfjs trainer.',
+  ),
   backend_unavailable: entry(
     'data',
     'participant',

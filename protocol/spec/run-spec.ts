@@ -13,7 +13,7 @@ import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/me
 import { declaredMetrics } from './declared-metrics.ts';
 import {
   makeStrategySpec,
-  optimizerViolation,
+  strategyViolation,
   strategySchema,
   type StrategyInput,
 } from '../algorithm/registry.ts';
@@ -241,7 +241,7 @@ export const runSpecSchema = v.pipe(
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    const message = optimizerViolation(dataset.value);
+    const message = strategyViolation(dataset.value);
     if (message !== undefined) addIssue({ message });
   }),
   v.rawCheck(({ dataset, addIssue }) => {

@@ -8,6 +8,7 @@
 import type { SettingsTable, SettingValues } from './setting.ts';
 import { COMPRESSION_SETTINGS } from './settings/compression.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';
+import { LOCAL_SETTINGS } from './settings/local.ts';
 import { ROBUST_SETTINGS } from './settings/robust.ts';
 import { PLACE_SETTINGS, READER_SETTINGS, RUN_SETTINGS } from './settings/run.ts';
 import { SIMULATION_SETTINGS } from './settings/simulation.ts';
@@ -22,6 +23,7 @@ export const SETTINGS = {
   ...COHORT_SETTINGS,
   ...TRAINING_SETTINGS,
   ...MEASURE_SETTINGS,
+  ...LOCAL_SETTINGS,
   ...STRATEGY_SETTINGS,
   ...ENCODING_SETTINGS,
   ...ROBUST_SETTINGS,

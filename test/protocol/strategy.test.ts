@@ -178,7 +178,7 @@ describe('a strategy whose participants carry vectors', () => {
     for (const name of ['scaffold', 'feddyn']) expect(fork(name)).toEqual({ modelHash: hash });
   });
 
-  it('is refused with a local optimiser that it is not defined for', async () => {
+  it('is refused with a local optimiser or a robust rule that it is not defined for', async () => {
     const adam = { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
     for (const name of ['scaffold', 'fednova'])
       await expect(
@@ -188,6 +188,14 @@ describe('a strategy whose participants carry vectors', () => {
         message: expect.stringContaining('takes sgd or momentum, got adam') as string,
       });
     await testSpec({ strategy: { name: 'diloco' }, training: { optimizer: adam } });
+    const robust = { rule: { type: 'median' } } as const;
+    await expect(
+      testSpec({ strategy: { name: 'feddyn' }, secagg: 'none', robust }),
+    ).rejects.toMatchObject({
+      code: 'spec_invalid',
+      message: expect.stringContaining('needs the mean of the updates') as string,
+    });
+    await testSpec({ strategy: { name: 'fedavgm' }, secagg: 'none', robust });
   });
 
   it.each<[string, Strategy['member']]>([

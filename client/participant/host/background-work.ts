@@ -209,7 +209,7 @@ export const createTraining = (ports: WorkPorts): Train => {
   const leftOut = residualState(view, ports.keystore);
   return async ({ round, model, content, summedIn, onProgress }, signal) => {
     const { training, rounds } = view.spec;
-    const { epochs, batchSize } = training;
+    const { epochs, batchSize, localSteps: steps } = training;
     const optimizer = optimizerOf(training);
     const { weights: before, state } = content;
     recentModels.add(nameOf(model), content, before.byteLength + state.byteLength);
@@ -229,6 +229,7 @@ export const createTraining = (ports: WorkPorts): Train => {
         epochs,
         batchSize,
         learningRate,
+        ...(steps === undefined ? {} : { steps }),
         ...(optimizer === undefined ? {} : { optimizer }),
         ...(correction === undefined ? {} : { correction }),
         seed: trainingSeed(view, own, model.hash),

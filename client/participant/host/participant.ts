@@ -23,7 +23,7 @@ import {
   makeAdmission,
   type AdmissionPolicy,
 } from '../../admission.ts';
-import { requireCorrections, type Trainer } from '../../trainer.ts';
+import { requireCorrections, requireSteps, type Trainer } from '../../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF } from './backoff.ts';
 import { nearest } from '../machine/withdrawal.ts';
 import { ATTEMPT_MACHINE, type Event } from '../machine/index.ts';
@@ -254,6 +254,7 @@ export class Participant {
       requireBase(spec.model.base, trainer.base);
       matchManifest(spec.model, trainer.manifest);
       requireCorrections(trainer, correctionOf(spec));
+      requireSteps(trainer, spec.training.localSteps);
       admitTraining(this.#admission, spec, trainer.examples);
       // Left while the trainer was made: nobody else would dispose of it.
       if (this.#stop.signal.aborted) throw new FloeError('aborted', 'The run was left.');

@@ -1,0 +1,158 @@
+/**
+ * @module Rounds to 95 % by strategy: MNIST in two shards of one class each for each of 100
+ * participants, ten a round (the non-IID partition of McMahan et al. 2017), 2NN, one local epoch in
+ * batches of 10. One table: the median over seeds, and its ratio to FedAvg's. Without masks unless
+ * told, since masked runs give the same models bit for bit. Finished runs are recorded in `--state`
+ * and not repeated: a strategy takes minutes to an hour.
+ *
+ *   node bench/strategies.ts [--only fedavg,fedadam] [--seeds 3] [--rounds 600] [--masked]
+ *     [--state strategies.json]
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runScenario } from '../sim/run.ts';
+import { makeScenario, type ScenarioInput } from '../sim/scenario.ts';
+import { report } from './table.ts';
+
+const TARGET = 0.95;
+const REFERENCE = 'fedavg';
+
+type Parameters = Readonly<Record<string, number>>;
+
+const settingOf = (
+  name: string,
+  parameters: Parameters = {},
+  more: ScenarioInput = {},
+): ScenarioInput => ({ learningRate: 0.05, ...more, strategy: { name, parameters } });
+
+/** Each with parameters from its paper or one step of ten from them. */
+const SETTINGS: Readonly<Record<string, ScenarioInput>> = {
+  fedavg: settingOf('fedavg'),
+  fedprox: settingOf('fedprox', { mu: 0.01 }),
+  fednova: settingOf('fednova', { nominalSteps: 60 }),
+  fedavgm: settingOf('fedavgm', { serverLearningRate: 0.3, momentum: 0.9 }),
+  fedadagrad: settingOf('fedadagrad', { serverLearningRate: 0.03 }),
+  fedadam: settingOf('fedadam', { serverLearningRate: 0.01 }),
+  fedyogi: settingOf('fedyogi', { serverLearningRate: 0.01 }),
+  scaffold: settingOf('scaffold'),
+  feddyn: settingOf('feddyn', { alpha: 0.01 }),
+  diloco: settingOf(
+    'diloco',
+    { serverLearningRate: 0.3 },
+    {
+      learningRate: 0.0005,
+      optimizer: { type: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+    },
+  ),
+};
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: Object.keys(SETTINGS).join() },
+    seeds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '600' },
+    masked: { type: 'boolean', default: false },
+    state: { type: 'string', default: 'strategies.json' },
+    backend: { type: 'string', default: 'auto' },
+  },
+});
+
+const chosen = values.only.split(',');
+const unknown = chosen.find((name) => !(name in SETTINGS));
+if (unknown !== undefined)
+  throw new Error(`--only: expected some of ${Object.keys(SETTINGS).join(', ')}, got ${unknown}`);
+const whole = (flag: 'seeds' | 'rounds'): number => {
+  const value = Number(values[flag]);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new Error(`--${flag}: expected a whole number from 1, got ${values[flag]}`);
+};
+const seeds = whole('seeds');
+const rounds = whole('rounds');
+
+/** Rounds by strategy and seed; null where the target was not reached in so many rounds. */
+type Noted = Record<string, { readonly rounds: number | null; readonly best: number }>;
+
+const readNoted = async (): Promise<Noted> => {
+  try {
+    return JSON.parse(await readFile(values.state, 'utf8')) as Noted;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw thrown;
+  }
+};
+
+const noted = await readNoted();
+const folder = await mkdtemp(join(tmpdir(), 'floe-bench-strategies-'));
+
+const run = async (name: string, seed: number): Promise<Noted[string]> => {
+  const label = `${name} seed ${seed}, at most ${rounds} rounds${values.masked ? ', masked' : ''}`;
+  const known = noted[label];
+  if (known !== undefined) return known;
+  let best = 0;
+  const { summary } = await runScenario(
+    makeScenario({
+      ...SETTINGS[name],
+      model: 'mlp-2nn',
+      partition: { type: 'shards', perParticipant: 2 },
+      participants: 100,
+      cohort: 10,
+      epochs: 1,
+      batchSize: 10,
+      rounds,
+      targetAccuracy: TARGET,
+      mask: values.masked,
+      seed: String(seed),
+      backend: values.backend as 'auto',
+      substrate: 'local',
+    }),
+    {
+      outDir: folder,
+      onEvent: (event) => {
+        if (event.type !== 'scored') return;
+        best = Math.max(best, event.testAccuracy ?? 0);
+        if (event.version % 10 === 0)
+          console.log(`${label}: round ${event.version}, best ${(100 * best).toFixed(2)} %`);
+      },
+    },
+  );
+  const result = { rounds: summary.status === 'target' ? summary.rounds : null, best };
+  noted[label] = result;
+  await writeFile(values.state, `${JSON.stringify(noted, null, 2)}\n`);
+  return result;
+};
+
+const medianOf = (numbers: readonly number[]): number => {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+};
+
+try {
+  const medians = new Map<string, number>();
+  for (const name of chosen) {
+    const found: number[] = [];
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      // One after the other: they would disturb each other.
+      const { rounds: needed, best } = await run(name, seed);
+      console.log(
+        `${name}, seed ${seed}: ${needed === null ? `not in ${rounds} rounds, best ${best}` : needed}`,
+      );
+      found.push(needed ?? Infinity);
+    }
+    medians.set(name, medianOf(found));
+  }
+  const reference = medians.get(REFERENCE);
+  for (const [name, median] of medians)
+    report({
+      what: `${name}: rounds to ${100 * TARGET} %, median of ${seeds}`,
+      value: median,
+      unit: 'rounds',
+      ...(reference === undefined ? {} : { ratio: { value: median / reference, to: REFERENCE } }),
+    });
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
