@@ -7,7 +7,7 @@ import type { Kept } from './optimizer-steps.ts';
 
 export interface StateSlots {
   /**
-   * Begins a step. Returns what gives the next tensor of the state; one that is not there yet begins
+   * Begins a step. Returns what gives the next tensor of the state; one that is not there begins
    * with the vector at its place, or with zeros.
    */
   readonly begin: (

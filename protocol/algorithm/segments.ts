@@ -27,7 +27,7 @@ const known = new WeakMap<RunSpec, ModelParts>();
 
 /** The parts of the run's model. */
 export const partsFor = (spec: RunSpec): ModelParts => {
-  const found = known.get(spec) ?? partsOf(spec.model.tensors, spec.training.statistics);
+  const found = known.get(spec) ?? partsOf(spec.model.tensors, spec.training);
   known.set(spec, found);
   return found;
 };

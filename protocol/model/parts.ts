@@ -28,7 +28,7 @@ export interface ModelParts {
   readonly statistics: readonly StatisticRange[];
   /** What no round changes: frozen tensors, and all of `local`. */
   readonly frozen: readonly Range[];
-  /** What each site trains for itself; empty unless statistics are local. */
+  /** What each site trains for itself; empty unless statistics or layers are local. */
   readonly local: readonly Range[];
 }
 
@@ -42,21 +42,35 @@ const layerOf = (name: string): string | undefined =>
 
 const isStatistic = ({ role }: TensorSpec): boolean => role === 'statistic' || role === 'variance';
 
+/** The settings that keep tensors at the sites. */
+export interface LocalSettings {
+  readonly statistics?: StatisticsPlace | undefined;
+  /** Names of layers or tensors: `output` stands for `output/kernel` and `output/bias`. */
+  readonly localLayers?: readonly string[] | undefined;
+}
+
+/** Whether a name of `localLayers` stands for this tensor. */
+export const isOfLayer = (tensor: TensorSpec, layer: string): boolean =>
+  tensor.role !== 'frozen' && (tensor.name === layer || tensor.name.startsWith(`${layer}/`));
+
 /**
- * The tensors that stay at each site under local statistics: those of role `statistic` and
+ * The tensors that stay at each site. Under local statistics: those of role `statistic` and
  * `variance`, and the trainable ones of the same layer, such as `norm/gamma` beside
- * `norm/moving_mean`.
+ * `norm/moving_mean`. And those of local layers (FedPer, Arivazhagan et al. 2019, "Federated
+ * Learning with Personalization Layers").
  */
 export const localTensors = (
   tensors: readonly TensorSpec[],
-  place: StatisticsPlace = 'average',
+  { statistics = 'average', localLayers = [] }: LocalSettings = {},
 ): readonly TensorSpec[] => {
-  if (place === 'average') return [];
-  const layers = new Set(tensors.filter(isStatistic).map(({ name }) => layerOf(name)));
+  const keeping = statistics === 'local' ? tensors.filter(isStatistic) : [];
+  const layers = new Set(keeping.map(({ name }) => layerOf(name)));
   layers.delete(undefined);
   return tensors.filter(
     (tensor) =>
-      isStatistic(tensor) || (tensor.role !== 'frozen' && layers.has(layerOf(tensor.name))),
+      keeping.includes(tensor) ||
+      (tensor.role !== 'frozen' && layers.has(layerOf(tensor.name))) ||
+      localLayers.some((layer) => isOfLayer(tensor, layer)),
   );
 };
 
@@ -68,9 +82,9 @@ const append = (list: Range[], range: Range): void => {
 
 export const partsOf = (
   tensors: readonly TensorSpec[],
-  place: StatisticsPlace = 'average',
+  settings: LocalSettings = {},
 ): ModelParts => {
-  const staying = new Set(localTensors(tensors, place));
+  const staying = new Set(localTensors(tensors, settings));
   const trainable: Range[] = [];
   const frozen: Range[] = [];
   const local: Range[] = [];

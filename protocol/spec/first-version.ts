@@ -32,7 +32,7 @@ const firstStateHash = (spec: RunSpec): Uint8Array | undefined => {
   if (chosen.strategy.state.length === 0) return undefined;
   const known = firstStates.get(spec);
   if (known !== undefined) return known;
-  const size = sizeOf(partsOf(spec.model.tensors, spec.training.statistics).trainable);
+  const size = sizeOf(partsOf(spec.model.tensors, spec.training).trainable);
   const hash = stateHashOf(chosen, size, initialState(chosen, size));
   if (hash !== undefined) firstStates.set(spec, hash);
   return hash;

@@ -20,7 +20,7 @@ import {
 import { classesOf, measuresInSpecViolation } from '../algorithm/test-counts.ts';
 import { STATE_PREFIX } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
-import { partsOf } from '../model/parts.ts';
+import { isOfLayer, localTensors, partsOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
 import { surveyViolation, type SurveyRun } from '../survey/survey-run.ts';
 import { toFloeError } from '../errors.ts';
@@ -209,12 +209,20 @@ export const runSpecSchema = v.pipe(
       secagg,
       robust,
     } = dataset.value;
-    const kept = partsOf(model.tensors, training.statistics);
-    if (training.statistics === 'local' && kept.local.length === 0)
+    const kept = partsOf(model.tensors, training);
+    const { statistics, localLayers = [] } = training;
+    const stranger = localLayers.find(
+      (layer) => !model.tensors.some((tensor) => isOfLayer(tensor, layer)),
+    );
+    if (stranger !== undefined)
+      addIssue({
+        message: `${fieldOf('localLayers')}: ${stranger}: the model has no such layer that trains`,
+      });
+    if (statistics === 'local' && localTensors(model.tensors, { statistics }).length === 0)
       addIssue({ message: `${fieldOf('statistics')}: local, and the model has no statistics` });
     if (kept.trainable.length === 0)
       addIssue({
-        message: `${fieldOf('statistics')}: local, and no trainable tensor would travel`,
+        message: `${fieldOf(localLayers.length === 0 ? 'statistics' : 'localLayers')}: local, and no trainable tensor would travel`,
       });
     const violation = checkTogether({
       cohort: cohort.size,

@@ -94,7 +94,7 @@ const stage = async (victim?: Victim) => {
 describe('what stays', () => {
   it('is every tensor of a layer that keeps statistics, and no frozen one', () => {
     expect(localTensors(TENSORS)).toEqual([]);
-    expect(localTensors(TENSORS, 'local').map(({ name }) => name)).toEqual([
+    expect(localTensors(TENSORS, { statistics: 'local' }).map(({ name }) => name)).toEqual([
       'norm/gamma',
       'norm/beta',
       'norm/moving_mean',
@@ -102,7 +102,7 @@ describe('what stays', () => {
     ]);
     // Without a layer in the name, the statistics alone.
     const bare = [tensor('w', 2), tensor('mean', 2, 'statistic')];
-    expect(localTensors(bare, 'local').map(({ name }) => name)).toEqual(['mean']);
+    expect(localTensors(bare, { statistics: 'local' }).map(({ name }) => name)).toEqual(['mean']);
   });
 
   it('is part of the specification, which refuses a model where it would mean nothing', async () => {
@@ -131,6 +131,38 @@ describe('what stays', () => {
       });
     await expect(refused([tensor('w', 3)])).rejects.toThrow(/the model has no statistics/u);
     await expect(refused(TENSORS.slice(1, 5))).rejects.toThrow(/no trainable tensor would travel/u);
+  });
+});
+
+describe('local layers', () => {
+  const model = { architecture: 'custom', tensors: TENSORS };
+
+  it('stay whole, with their statistics, and are named in the specification', async () => {
+    const training = { localLayers: ['output', 'norm'] };
+    const spec = await testSpec({ model, training });
+    expect(partsFor(spec)).toMatchObject({
+      trainable: [{ start: 0, end: 200 }],
+      statistics: [],
+      local: [
+        { start: 200, end: 212 },
+        { start: 217, end: 237 },
+      ],
+    });
+    expect(describeLocal(spec)).toMatch(
+      /^local layers: norm\/gamma, .* and 1 more \(32 parameters\)/u,
+    );
+    // One tensor of a layer; the statistics are averaged as ever.
+    const one = await testSpec({ model, training: { localLayers: ['norm/beta'] } });
+    expect(partsFor(one).local).toEqual([{ start: 203, end: 206 }]);
+    expect(partsFor(one).statistics).toHaveLength(2);
+  });
+
+  it.each([
+    [['outputs'], /outputs: the model has no such layer that trains/u],
+    [['base'], /base: the model has no such layer that trains/u],
+    [['hidden', 'norm', 'output'], /no trainable tensor would travel/u],
+  ])('%j are refused', async (localLayers, message) => {
+    await expect(testSpec({ model, training: { localLayers } })).rejects.toThrow(message);
   });
 });
 

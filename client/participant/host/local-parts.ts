@@ -1,8 +1,9 @@
 /**
- * @module What stays at this site under local statistics (FedBN, Li et al. 2021): the values of the
- * layers that keep statistics, from round to round and over restarts. A model trains from the
- * values that the training on the model before it left. An attempt that is repeated on a model
- * trains from the same values again, so that it trains the same update; so both are kept.
+ * @module What stays at this site, under local statistics (FedBN, Li et al. 2021) and of local
+ * layers (FedPer, Arivazhagan et al. 2019): their values from round to round and over restarts. A
+ * model trains from the values that the training on the model before it left. An attempt that is
+ * repeated on a model trains from the same values again, so that it trains the same update; so both
+ * are kept.
  */
 import * as v from 'valibot';
 import { partsFor } from '../../../protocol/algorithm/round.ts';
@@ -73,7 +74,7 @@ export interface LocalParts {
   keep(version: number, trained: Float32Array): Promise<void>;
 }
 
-/** Undefined for a run whose statistics are not local. */
+/** Undefined for a run without local statistics or layers. */
 export const localParts = (spec: RunSpec, keystore: LocalKeystore): LocalParts | undefined => {
   const { local } = partsFor(spec);
   const size = sizeOf(local);
@@ -108,8 +109,8 @@ export const localParts = (spec: RunSpec, keystore: LocalKeystore): LocalParts |
  * A site's own model: the run's, with the values that this site trained for itself.
  *
  * @param weights of a model of the run, such as `pull` gives; not changed
- * @throws FloeError `usage` for a run whose statistics are not local, `file_not_found` where the
- * keystore holds no values of this run
+ * @throws FloeError `usage` for a run without local statistics or layers, `file_not_found` where
+ * the keystore holds no values of this run
  */
 export const personalModel = async (
   keystore: LocalKeystore,
@@ -118,7 +119,10 @@ export const personalModel = async (
 ): Promise<Float32Array> => {
   const { local } = partsFor(spec);
   if (local.length === 0)
-    throw new FloeError('usage', 'statistics: expected a run with local statistics, got average');
+    throw new FloeError(
+      'usage',
+      'expected a run with local statistics or local layers, got neither',
+    );
   const kept = await load(keystore, spec, sizeOf(local));
   if (kept === undefined)
     throw new FloeError('file_not_found', 'the keystore holds no local values of this run');

@@ -1,5 +1,6 @@
 /**
- * @module Settings of what one site does by itself in a round: how many local steps it makes.
+ * @module Settings of what one site does by itself in a round: how many local steps it makes, and
+ * which layers it keeps for itself.
  */
 import { EVERY_RUN, type SettingsTable } from '../setting.ts';
 
@@ -14,5 +15,18 @@ export const LOCAL_SETTINGS = {
     help: 'local steps of each participant in a round, whatever number of examples it has; instead of epochs',
     spec: 'training.localSteps',
     commands: EVERY_RUN,
+  },
+  localLayers: {
+    area: 'training',
+    type: 'texts',
+    max: 200,
+    most: 100,
+    flag: 'local-layer',
+    placeholder: '<layer>',
+    optional: true,
+    otherwise: 'none',
+    help: 'a layer that stays at each site and never travels, such as the last one (FedPer); the flag may be repeated',
+    spec: 'training.localLayers',
+    commands: [...EVERY_RUN, 'cost'],
   },
 } as const satisfies SettingsTable;
