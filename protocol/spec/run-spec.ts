@@ -20,8 +20,8 @@ import {
 import { classesOf, measuresInSpecViolation } from '../algorithm/test-counts.ts';
 import { STATE_PREFIX } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
-import { isOfLayer, localTensors, partsOf } from '../model/parts.ts';
 import { MAX_COHORT } from './bounds.ts';
+import { partViolations } from './part-violations.ts';
 import { surveyViolation, type SurveyRun } from '../survey/survey-run.ts';
 import { toFloeError } from '../errors.ts';
 import { contractViolation, taskOfContract } from './contract.ts';
@@ -209,21 +209,7 @@ export const runSpecSchema = v.pipe(
       secagg,
       robust,
     } = dataset.value;
-    const kept = partsOf(model.tensors, training);
-    const { statistics, localLayers = [] } = training;
-    const stranger = localLayers.find(
-      (layer) => !model.tensors.some((tensor) => isOfLayer(tensor, layer)),
-    );
-    if (stranger !== undefined)
-      addIssue({
-        message: `${fieldOf('localLayers')}: ${stranger}: the model has no such layer that trains`,
-      });
-    if (statistics === 'local' && localTensors(model.tensors, { statistics }).length === 0)
-      addIssue({ message: `${fieldOf('statistics')}: local, and the model has no statistics` });
-    if (kept.trainable.length === 0)
-      addIssue({
-        message: `${fieldOf(localLayers.length === 0 ? 'statistics' : 'localLayers')}: local, and no trainable tensor would travel`,
-      });
+    for (const message of partViolations(model.tensors, training, fieldOf)) addIssue({ message });
     const violation = checkTogether({
       cohort: cohort.size,
       minimum: cohort.minimum,
@@ -249,18 +235,14 @@ export const runSpecSchema = v.pipe(
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    const message = strategyViolation(dataset.value);
-    if (message !== undefined) addIssue({ message });
-  }),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const message = measuresInSpecViolation(dataset.value);
-    if (message !== undefined) addIssue({ message: `${fieldOf('measures')}: ${message}` });
-  }),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const message = violationOfSurvey(dataset.value);
-    if (message !== undefined) addIssue({ message });
+    const spec = dataset.value;
+    const ofMeasures = measuresInSpecViolation(spec);
+    for (const message of [
+      strategyViolation(spec),
+      ofMeasures && `${fieldOf('measures')}: ${ofMeasures}`,
+      violationOfSurvey(spec),
+    ])
+      if (message !== undefined) addIssue({ message });
   }),
 );
 

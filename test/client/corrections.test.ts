@@ -27,13 +27,13 @@ const reference = (
   optimizer: Optimizer,
   mu: number,
   steps: number,
-  linear: Float32Array = NONE,
+  added: Float32Array = NONE,
 ): readonly number[] => {
   const w = [...START];
   const velocity = w.map(() => 0);
   const { rule, weightDecay, clipGradient = Infinity } = optimizer;
   for (let step = 0; step < steps; step++) {
-    const g = w.map((value, j) => mu * (value - START[j]!) + linear[j]!);
+    const g = w.map((value, j) => mu * (value - START[j]!) + added[j]!);
     for (let r = 0; r < ROWS; r++) {
       const x = [...data.features.subarray(r * FEATURES, (r + 1) * FEATURES), 1];
       const error = x.reduce((sum, value, j) => sum + value * w[j]!, 0) - data.labels[r]!;
@@ -81,9 +81,10 @@ describe.each(ALL_ENGINES)('on %s', (_, engine) => {
         [0, -0.3],
         [2, 0.2],
       ] as const) {
-        const linear = Float32Array.of(1, -2, 0.5, 3).map((value) => value * scale);
-        const { weights } = await trainer.train({ ...request, correction: { proximal, linear } });
-        close(weights, reference(optimizer, proximal, 8, linear));
+        const added = Float32Array.of(1, -2, 0.5, 3).map((value) => value * scale);
+        const correction = { proximal, linear: added };
+        const { weights } = await trainer.train({ ...request, correction });
+        close(weights, reference(optimizer, proximal, 8, added));
       }
       // Nothing of a correction stays, and one of 0 is none, to the bit.
       expect((await trainer.train(request)).weights).toEqual(free.weights);

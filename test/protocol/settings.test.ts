@@ -154,7 +154,15 @@ describe('the table', () => {
     const training = ['clipGradient', 'optimizer', 'schedule', 'statistics', 'task', 'weightDecay'];
     // No rule but the mean.
     const rule = ['aggregation', 'bucketing', 'byzantine', 'mixing'];
-    const own = ['bits', 'compression', 'contract', 'holdout', 'measures', 'localLayers', 'localSteps'];
+    const own = [
+      'bits',
+      'compression',
+      'contract',
+      'holdout',
+      'measures',
+      'localLayers',
+      'localSteps',
+    ];
     const implied = [...own, ...training, ...rule];
     // Readers of data files recognise what these say.
     const recognised = Object.keys(DATA_FILE_SETTINGS);
