@@ -80,8 +80,8 @@ only clear copy of the model.`,
       try {
         const { summary, folder } = await runScenario(scenario, {
           outDir,
-            ...(mapping === undefined ? {} : { map: mapping }),
-            module: url,
+          ...(mapping === undefined ? {} : { map: mapping }),
+          module: url,
           signal,
           onEvent: (event) => show.event(event),
         });
