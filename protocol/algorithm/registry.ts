@@ -261,9 +261,12 @@ export const correctionOf = (spec: { readonly strategy: StrategySpec }): Correct
 export const isCarriedBySites = (name: string): boolean =>
   (registered.get(name)?.strategy.member?.kept ?? []).length > 0;
 
+const hasState = (name: string): boolean => (registered.get(name)?.strategy.state ?? []).length > 0;
+
 /**
- * Why a run may not have its strategy with its other settings; undefined where it may. Vectors that
- * participants carry follow the mean of the updates, which a robust rule does not give.
+ * Why a run may not have its strategy with its other settings; undefined where it may. A state of
+ * the server that belongs to vectors of the participants follows the mean of the updates, which a
+ * robust rule does not give.
  */
 export const strategyViolation = (spec: {
   readonly strategy: StrategySpec;
@@ -275,7 +278,7 @@ export const strategyViolation = (spec: {
   const { type } = spec.training.optimizer ?? { type: 'sgd' };
   if (allowed !== undefined && !allowed.includes(type))
     return `training.optimizer: ${name} takes ${allowed.join(' or ')}, got ${type}`;
-  if (spec.robust !== undefined && isCarriedBySites(name))
+  if (spec.robust !== undefined && isCarriedBySites(name) && hasState(name))
     return `robust.rule: ${name} needs the mean of the updates, and takes no robust rule`;
   return undefined;
 };

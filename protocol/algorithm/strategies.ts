@@ -12,3 +12,4 @@ export { diLoCo } from './diloco/index.ts';
 export { fedNova } from './fednova/index.ts';
 export { scaffold } from './scaffold/index.ts';
 export { fedDyn } from './feddyn/index.ts';
+export { clientMomentum } from './client-momentum/index.ts';
