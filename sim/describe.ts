@@ -53,6 +53,14 @@ export const describeEvent = (scenario: Scenario, event: ScenarioEvent): readonl
         : [];
     case 'started':
       return describeStart(scenario, event).map(info);
+    case 'resumed':
+      return [
+        info(
+          event.rounds === 0
+            ? 'resumed    no round was committed: the run begins anew'
+            : `resumed    after round ${event.rounds} of ${scenario.rounds}`,
+        ),
+      ];
     case 'network':
       return [
         info(`network    ${event.own ? 'a devnet of this run: ' : ''}Sui ${event.rpcUrl}`),

@@ -45,6 +45,8 @@ export type ScenarioEvent =
       readonly statistics: PartitionStatistics;
       readonly world: WorldSummary;
     }
+  /** The run continues after this many committed rounds; 0 where it begins anew. */
+  | { readonly type: 'resumed'; readonly rounds: number }
   /** The network that the run takes place on can be reached. */
   | {
       readonly type: 'network';

@@ -2,11 +2,16 @@
  * @module The end of a run: writes the remaining files of its folder. The model is opened with the
  * auditor's key, like by any entitled reader, and written in clear: the only clear copy.
  */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobStore } from '../protocol/ports/blob-store.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
 import { openModel } from '../protocol/verify/index.ts';
+import { exportRun } from './outputs/export.ts';
+import type { ExportFormat } from './outputs/formats.ts';
+import type { Observation } from './outputs/observations.ts';
+import { settingsOf } from './scenario.ts';
 import { renderReport, readUplot } from './report.ts';
 import { writeModel } from '../client/reader/write-model.ts';
 import { finishRunFolder } from './run-folder.ts';
@@ -18,7 +23,15 @@ import type { Summary } from './summary.ts';
 
 export type FinishInit = Pick<
   Setup,
-  'scenario' | 'data' | 'statistics' | 'worldSummary' | 'spec' | 'run' | 'model' | 'auditor'
+  | 'scenario'
+  | 'given'
+  | 'data'
+  | 'statistics'
+  | 'worldSummary'
+  | 'spec'
+  | 'run'
+  | 'model'
+  | 'auditor'
 > &
   Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend' | 'exported'> & {
     /** The folder's name until the run is finished. */
@@ -27,6 +40,10 @@ export type FinishInit = Pick<
     /** The auditor's. */
     readonly gate: AccessGate;
     readonly final: ModelRef;
+    readonly exports: readonly ExportFormat[];
+    readonly observations: readonly Observation[];
+    /** Milliseconds since 1970. */
+    readonly now: number;
     /** Ends what still writes into the folder, before it gets its name. */
     readonly settle: () => Promise<void>;
   };
@@ -56,13 +73,26 @@ export const finishRun = async (
   });
   await writeWhole(join(partial, RUN_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
   const { classNames, classes = 0 } = data.train;
+  const names = classNames ?? Array.from({ length: classes }, (_, i) => String(i));
+  await exportRun({
+    folder: partial,
+    formats: init.exports,
+    summary,
+    settings: settingsOf(init.given),
+    statistics,
+    classNames: names,
+    observations: init.observations,
+    now: init.now,
+  });
   const page = renderReport({
     summary,
     statistics,
-    classNames: classNames ?? Array.from({ length: classes }, (_, i) => String(i)),
+    classNames: names,
     uplot: await readUplot(),
   });
   await writeWhole(join(partial, RUN_FILES.report), page);
   await init.settle();
+  for (const name of [RUN_FILES.checkpoint, RUN_FILES.participants, RUN_FILES.observations])
+    await rm(join(partial, name), { recursive: true, force: true });
   return { summary, folder: await finishRunFolder(partial) };
 };

@@ -13,6 +13,16 @@ export interface Bytes {
 
 export type Committed = Extract<Progress, { readonly type: 'committed' }>;
 
+/** Where an earlier part of the run has left its history. */
+export interface EarlierHistory {
+  readonly rounds: readonly RoundSummary[];
+  readonly aborted: number;
+  readonly phaseSeconds: Readonly<Record<string, number>>;
+  readonly bytes: Bytes;
+  /** When this part begins, ms of the clock of `note`. */
+  readonly now: number;
+}
+
 export interface History {
   readonly rounds: readonly RoundSummary[];
   readonly aborted: number;
@@ -37,15 +47,17 @@ const AGGREGATION: ReadonlySet<string> = new Set(['share', 'consistency', 'unmas
 /** @param noted takes a span of secure aggregation, in ms of the clock of `note` */
 export const createHistory = (
   noted: (from: number, to: number) => void = () => undefined,
+  earlier?: EarlierHistory,
 ): History => {
-  const rounds: RoundSummary[] = [];
-  const phaseSeconds: Record<string, number> = {};
-  let aborted = 0;
+  const rounds: RoundSummary[] = [...(earlier?.rounds ?? [])];
+  const phaseSeconds: Record<string, number> = { ...earlier?.phaseSeconds };
+  let aborted = earlier?.aborted ?? 0;
   let phases: Record<string, number> = {};
   let phase: { readonly name: string; readonly since: number } | undefined;
-  let roundStart = 0;
+  // A resumed run may begin within a round.
+  let roundStart = earlier?.now ?? 0;
+  let last: Bytes = earlier?.bytes ?? { up: 0, down: 0 };
   let lastVirtual = 0;
-  let last: Bytes = { up: 0, down: 0 };
   const leave = (now: number): void => {
     if (phase === undefined) return;
     const seconds = (now - phase.since) / 1000;

@@ -8,6 +8,8 @@ import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
+import { watchedTrainer, type TrainingSeen } from './outputs/observations.ts';
+import { keptKeystore, type PartBefore } from './resume/kept-keystore.ts';
 import { joinRun, type Participant, type ParticipantEvent } from '../client/participant/index.ts';
 import type { BackendChoice } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
@@ -36,6 +38,8 @@ export interface Member {
   /** What its keystore and its randomness derive from, 32 bytes each. */
   readonly keystoreSeed: Uint8Array;
   readonly randomSeed: Uint8Array;
+  /** Of a resumed run. */
+  readonly before?: PartBefore | undefined;
 }
 
 export interface CrowdData {
@@ -56,6 +60,10 @@ export interface CrowdData {
   readonly asleep: boolean;
   /** Reconnect without the pauses that spare a real network. */
   readonly hurry: boolean;
+  /** Folder of what participants keep for themselves; undefined where the run is not resumed. */
+  readonly kept: string | undefined;
+  /** Whether the host reports what it sees of each training. */
+  readonly observe: boolean;
   /** Two BigUint64: bytes of blobs put and got by participants, over all workers. */
   readonly blobTraffic: SharedArrayBuffer;
 }
@@ -65,6 +73,7 @@ export type CrowdMessage =
   /** Wants a connection; the answer is a `connected` message with the port. */
   | { readonly type: 'connect'; readonly index: number }
   | { readonly type: 'event'; readonly index: number; readonly event: CrowdEvent }
+  | { readonly type: 'trained'; readonly index: number; readonly seen: TrainingSeen }
   /** Where time went. */
   | {
       readonly type: 'span';
@@ -231,6 +240,16 @@ const openTrainers = async (
   };
 };
 
+/** Trainers that report each training. */
+const watcher =
+  (tell: (message: CrowdMessage) => void) =>
+  (trainer: Trainer, index: number): Trainer =>
+    watchedTrainer(
+      trainer,
+      () => performance.now() / 1000,
+      (seen) => tell({ type: 'trained', index, seen }),
+    );
+
 export interface Crowd {
   /** Builds the model and lets everyone join. Answers with what trains. */
   start(): Promise<{ readonly backend: string }>;
@@ -247,12 +266,13 @@ export const createCrowd = (
   own?: SimulationModule,
 ): Crowd => {
   const note: Note = (activity, from, to) => tell({ type: 'span', activity, from, to });
+  const watch = init.observe ? watcher(tell) : (trainer: Trainer) => trainer;
   const connections = createConnections(tell);
   const turnstile = createTurnstile(LOGINS);
   const participants: Participant[] = [];
 
   const startMember = async (
-    { index, keystoreSeed, randomSeed }: Member,
+    { index, keystoreSeed, randomSeed, before }: Member,
     shared: {
       readonly spec: RunSpec;
       /** Its hash: encoding it takes as long as a run has members. */
@@ -263,7 +283,10 @@ export const createCrowd = (
     },
   ): Promise<void> => {
     const { spec, run, store, ports, trainer } = shared;
-    const keystore = await memoryKeystore(keystoreSeed);
+    const keystore =
+      init.kept === undefined
+        ? await memoryKeystore(keystoreSeed)
+        : await keptKeystore(keystoreSeed, init.kept, index, before);
     const gate = timedGate(await ports.gateFor(keystore.identity), note);
     let logins = 0;
     let isInside = false;
@@ -288,7 +311,7 @@ export const createCrowd = (
         return lying(connection);
       },
       keystore,
-      trainer: timedTrainer(trainer, note),
+      trainer: watch(timedTrainer(trainer, note), index),
       store,
       gate,
       ledger: ports.ledger,

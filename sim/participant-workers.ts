@@ -15,6 +15,7 @@ import {
   type Member,
 } from './participant-host.ts';
 import { localThread } from './local-thread.ts';
+import type { TrainingSeen } from './outputs/observations.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { SimulationModule } from './task.ts';
 import { startThread, type Thread } from './thread.ts';
@@ -28,6 +29,8 @@ export interface CrowdsInit {
   readonly connect: Switchboard['connect'];
   readonly onEvent: (index: number, event: CrowdEvent) => void;
   readonly note: Note;
+  /** Where the shared data ask for it. */
+  readonly onTrained: (index: number, seen: TrainingSeen) => void;
   /** Trainers of the caller's own, which train in the caller's thread. */
   readonly own?: SimulationModule | undefined;
   /** A participant gave up permanently; in a simulation that is never wanted. */
@@ -70,7 +73,8 @@ export const createCrowds = (init: CrowdsInit): Crowds => {
         const connected: ConnectedMessage = { type: 'connected', index: message.index, port };
         thread().post(connected, [port]);
       });
-    } else if (message.type === 'event') init.onEvent(message.index, message.event);
+    } else if (message.type === 'trained') init.onTrained(message.index, message.seen);
+    else if (message.type === 'event') init.onEvent(message.index, message.event);
     else if (message.type === 'span') init.note(message.activity, message.from, message.to);
     else {
       const code = isErrorCode(message.code) ? message.code : 'internal';
@@ -81,11 +85,12 @@ export const createCrowds = (init: CrowdsInit): Crowds => {
     // Neighbours in number go to different workers, so that any cohort is spread over all of them.
     const members = init.members
       .filter(({ index }) => index % init.workers === i)
-      .map(({ index, rows, keystoreSeed, randomSeed }) => ({
+      .map(({ index, rows, keystoreSeed, randomSeed, before }) => ({
         index,
         rows,
         keystoreSeed,
         randomSeed,
+        before,
       }));
     const data: CrowdData = { ...init.shared, members };
     const thread: Thread<CrowdCalls> = startCrowd(init.own, data, (message) =>

@@ -1,24 +1,15 @@
 /**
- * @module The browser part of the report: reads the embedded data and draws four plots with uPlot.
+ * @module The browser part of the report: reads the embedded data and draws its plots with uPlot.
  * It is text, because it is inserted into the page unchanged.
  */
+import { PLOT_SCRIPT } from './report/plot-script.ts';
 
-export const REPORT_SCRIPT = String.raw`
-'use strict';
+export const REPORT_SCRIPT = `${PLOT_SCRIPT}${String.raw`
 const data = JSON.parse(document.getElementById('data').textContent);
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const plots = [];
 const percent = (x) => (x == null ? '–' : (x * 100).toFixed(2) + ' %');
-const bytes = (x) => {
-  if (x == null) return '–';
-  const units = ['B', 'kB', 'MB', 'GB'];
-  let i = 0;
-  while (x >= 1000 && i < 3) { x /= 1000; i += 1; }
-  return x.toFixed(i === 0 ? 0 : 1) + ' ' + units[i];
-};
-/** Digits after the point that tell two ticks apart. */
-const digits = (step) => Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)));
-const colourOf = (i, n) => 'hsl(' + Math.round((i * 360) / n + 210) % 360 + ' 60% ' + (i % 2 === 0 ? 45 : 60) + '%)';
+const bytes = bytesText;
+const number = (x, step) => (x == null ? '–' : x.toFixed(step == null ? 4 : digits(step)));
 const seconds = (x) => (x == null ? '–' : x.toFixed(2) + ' s');
 const whole = (x) => (x == null ? '–' : String(x));
 const wholeTick = (x) => (Number.isInteger(x) ? String(x) : '');
@@ -65,6 +56,8 @@ const drawAll = () => {
     columns.push(column(baseline));
   }
   draw('accuracy', columns, lines, (v, step) => (v * 100).toFixed(digits(step * 100)) + ' %', (u, low, high) => [Math.max(0, low - 0.02), Math.min(1.0, high + 0.02)]);
+  const losses = new Map(rounds.map((r) => [r.version, r.testLoss ?? null]));
+  const trained = new Map(rounds.map((r) => [r.version, r.training.trainLoss]));
   draw('bytes', [x, rounds.map((r) => r.bytesUp), rounds.map((r) => r.bytesDown)],
     [series('to the coordinator', '--c1', bytes), series('to the participants', '--c2', bytes)], bytes,
     (u, low, high) => [0, high * 1.1 || 1]);
@@ -85,8 +78,16 @@ const drawAll = () => {
   draw('survivors', [x, rounds.map((r) => r.cohort), rounds.map((r) => r.survivors)],
     [series('cohort', '--c4', whole, { paths: stepped, dash: [4, 4] }), series('survivors', '--c1', whole, { paths: stepped })],
     wholeTick, (u, low, high) => [0, high + 1]);
+  draw('loss', [at, column(losses), column(trained)],
+    [series('federated, test', '--c1', number, { spanGaps: true }), series('federated, training', '--c4', number, { spanGaps: true, width: 1 })],
+    number);
+  for (const { id, names, labels } of data.groups) {
+    draw(id, [x, ...names.map((name) => rounds.map((r) => r.training[name] ?? null))],
+      names.map((name, i) => ({ label: labels[i], stroke: colourOf(i, names.length), dash: dashOf(i), width: 2, spanGaps: true,
+        points: { show: rounds.length < 3 }, value: (u, v) => number(v) })), number);
+  }
 };
 drawAll();
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
 addEventListener('resize', () => { for (const [host, plot] of plots) plot.setSize({ width: host.clientWidth, height: 260 }); });
-`;
+`}`;

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PartitionStatistics } from '../client/data/partition.ts';
 import { metricInWords } from '../protocol/algorithm/metrics.ts';
+import { metricGroups } from './report/metric-groups.ts';
 import { isDetail } from '../protocol/algorithm/test-counts.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
@@ -49,7 +50,8 @@ export const formatBytes = (bytes: number): string => {
 export const formatPercent = (share: number | undefined): string =>
   share === undefined ? 'not measured' : `${(share * 100).toFixed(2)} %`;
 
-const STYLE = `
+/** Of every page: light and dark, whole on a phone. */
+export const STYLE = `
 :root{color-scheme:light dark;--bg:#fbfbfa;--card:#fff;--text:#1d1f21;--muted:#5f6670;--line:#e3e4e6;--grid:#ececee;
 --c1:#2563a8;--c2:#c2571a;--c3:#2f7d4f;--c4:#8a8f98;--c5:#7a4fa3;--c6:#a88a1c;--warn:#9a3412}
 @media (prefers-color-scheme:dark){:root{--bg:#16181b;--card:#1e2125;--text:#e6e7e9;--muted:#9aa1ab;--line:#33373d;--grid:#2a2e33;
@@ -191,6 +193,10 @@ const histogramTable = (statistics: PartitionStatistics, classNames: readonly st
 ${rest > 0 ? `<p class="lead">and ${rest} more participants</p>` : ''}</details></section>`;
 };
 
+/** A place for a plot, whose numbers are in the table of the rounds. */
+const plot = (id: string, title: string): string =>
+  `<section><h2>${escapeHtml(title)}</h2><div id="${id}" role="img" aria-label="${escapeHtml(title)} over the rounds; the table below has the numbers"></div></section>`;
+
 export interface ReportInit {
   readonly summary: Summary;
   readonly statistics: PartitionStatistics;
@@ -223,10 +229,12 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
     complete: 'All rounds were completed.',
     target: 'Stopped at the wanted accuracy.',
   }[summary.status];
+  const groups = metricGroups(summary.history, classNames);
   const data = {
     rounds: summary.history,
     baseline: summary.baseline?.points ?? [],
     phases,
+    groups,
   };
   const baseline =
     summary.baseline === undefined
@@ -263,10 +271,14 @@ ${[
 ].join('\n')}
 </div>
 <div class="plots">
-<section><h2>Accuracy</h2><div id="accuracy"></div></section>
-<section><h2>Bytes a round</h2><div id="bytes"></div></section>
-<section><h2>Time by phase, stacked</h2><div id="phases"></div></section>
-<section><h2>Survivors</h2><div id="survivors"></div></section>
+${[
+  plot('accuracy', 'Accuracy'),
+  plot('loss', 'Loss'),
+  plot('bytes', 'Bytes a round'),
+  plot('phases', 'Time by phase, stacked'),
+  plot('survivors', 'Survivors'),
+  ...groups.map(({ id, title: name }) => plot(id, name)),
+].join('\n')}
 </div>
 <section><h2>The run</h2>
 <div class="scroll"><table><tbody>

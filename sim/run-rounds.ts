@@ -5,6 +5,7 @@
 import {
   createCoordinator,
   attemptEntries,
+  type Coordinator,
   type Journal,
   type Limits,
   type Logger,
@@ -21,14 +22,18 @@ import { withRetry } from '../protocol/net/sui/bounds.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
 import { requirementsOf } from './admission.ts';
-import { createCrowds, type CrowdsInit } from './participant-workers.ts';
+import { createCrowds, type Crowds, type CrowdsInit } from './participant-workers.ts';
 import type { ScenarioEvent } from './events.ts';
 import type { Bytes, History } from './history.ts';
+import type { ParticipantObserver } from './outputs/participant-observer.ts';
+import { bytesOf } from './resume/keeper.ts';
+import type { Resumed } from './resume/reopen.ts';
 import { createScores, watchedGate, type Scores } from './scores.ts';
 import type { Setup } from './setup.ts';
+import type { RoundSummary } from './summary.ts';
 import type { CoordinatorPorts, Substrate } from './substrate.ts';
 import { createSwitchboard, type Switchboard } from './switchboard.ts';
-import { openTime } from './virtual/simulated-time.ts';
+import { openTime, type SimulatedTime } from './virtual/simulated-time.ts';
 import {
   steadyNow,
   timed,
@@ -62,6 +67,8 @@ export interface Observers {
   readonly clock?: Clock;
   readonly log?: Logger;
   readonly onEvent?: (event: ScenarioEvent) => void;
+  /** Sees each training, where an export asks for it. */
+  readonly observations?: ParticipantObserver | undefined;
   /** URL of the simulation module, if any. */
   readonly module?: string | undefined;
 }
@@ -128,15 +135,37 @@ const limitsFor = (participants: number): Partial<Limits> => ({
   frameBytesBurst: 2 ** 40,
 });
 
-/** Bytes of frames, and of blobs in all threads. */
-const countBytes = (frames: () => Bytes) => {
+/** Bytes of frames, and of blobs in all threads. @param before those of an earlier part */
+const countBytes = (frames: () => Bytes, before: Bytes = { up: 0, down: 0 }) => {
   const blobTraffic = new SharedArrayBuffer(16);
   const bytes = (): Bytes => {
     const [up = 0n, down = 0n] = new BigUint64Array(blobTraffic);
-    return { up: frames().up + Number(up), down: frames().down + Number(down) };
+    return {
+      up: before.up + frames().up + Number(up),
+      down: before.down + frames().down + Number(down),
+    };
   };
   return { blobTraffic, bytes };
 };
+
+/** With what they know from the part before, and other draws than those that they made there. */
+const membersFrom = (members: Setup['members'], from: Resumed | undefined): Setup['members'] =>
+  from === undefined
+    ? members
+    : members.map((member) => ({
+        ...member,
+        randomSeed: deriveSeed(member.randomSeed, 'resumed', from.resumed + 1),
+        before: {
+          attempt: from.journal.attempt,
+          registered: from.registered.get(toHex(member.key)),
+        },
+      }));
+
+/** The committed rounds without a score, and the last, whose model may be the final one. */
+const unscored = (from: Resumed | undefined): readonly RoundSummary[] =>
+  (from?.rounds ?? []).filter(
+    ({ testLoss }, i, rounds) => testLoss === undefined || i === rounds.length - 1,
+  );
 
 /** Logs these in, in their order; the first invitation makes a participant. */
 const layAsleep = async (
@@ -154,13 +183,69 @@ const layAsleep = async (
   }
 };
 
+/** Starts the parts. @param login logs everybody in; whether all of them are there after it */
+const startAll = async (
+  from: Resumed | undefined,
+  parts: {
+    readonly time: Pick<SimulatedTime, 'pause' | 'resume' | 'begin'>;
+    readonly coordinator: Pick<Coordinator, 'start'>;
+    readonly scores: Scores;
+    readonly crowds: Pick<Crowds, 'start'>;
+  },
+  login: () => Promise<boolean>,
+): Promise<void> => {
+  const { time, coordinator, scores, crowds } = parts;
+  // Paused, because the speed of the logins must not decide who is missing.
+  if (from !== undefined) time.pause();
+  await coordinator.start();
+  for (const round of unscored(from)) scores.add(round);
+  await crowds.start();
+  if ((await login()) && from !== undefined) time.resume();
+  time.begin();
+};
+
+/** What the coordinator's progress means to the history, the scores and the network. */
+const observer =
+  (
+    parts: {
+      readonly history: History;
+      readonly scores: Scores;
+      readonly bytes: () => Bytes;
+      readonly time: Pick<SimulatedTime, 'elapsed'>;
+      readonly onEvent: (event: ScenarioEvent) => void;
+      readonly roundOver: (progress: Progress) => void;
+    },
+    rounds: number,
+  ) =>
+  (progress: Progress): void => {
+    const { history, scores, bytes, time, onEvent, roundOver } = parts;
+    history.note(progress, steadyNow(), bytes(), time.elapsed());
+    if (progress.type === 'committed') {
+      scores.add(progress);
+      const noted = history.rounds.at(-1);
+      if (noted !== undefined) onEvent({ type: 'round', round: noted, of: rounds });
+    }
+    if (progress.type === 'committed' || progress.type === 'aborted') roundOver(progress);
+    if (progress.type === 'phase' || progress.type === 'aborted') onEvent(progress);
+  };
+
+export interface RoundsPlace {
+  readonly substrate: Substrate;
+  readonly journal: Journal;
+  readonly ports: CoordinatorPorts;
+  /** What an earlier part of the run has reached. */
+  readonly from: Resumed | undefined;
+  /** Where participants keep what no record holds. */
+  readonly kept: string | undefined;
+}
+
 const losesSome = ({ drops }: Setup['scenario']): boolean => Object.keys(drops).length > 0;
 
 /** What the participants of all threads have in common, without the place of the run. */
 const sharedOf = (
   { scenario, spec, data, world, model, own }: Setup,
   module: string | undefined,
-): Omit<CrowdsInit['shared'], 'substrate' | 'blobTraffic'> => ({
+): Omit<CrowdsInit['shared'], 'substrate' | 'blobTraffic' | 'kept' | 'observe'> => ({
   spec: encodeRunSpec(spec),
   require: requirementsOf(spec),
   train: data.train,
@@ -176,34 +261,27 @@ const sharedOf = (
 /** Connects coordinator, participants, network and observers. */
 export const conduct = (
   setup: Setup,
-  place: {
-    readonly substrate: Substrate;
-    readonly journal: Journal;
-    readonly ports: CoordinatorPorts;
-  },
+  place: RoundsPlace,
   { history, timeline }: { readonly history: History; readonly timeline: Timeline },
   workers: number,
-  { clock: base = systemClock, onEvent = () => undefined, log = silent, module }: Observers,
+  { clock: base = systemClock, onEvent = () => undefined, log = silent, ...others }: Observers,
 ): Rounds => {
   const { scenario, master, members, spec, analyst } = setup;
-  const { journal, substrate, ports } = place;
+  const { journal, substrate, ports, from, kept } = place;
+  // Other draws than those of the part before: no secret is used twice.
+  const drawn = from === undefined ? master : deriveSeed(master, 'resumed', from.resumed + 1);
   const time = openTime(setup, base);
   const ending = Promise.withResolvers<'finished' | 'target'>();
   const { scores, gate } = watchScores(setup, place, { history, timeline, log, onEvent, ending });
 
-  const observe = (progress: Progress): void => {
-    history.note(progress, steadyNow(), bytes(), time.elapsed());
-    if (progress.type === 'committed') {
-      scores.add(progress);
-      const noted = history.rounds.at(-1);
-      if (noted !== undefined) onEvent({ type: 'round', round: noted, of: scenario.rounds });
-    }
-    if (progress.type === 'committed' || progress.type === 'aborted') {
-      time.attemptOver(progress.type === 'aborted' ? progress : undefined);
-      switchboard.roundOver();
-    }
-    if (progress.type === 'phase' || progress.type === 'aborted') onEvent(progress);
+  const roundOver = (progress: Progress): void => {
+    time.attemptOver(progress.type === 'aborted' ? progress : undefined);
+    switchboard.roundOver();
   };
+  const observe = observer(
+    { history, scores, time, bytes: () => bytes(), onEvent, roundOver },
+    scenario.rounds,
+  );
 
   const coordinator = createCoordinator({
     spec,
@@ -216,7 +294,7 @@ export const conduct = (
     ledger: timedLedger(ports.ledger, timeline.note),
     journal,
     clock: time.clock,
-    random: seededRandom(deriveSeed(master, 'coordinator-random')),
+    random: seededRandom(deriveSeed(drawn, 'coordinator-random')),
     startWith: time.startWith,
     limits: limitsFor(scenario.participants),
     log,
@@ -231,7 +309,7 @@ export const conduct = (
     spec: encodeRunSpec(spec),
     run: setup.run,
     clock: time.clock,
-    random: seededRandom(deriveSeed(master, 'sleepers')),
+    random: seededRandom(deriveSeed(drawn, 'sleepers')),
     onFailure: ending.reject,
     onDrop: (index, phase, attempt) => {
       onEvent({ type: 'dropped', index, phase, attempt });
@@ -240,17 +318,27 @@ export const conduct = (
     onComplete: () => time.resume(),
     between: (index, connection) => time.between(index, connection),
   });
-  const { blobTraffic, bytes } = countBytes(() => switchboard.traffic);
+  const { blobTraffic, bytes } = countBytes(
+    () => switchboard.traffic,
+    from && bytesOf(from.rounds),
+  );
   const crowds = createCrowds({
     workers,
-    members,
-    shared: { ...sharedOf(setup, module), substrate, blobTraffic },
+    members: membersFrom(members, from),
+    shared: {
+      ...sharedOf(setup, others.module),
+      substrate,
+      kept,
+      observe: others.observations !== undefined,
+      blobTraffic,
+    },
     connect: (index, give) => switchboard.connect(index, give),
     onEvent: (index, event) => {
       time.onEvent(index, event);
       onEvent({ type: 'participant', index, event });
     },
     note: timeline.note,
+    onTrained: (index, seen) => others.observations?.trained(index, seen),
     own: setup.own,
     onFailure: ending.reject,
   });
@@ -280,10 +368,11 @@ export const conduct = (
         onFailure: ending.reject,
         onWarning: (message) => onEvent({ type: 'warning', message }),
       });
-      await coordinator.start();
-      await crowds.start();
-      if (!losesSome(scenario)) await sleep(time.first);
-      time.begin();
+      await startAll(from, { time, coordinator, scores, crowds }, async () => {
+        if (losesSome(scenario)) return false;
+        await sleep(time.first);
+        return true;
+      });
     },
     stop: async () => {
       time.stop();

@@ -27,12 +27,24 @@ import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
 import { finishRun } from './finish.ts';
 import { createHistory } from './history.ts';
+import { bytesOf, createKeeper } from './resume/keeper.ts';
+import { partialFolder, reopen, type Resumed } from './resume/reopen.ts';
+import {
+  requireLocal,
+  requireRealTime,
+  storedScenario,
+  writeScenario,
+} from './resume/stored-scenario.ts';
+import type { ExportFormat } from './outputs/formats.ts';
+import { appendObservations, rewindObservations } from './outputs/observations-file.ts';
+import { createObserver, type ParticipantObserver } from './outputs/participant-observer.ts';
 import { formatPartition } from '../client/data/partition.ts';
 import { makeRunFolder, runName, writeRunStart } from './run-folder.ts';
 import { RUN_FILES } from '../protocol/records/run-files.ts';
 import { writeWhole } from '../protocol/ports/files.ts';
 import type { Scenario } from './scenario.ts';
 import { setUp, type Setup, type TaskOptions } from './setup.ts';
+import { processorSeconds } from './summarise.ts';
 import type { Summary } from './summary.ts';
 import {
   openCoordinatorPorts,
@@ -43,11 +55,18 @@ import {
   type RunningSubstrate,
   type Substrate,
 } from './substrate.ts';
+import { isVirtual } from './virtual/is-virtual.ts';
 import { createTimeline, steadyNow, timed } from './timeline.ts';
 
 export interface RunOptions extends TaskOptions {
   /** The folder that runs are kept in. Default `runs`. */
   readonly outDir?: string;
+  /** Names the folder of the run. Default: by the time and the seed. */
+  readonly folderName?: string;
+  /** The folder of an interrupted run of the same scenario with local ports, which is continued. */
+  readonly resume?: string;
+  /** Forms in which the results are written at the end, into the run's folder. */
+  readonly exports?: readonly ExportFormat[];
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: ScenarioEvent) => void;
   /** Names the folder; deadlines run on it too. */
@@ -75,20 +94,45 @@ interface Place {
   /** The folder's name until the run is finished. */
   readonly partial: string;
   readonly journal: Journal;
+  /** What an earlier part of the run has reached. */
+  readonly from: Resumed | undefined;
+  /** Where participants keep what no record holds. */
+  readonly kept: string | undefined;
   readonly running: RunningSubstrate;
   readonly substrate: Substrate;
   readonly ports: CoordinatorPorts;
 }
 
+/** A new folder, or that of an interrupted run, taken back to its last commit. */
+const openFolder = async (
+  { scenario, spec }: Setup,
+  { outDir = 'runs', folderName, resume, clock = systemClock }: RunOptions,
+): Promise<Pick<Place, 'partial' | 'from'>> => {
+  if (resume === undefined) {
+    const named = folderName ?? runName(clock.now(), scenario.seed);
+    return { partial: await makeRunFolder(outDir, named), from: undefined };
+  }
+  requireLocal(scenario.substrate.type, resume);
+  requireRealTime(scenario, resume);
+  const partial = await partialFolder(resume);
+  return { partial, from: await reopen(partial, spec) };
+};
+
 const openPlace = async (
-  { scenario, spec, coordinator, auditorSeed, analyst }: Setup,
-  { outDir = 'runs', onEvent, clock = systemClock, limits = {} }: RunOptions,
+  setup: Setup,
+  options: RunOptions,
   resources: AsyncDisposableStack,
 ): Promise<Place> => {
-  const partial = await makeRunFolder(outDir, runName(clock.now(), scenario.seed));
+  const { scenario, spec, coordinator, auditorSeed, analyst, own } = setup;
+  const { onEvent, limits = {}, module, map, exports = [] } = options;
+  const { partial, from } = await openFolder(setup, options);
+  const isLocal = scenario.substrate.type === 'local';
   await writeRunStart(partial, spec, auditorSeed);
-  // A simulation is started again, not resumed: its journal must be whole when it ends, not survive
-  // a power cut.
+  const ownTask = own !== undefined || options.task !== undefined;
+  await writeScenario(partial, storedScenario(setup.given, { module, map, ownTask, exports }));
+  if (options.resume !== undefined)
+    onEvent?.({ type: 'resumed', rounds: from?.rounds.length ?? 0 });
+  // A simulation is resumed after a crash of its process: it need not survive a power cut.
   const journal = await openJournal(join(partial, RUN_FILES.journal), { synced: false });
   resources.defer(() => journal.close());
   const running = await startSubstrate(scenario, partial, limits);
@@ -115,7 +159,37 @@ const openPlace = async (
       coordinator: coordinator.address,
     });
   }
-  return { partial, journal, running, substrate, ports };
+  const kept = isLocal ? join(partial, RUN_FILES.participants) : undefined;
+  return { partial, journal, from, kept, running, substrate, ports };
+};
+
+/** The history of a run and what keeps it. @param started when this part began, ms */
+const keeping = ({ partial, from }: Place, started: number) => {
+  const timeline = createTimeline();
+  const noteSums = (first: number, last: number) => timeline.note('aggregation', first, last);
+  const earlier = from && { ...from, bytes: bytesOf(from.rounds), now: steadyNow() };
+  const history = createHistory(noteSums, earlier);
+  const here = (): number => (performance.now() - started) / 1000;
+  const keeper = createKeeper({ folder: partial, from, history, seconds: here, processorSeconds });
+  return { timeline, history, keeper, seconds: () => (from?.seconds ?? 0) + here() };
+};
+
+type Listener = (event: ScenarioEvent) => void;
+
+const inOrder =
+  (listeners: readonly (Listener | undefined)[]): Listener =>
+  (event) => {
+    for (const listen of listeners) listen?.(event);
+  };
+
+/** Undefined where no export asks for it. */
+const observing = async (
+  { partial, from }: Place,
+  exports: RunOptions['exports'] = [],
+): Promise<ParticipantObserver | undefined> => {
+  if (exports.length === 0) return undefined;
+  const earlier = await rewindObservations(partial, from?.journal.attempt ?? 0);
+  return createObserver(earlier, (settled) => appendObservations(partial, settled));
 };
 
 const keepTranscript = async ({ partial, journal }: Place): Promise<Uint8Array> => {
@@ -152,7 +226,7 @@ export const runScenario = async (
   scenario: Scenario,
   options: RunOptions = {},
 ): Promise<RunResult> => {
-  const { onEvent = () => undefined, clock = systemClock } = options;
+  const { onEvent: tell = () => undefined, clock = systemClock } = options;
   const { signal = new AbortController().signal } = options;
   const started = performance.now();
   signal.throwIfAborted();
@@ -160,16 +234,23 @@ export const runScenario = async (
   const setup = await setUp(scenario, resources, clock.now(), options);
   signal.throwIfAborted();
   const { spec, data, model, analyst } = setup;
-  onEvent({ type: 'starting' });
+  tell({ type: 'starting' });
   const place = await openPlace(setup, options, resources);
-  const { partial, journal, running, substrate, ports } = place;
-  const timeline = createTimeline();
-  const history = createHistory((from, to) => timeline.note('aggregation', from, to));
+  const { partial, journal, from, running, substrate, ports } = place;
+  const { timeline, history, keeper, seconds: secondsSo } = keeping(place, started);
+  const observations = await observing(place, options.exports);
+  const onEvent = inOrder([observations?.onEvent, keeper.onEvent, tell]);
   const workers =
     setup.own === undefined
       ? Math.min(scenario.workers ?? availableParallelism(), scenario.participants)
       : 1;
-  const rounds = conduct(setup, place, { history, timeline }, workers, options);
+  const isLocal = scenario.substrate.type === 'local';
+  const watched = isLocal ? { ...place, journal: keeper.watched(journal) } : place;
+  const rounds = conduct(setup, watched, { history, timeline }, workers, {
+    ...options,
+    onEvent,
+    observations,
+  });
   const kinds = { store: ports.store.kind, gate: ports.gate.kind, ledger: ports.ledger.kind };
   onEvent({
     type: 'started',
@@ -208,7 +289,7 @@ export const runScenario = async (
       : undefined;
     baseline?.catch(() => undefined);
     const ending = await Promise.race([rounds.ending, cancelled]);
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = secondsSo();
     const activities = timeline.shares(firstRound, steadyNow());
     await rounds.stop();
     await ports.staging?.settle({ signal });
@@ -234,9 +315,13 @@ export const runScenario = async (
       transcriptRoot,
       bytes: rounds.bytes(),
       seconds,
+      earlier: from,
       activities,
       workers,
       kinds,
+      exports: options.exports ?? [],
+      observations: observations?.all() ?? [],
+      now: clock.now(),
       drops: formatDrops(scenario.drops),
       baseline: trained === undefined ? undefined : { plan, ...trained },
       published: {
@@ -252,6 +337,7 @@ export const runScenario = async (
     if (!closed) await keepReached(place, signal, onEvent);
     if (!signal.aborted) throw toFloeError(thrown);
     const message = `the partial run is in ${partial}`;
-    throw new FloeError('aborted', message, {}, { cause: thrown });
+    const details = isLocal && !isVirtual(scenario) ? { resume: partial } : {};
+    throw new FloeError('aborted', message, details, { cause: thrown });
   }
 };

@@ -32,6 +32,8 @@ import { goalOf, worldOf, type CrowdWorld } from './world.ts';
 
 export interface Setup {
   readonly scenario: Scenario;
+  /** As it was given: `scenario` names a model of the caller's by its own name. */
+  readonly given: Scenario;
   /** The caller's trainers or model, which work in this thread; undefined where workers do. */
   readonly own: SimulationModule | undefined;
   /** Names the model in reports. */
@@ -194,6 +196,7 @@ export const setUp = async (
   const run = hashRunSpec(spec);
   return {
     scenario: { ...scenario, model: modelName },
+    given: scenario,
     own,
     modelName,
     master,

@@ -54,7 +54,19 @@ const taskOf = ({
  * @throws FloeError `usage` naming the option, and what `runScenario` throws
  */
 export const simulate = async (options: SimulateOptions = {}): Promise<RunResult> => {
-  const { outDir, signal, onEvent, clock, log, limits, module, ...input } = options;
+  const {
+    outDir,
+    folderName,
+    resume,
+    exports,
+    signal,
+    onEvent,
+    clock,
+    log,
+    limits,
+    module,
+    ...input
+  } = options;
   const { data, model, trainer: _trainer, base: _base, name: _name, ...scenario } = input;
   const task = taskOf(options);
   if (task !== undefined && module !== undefined)
@@ -72,6 +84,9 @@ export const simulate = async (options: SimulateOptions = {}): Promise<RunResult
     }),
     {
       ...(outDir === undefined ? {} : { outDir }),
+      ...(folderName === undefined ? {} : { folderName }),
+      ...(resume === undefined ? {} : { resume }),
+      ...(exports === undefined ? {} : { exports }),
       ...(signal === undefined ? {} : { signal }),
       ...(onEvent === undefined ? {} : { onEvent }),
       ...(clock === undefined ? {} : { clock }),

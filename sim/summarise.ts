@@ -33,6 +33,8 @@ export interface SummariseInit {
   readonly parameters: number;
   readonly bytes: Bytes;
   readonly seconds: number;
+  /** Of a run that was resumed: the part before. */
+  readonly earlier: { readonly processorSeconds: number; readonly resumed: number } | undefined;
   readonly activities: ReturnType<Timeline['shares']>;
   readonly backend: string;
   /** Whether the model is there in the form of tfjs as well. */
@@ -86,14 +88,20 @@ const roundingOf = (spec: RunSpec, examples: number): Summary['encoding']['round
   return { expectedError: expectedError(...of), words: describeError(...of) };
 };
 
-/** The resources that the process has used so far. */
-const resources = (): Pick<Summary, 'processorSeconds' | 'peakMemory'> => {
-  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-  return {
-    processorSeconds: round((userCPUTime + systemCPUTime) / 1e6, 3),
-    peakMemory: maxRSS * 1024,
-  };
+/** User and system time of this process so far. */
+export const processorSeconds = (): number => {
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
+  return (userCPUTime + systemCPUTime) / 1e6;
 };
+
+/** The resources that the run has used so far. @param earlier what a part before it used */
+const resources = (
+  earlier: SummariseInit['earlier'],
+): Pick<Summary, 'processorSeconds' | 'peakMemory' | 'resumed'> => ({
+  processorSeconds: round((earlier?.processorSeconds ?? 0) + processorSeconds(), 3),
+  peakMemory: process.resourceUsage().maxRSS * 1024,
+  ...(earlier === undefined ? {} : { resumed: earlier.resumed + 1 }),
+});
 
 export const summarise = (init: SummariseInit): Summary => {
   const { scenario, data, statistics, history, baseline } = init;
@@ -116,7 +124,7 @@ export const summarise = (init: SummariseInit): Summary => {
     bytesUp: init.bytes.up,
     bytesDown: init.bytes.down,
     seconds: round(init.seconds, 3),
-    ...resources(),
+    ...resources(init.earlier),
     backend: init.backend,
     masked: scenario.mask,
     model: scenario.model,

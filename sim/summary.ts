@@ -78,6 +78,11 @@ export const summarySchema = v.strictObject({
   processorSeconds: amount,
   /** Most bytes of memory that the process had at once, all threads. */
   peakMemory: count,
+  /**
+   * How often the run was resumed; absent where it never was. `activities` and `peakMemory` are of
+   * its last part.
+   */
+  resumed: v.optional(count),
   backend: v.string(),
   masked: v.boolean(),
   model: v.string(),

@@ -303,13 +303,21 @@ export const openHistory = async (
   };
 };
 
-/** How many rounds are committed, read from the snapshot alone. */
-export const committedIn = async (journal: Journal): Promise<number> => {
+/** The state of the snapshot alone; undefined without one. */
+const snapshotIn = async (journal: Journal): Promise<State | undefined> => {
   const { snapshot, sealed } = await journal.load();
-  if (snapshot === undefined) return 0;
+  if (snapshot === undefined) return undefined;
   const source = {
     records: (hashes: readonly Uint8Array[]) => journal.records(hashes),
     entries: entriesByShare(sealed),
   };
-  return (await ROUND_MACHINE.decodeSnapshot(snapshot.body, source)).committed;
+  return ROUND_MACHINE.decodeSnapshot(snapshot.body, source);
 };
+
+/** How many rounds are committed, read from the snapshot alone. */
+export const committedIn = async (journal: Journal): Promise<number> =>
+  (await snapshotIn(journal))?.committed ?? 0;
+
+/** The last registration of each participant, by its key in hex, read from the snapshot alone. */
+export const registeredIn = async (journal: Journal): Promise<State['registered']> =>
+  (await snapshotIn(journal))?.registered ?? new Map();

@@ -20,6 +20,13 @@ export const RUN_FILES = {
   report: 'report.html',
   network: 'network.json',
   devnet: 'devnet',
+  /** Of a simulation: its settings, and its rounds as they came. */
+  scenario: 'scenario.json',
+  history: 'history.jsonl',
+  /** Of a simulation that is not over: what it resumes from. */
+  checkpoint: 'checkpoint.cbor',
+  participants: 'participants',
+  observations: 'observations.jsonl',
 } as const;
 
 /** Byte strings as hex: the specification as people read it. */

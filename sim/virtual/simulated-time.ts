@@ -43,6 +43,8 @@ export interface SimulatedTime {
   between(index: number, connection: Connection): Connection;
   /** A participant was cut off. */
   lost(): void;
+  /** Until `resume`: before those who log in to a resumed run are all there. */
+  pause(): void;
   /** All that were cut off are back. */
   resume(): void;
   /**
@@ -78,6 +80,7 @@ const realTime = ({ scenario }: Setup, base: Clock): SimulatedTime => {
       for (const ms of LEAPS_AFTER)
         base.at(base.now() + ms, () => clock.leap(scenario.grace * 1100));
     },
+    pause: () => clock.freeze(),
     resume: () => clock.thaw(),
     attemptOver: () => {
       if (Object.keys(scenario.drops).length > 0) clock.freeze();
@@ -161,6 +164,8 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
     elapsed: () => time.elapsed(),
     between: (index, connection) => time.connectionOf(index, connection),
     lost: () => undefined,
+    // A run in virtual time is not resumed.
+    pause: () => undefined,
     resume: () => {
       release?.();
       release = undefined;

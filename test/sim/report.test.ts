@@ -124,7 +124,7 @@ const elements = (page: string): string[] => {
 
 interface Chart {
   readonly columns: unknown[][];
-  readonly series: readonly { readonly stroke?: string }[];
+  readonly series: readonly { readonly label?: string; readonly stroke?: string }[];
   readonly axes: readonly {
     values(plot: object, values: number[], axis: number, space: number, step: number): unknown;
   }[];
@@ -158,12 +158,12 @@ const draw = (page: string): readonly Chart[] => {
 };
 
 describe('renderReport', () => {
-  it('is one well-formed page with four plots, tables, and nothing from the network', async () => {
+  it('is one well-formed page with its plots, tables, and nothing from the network', async () => {
     const page = await render();
     const all = elements(page);
     expect(all.filter((tag) => tag === 'html')).toHaveLength(1);
     expect(all.filter((tag) => tag === 'script')).toHaveLength(3);
-    for (const id of ['accuracy', 'bytes', 'phases', 'survivors'])
+    for (const id of ['accuracy', 'loss', 'bytes', 'phases', 'survivors'])
       expect(page).toContain(`id="${id}"`);
     expect(page).toContain("default-src 'none'");
     const own = page.replace((await readUplot()).script, '');
@@ -213,13 +213,35 @@ describe('renderReport', () => {
     expect(ticks(0, [0.5, 1], 0.5)).toEqual(['50 %', '100 %']);
     expect(ticks(2, [0.1, 0.2, 0.1 + 0.2], 0.1)).toEqual(['0.1 s', '0.2 s', '0.3 s']);
     expect(ticks(3, [0, 0.5, 1], 0.5)).toEqual(['0', '', '1']);
+    expect(ticks(1, [1.2e6, 1.25e6, 1.3e6], 5e4)).toEqual(['1.20 MB', '1.25 MB', '1.30 MB']);
+    expect(ticks(4, [0.25, 0.3], 0.05)).toEqual(['0.25', '0.30']);
     const colours = charts[2]?.series.slice(1).map(({ stroke }) => stroke);
     expect(new Set(colours).size).toBe(9);
   });
 
+  it('draws the metrics of each class together, by the names of the classes', async () => {
+    const training = { trainLoss: 1, 'testRecall.0': 0.5, 'testRecall.1': 0.75, testAuc: 0.9 };
+    const page = await render({ history: [round(1, { training })] }, ['benign', 'malignant']);
+    const charts = draw(page);
+    expect(charts).toHaveLength(7);
+    const labels = charts[5]?.series.map(({ label }) => label);
+    expect(labels).toEqual(['round', 'benign', 'malignant']);
+    expect(page).toContain('by class');
+    const plots = [...page.matchAll(/<div id="([\w-]+)" role="img" aria-label="[^"]+">/gu)];
+    expect(plots.map(([, id]) => id)).toEqual([
+      'accuracy',
+      'loss',
+      'bytes',
+      'phases',
+      'survivors',
+      'metric-0',
+      'metric-1',
+    ]);
+  });
+
   it('hands uPlot columns of equal length', async () => {
     const charts = draw(await render({ history: [round(1), round(2, {}), round(3)] }));
-    expect(charts).toHaveLength(4);
+    expect(charts).toHaveLength(5);
     for (const { columns, series } of charts) {
       expect(columns).toHaveLength(series.length);
       for (const column of columns) expect(column).toHaveLength(columns[0]?.length ?? -1);

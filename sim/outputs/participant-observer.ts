@@ -1,0 +1,45 @@
+/**
+ * @module Collects what the simulator sees of single participants, by attempt.
+ */
+import type { ScenarioEvent } from '../events.ts';
+import type { Observation, TrainingSeen } from './observations.ts';
+
+export interface ParticipantObserver {
+  readonly trained: (participant: number, seen: TrainingSeen) => void;
+  readonly onEvent: (event: ScenarioEvent) => void;
+  /** By attempt, then participant. */
+  readonly all: () => readonly Observation[];
+}
+
+const sorted = (all: Iterable<Observation>): readonly Observation[] =>
+  [...all].toSorted((a, b) => a.attempt - b.attempt || a.participant - b.participant);
+
+/**
+ * @param earlier those of the part of the run before
+ * @param keep takes those that a commit has settled, once each
+ */
+export const createObserver = (
+  earlier: readonly Observation[] = [],
+  keep: (settled: readonly Observation[]) => void = () => undefined,
+): ParticipantObserver => {
+  const settled: Observation[] = [...earlier];
+  const seen = new Map<string, Observation>();
+  let attempt = 0;
+  const add = (participant: number, at: number, more: Partial<Observation>): void => {
+    const key = `${at}/${participant}`;
+    seen.set(key, { ...seen.get(key), ...more, attempt: at, participant });
+  };
+  return {
+    trained: (participant, training) => add(participant, attempt, training),
+    onEvent: (event) => {
+      if (event.type === 'phase' && event.attempt > 0) ({ attempt } = event);
+      if (event.type === 'dropped') add(event.index, event.attempt, { dropped: event.phase });
+      if (event.type !== 'round') return;
+      const done = sorted(seen.values());
+      seen.clear();
+      settled.push(...done);
+      keep(done);
+    },
+    all: () => sorted([...settled, ...seen.values()]),
+  };
+};

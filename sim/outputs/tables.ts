@@ -1,0 +1,72 @@
+/**
+ * @module The numbers of a run as rows: one for each round with all its metrics, for each
+ * participant of each attempt as the simulator sees it, and for each participant and class of the
+ * partition.
+ */
+import type { PartitionStatistics } from '../../client/data/partition.ts';
+import type { RoundSummary } from '../summary.ts';
+import type { Cell } from './csv.ts';
+import type { Observation } from './observations.ts';
+import { metricsOf } from './series.ts';
+
+export interface Table {
+  readonly name: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+/** In wide form: a column for each metric. */
+export const roundsTable = (history: readonly RoundSummary[]): Table => {
+  const all = history.map((round) => ({ round, metrics: metricsOf(round) }));
+  const names = [...new Set(all.flatMap(({ metrics }) => Object.keys(metrics)))];
+  return {
+    name: 'rounds',
+    head: ['round', 'attempt', ...names, 'modelHash'],
+    rows: all.map(({ round, metrics }) => [
+      round.version,
+      round.attempt,
+      ...names.map((name) => metrics[name]),
+      round.modelHash,
+    ]),
+  };
+};
+
+const OBSERVED = [
+  'attempt',
+  'round',
+  'participant',
+  'examples',
+  'trainLoss',
+  'trainAccuracy',
+  'norm',
+  'trainSeconds',
+  'dropped',
+] as const satisfies readonly (keyof Observation)[];
+
+export const participantsTable = (observations: readonly Observation[]): Table => ({
+  name: 'participants',
+  head: OBSERVED,
+  rows: observations.map((each) => OBSERVED.map((name) => each[name])),
+});
+
+/** Undefined where labels are no classes. */
+export const classesTable = (
+  { histogram }: PartitionStatistics,
+  classNames: readonly string[],
+): Table | undefined =>
+  histogram && {
+    name: 'classes',
+    head: ['participant', 'class', 'name', 'examples'],
+    rows: histogram.flatMap((counts, participant) =>
+      counts.map((count, own) => [participant, own, classNames[own], count]),
+    ),
+  };
+
+/** A JSON object a row, without what is missing. */
+export const jsonLines = ({ head, rows }: Table): string =>
+  rows
+    .map((row) => {
+      const known = head.flatMap((name, i) => (row[i] === undefined ? [] : [[name, row[i]]]));
+      return `${JSON.stringify(Object.fromEntries(known))}\n`;
+    })
+    .join('');
