@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { outputOf } from './command.ts';
 import { keepCompiledCode } from './compile-cache.ts';
+import { compareCommand } from './compare.ts';
 import { completionsCommand } from './completions.ts';
 import { contractCommand } from './contract.ts';
 import { coordinatorCommand, forkCommand } from './coordinator.ts';
@@ -31,6 +32,7 @@ import { takeSecretVariables } from './secret-variables.ts';
 import { simCommand } from './sim.ts';
 import { strategiesCommand } from './strategies.ts';
 import { surveyCommand } from './survey.ts';
+import { sweepCommand } from './sweep.ts';
 import { unknownFlag } from './unknown-flag.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -49,7 +51,7 @@ const adopt = (command: Command, program: Command): void => {
 };
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Run:': ['sim', 'coordinator', 'join', 'fork', 'init'],
+  'Run:': ['sim', 'sweep', 'compare', 'coordinator', 'join', 'fork', 'init'],
   'Data and models:': ['contract', 'survey', 'pull', 'verify', 'evaluate', 'predict', 'strategies'],
   'On Sui, Walrus and Seal:': [
     'devnet',
@@ -80,6 +82,7 @@ In a clone of the repository, floe <command> is: npm run floe -- <command>
 
 Examples:
   floe sim                                  simulate 100 participants on MNIST, every update masked
+  floe sweep run.yaml --over seed=1..5      simulate it five times and print one table
   floe coordinator --rounds 20 --cohort 5   start a coordinator that others join
   floe join ws://host:7700                  take part from another terminal
   floe contract infer patients.csv          draft the columns and classes that all sites map to
@@ -97,6 +100,8 @@ Examples:
     .helpCommand(false);
   const commands = [
     simCommand(),
+    sweepCommand(),
+    compareCommand(),
     coordinatorCommand(),
     joinCommand(),
     contractCommand(),

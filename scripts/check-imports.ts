@@ -27,7 +27,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 export const ROOMS = Object.keys(ARROWS);
 
 /** Commands that are no simulation must not load the simulator. */
-const USES_SIMULATOR = /^cli\/sim(-[\w-]+)?\.ts$/u;
+const USES_SIMULATOR = /^cli\/(sim|sweep|compare)(-[\w-]+)?\.ts$/u;
 const MAY_USE_SDK = /^(?:protocol\/net|devnet)\//u;
 
 /** Exceptions of today, to be removed one by one: rule, file (or folder), target. */

@@ -102,7 +102,7 @@ const withoutOther = (file: RunSettings, given: GivenSettings): RunSettings => {
 };
 
 /** Another name leaves out the parameters of the file's strategy. */
-const mergedStrategy = (
+export const mergedStrategy = (
   file: RunSettings['strategy'],
   given: NonNullable<GivenSettings['strategy']>,
 ): NonNullable<RunSettings['strategy']> => {
