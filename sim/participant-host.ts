@@ -240,6 +240,12 @@ const openTrainers = async (
   };
 };
 
+/** @param kept folder of a run that may be resumed */
+const openMemory = ({ index, keystoreSeed, before }: Member, kept: string | undefined) =>
+  kept === undefined
+    ? memoryKeystore(keystoreSeed)
+    : keptKeystore(keystoreSeed, kept, index, before);
+
 /** Trainers that report each training. */
 const watcher =
   (tell: (message: CrowdMessage) => void) =>
@@ -272,7 +278,7 @@ export const createCrowd = (
   const participants: Participant[] = [];
 
   const startMember = async (
-    { index, keystoreSeed, randomSeed, before }: Member,
+    member: Member,
     shared: {
       readonly spec: RunSpec;
       /** Its hash: encoding it takes as long as a run has members. */
@@ -282,11 +288,9 @@ export const createCrowd = (
       readonly trainer: Trainer;
     },
   ): Promise<void> => {
+    const { index, randomSeed } = member;
     const { spec, run, store, ports, trainer } = shared;
-    const keystore =
-      init.kept === undefined
-        ? await memoryKeystore(keystoreSeed)
-        : await keptKeystore(keystoreSeed, init.kept, index, before);
+    const keystore = await openMemory(member, init.kept);
     const gate = timedGate(await ports.gateFor(keystore.identity), note);
     let logins = 0;
     let isInside = false;

@@ -244,8 +244,8 @@ const losesSome = ({ drops }: Setup['scenario']): boolean => Object.keys(drops).
 /** What the participants of all threads have in common, without the place of the run. */
 const sharedOf = (
   { scenario, spec, data, world, model, own }: Setup,
-  module: string | undefined,
-): Omit<CrowdsInit['shared'], 'substrate' | 'blobTraffic' | 'kept' | 'observe'> => ({
+  { module, observations }: Pick<Observers, 'module' | 'observations'>,
+): Omit<CrowdsInit['shared'], 'substrate' | 'blobTraffic' | 'kept'> => ({
   spec: encodeRunSpec(spec),
   require: requirementsOf(spec),
   train: data.train,
@@ -253,6 +253,7 @@ const sharedOf = (
   strategyModules: scenario.strategyModules,
   backend: model.engine,
   module: own === undefined ? module : undefined,
+  observe: observations !== undefined,
   // Those that a scenario loses reconnect all together: they are all there from the start.
   asleep: !losesSome(scenario),
   hurry: losesSome(scenario) || scenario.participation.type !== 'uniform',
@@ -325,13 +326,7 @@ export const conduct = (
   const crowds = createCrowds({
     workers,
     members: membersFrom(members, from),
-    shared: {
-      ...sharedOf(setup, others.module),
-      substrate,
-      kept,
-      observe: others.observations !== undefined,
-      blobTraffic,
-    },
+    shared: { ...sharedOf(setup, others), substrate, kept, blobTraffic },
     connect: (index, give) => switchboard.connect(index, give),
     onEvent: (index, event) => {
       time.onEvent(index, event);
