@@ -57,6 +57,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
   'strategy_unknown',
   'strategy_invalid',
   'faucet_missing',
+  'privacy_invalid',
 ]);
 const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'backend_unavailable',

@@ -24,6 +24,7 @@ import { initCommand } from './init.ts';
 import { joinCommand } from './join.ts';
 import { modelsCommand } from './models.ts';
 import { passCommand } from './pass.ts';
+import { privacyCommand } from './privacy.ts';
 import { publishCommand } from './publish.ts';
 import { evaluateCommand, predictCommand } from './evaluate.ts';
 import { pullCommand } from './pull.ts';
@@ -52,7 +53,16 @@ const adopt = (command: Command, program: Command): void => {
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Run:': ['sim', 'sweep', 'compare', 'coordinator', 'join', 'fork', 'init'],
-  'Data and models:': ['contract', 'survey', 'pull', 'verify', 'evaluate', 'predict', 'strategies'],
+  'Data and models:': [
+    'contract',
+    'survey',
+    'pull',
+    'verify',
+    'evaluate',
+    'predict',
+    'strategies',
+    'privacy',
+  ],
   'On Sui, Walrus and Seal:': [
     'devnet',
     'faucet',
@@ -121,6 +131,7 @@ Examples:
     modelsCommand(),
     costCommand(),
     strategiesCommand(),
+    privacyCommand(),
     surveyCommand(),
     initCommand(),
     completionsCommand(() => program),

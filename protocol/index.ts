@@ -71,6 +71,7 @@ export {
 export { SETTINGS, type RunSettings, type SettingName } from './spec/settings.ts';
 export { specOfSettings } from './spec/spec-of-settings.ts';
 export * from './model/index.ts';
+export * from './privacy/index.ts';
 export {
   decodeTranscript,
   attemptRoot,

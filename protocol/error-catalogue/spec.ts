@@ -39,6 +39,13 @@ export const SPEC = {
     'A module exports no valid strategy, or the name of its strategy is taken.',
     'Correct the part in the message; see examples/strategy.',
   ),
+  privacy_invalid: entry(
+    'spec',
+    'operator',
+    false,
+    'A number of a privacy mechanism is out of range, or mechanisms are combined in a way that has no guarantee.',
+    'Correct the number in the message. `floe privacy` prints a plan whose numbers fit each other.',
+  ),
   network_mismatch: entry(
     'spec',
     'either',

@@ -1,0 +1,56 @@
+/**
+ * @module The lines of a privacy plan.
+ */
+import { info, result, type Line } from '../line.ts';
+import type { PlanInput, PrivacyPlan } from './plan.ts';
+
+/** Three significant digits, without an exponent where there is no need. */
+const digits = (value: number): string =>
+  value === 0 || (value >= 1e-3 && value < 1e6)
+    ? String(Number(value.toPrecision(3)))
+    : value.toExponential(1);
+
+const probability = (value: number): string =>
+  value < 1e-30 ? 'below 1e-30' : `at most ${value.toExponential(1)}`;
+
+const against = ({ noiseToClip, noiseNorm, clipNorm }: PrivacyPlan, cohort: number): string =>
+  `signal     the mean of ${cohort} updates has norm ${digits(clipNorm)} at most, its noise ${digits(noiseNorm)}: ${digits(noiseToClip)} times as much`;
+
+/** The plan of a run with these sizes, line by line. */
+export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line[] => {
+  const { participants, cohort, rounds, dimension } = input;
+  return [
+    info(
+      `run        ${rounds} rounds of ${cohort} of ${participants} participants, ${dimension} parameters`,
+    ),
+    result(
+      `guarantee  epsilon ${digits(plan.epsilon)} at delta ${plan.delta} for each participant, by RDP of order ${plan.order}`,
+    ),
+    info(
+      'against    every reader of sums and models, the coordinator included; that a participant took part is public',
+    ),
+    info(
+      `assumed    at least ${plan.minimum} survivors in a sum, of whom ${plan.honestSurvivors} add their noise; no amplification by sampling`,
+    ),
+    result(
+      `rounds     a participant is in at most ${plan.participations} of them; its ledger refuses the next one`,
+    ),
+    result(
+      `noise      Skellam, multiplier ${digits(plan.noiseMultiplier)}; variance ${digits(plan.variance)} a participant and coordinate`,
+    ),
+    result(
+      `encoding   ${plan.ring}, q = ${plan.bits}: a coordinate of any round wraps with probability ${probability(plan.wrapProbability)}; upload ${plan.uploadBytes} bytes`,
+    ),
+    info(
+      `sampler    integer thresholds of 160 bits: all draws together are within ${digits(plan.samplerError)} of exact ones`,
+    ),
+    result(against(plan, cohort)),
+    info(''),
+    info('with other sizes, at the same epsilon and delta:'),
+    ...plan.alternatives.map(({ change, noiseMultiplier, noiseToClip }) =>
+      info(
+        `  ${change.padEnd(38)} multiplier ${digits(noiseMultiplier).padEnd(6)} noise ${digits(noiseToClip)} times the clip norm`,
+      ),
+    ),
+  ];
+};

@@ -1,0 +1,195 @@
+/**
+ * @module Sensitivities, calibration and the plan of a private run; DP-FTRL's coefficients.
+ */
+import { describe, expect, it } from 'vitest';
+import { epsilonOfGaussian } from '../../../protocol/privacy/accounting/analytic-gaussian.ts';
+import { describePlan } from '../../../protocol/privacy/describe-plan.ts';
+import {
+  correlatedNoise,
+  ftrlMultiplier,
+  ftrlSensitivity,
+  inverseCoefficients,
+  prefixNoise,
+  requireFullParticipation,
+  squareRootCoefficients,
+} from '../../../protocol/privacy/ftrl.ts';
+import {
+  calibrate,
+  guaranteeOf,
+  honestSurvivors,
+  noiseOf,
+  wrapProbability,
+} from '../../../protocol/privacy/noise.ts';
+import { planPrivacy } from '../../../protocol/privacy/plan.ts';
+import { integerSensitivity, roundedNorm } from '../../../protocol/privacy/sensitivity.ts';
+import { skellamSampler } from '../../../protocol/privacy/skellam.ts';
+import { cipherStream } from '../../../protocol/ports/random.ts';
+
+const invalid = expect.objectContaining({ code: 'privacy_invalid' });
+
+describe('sensitivity', () => {
+  it('has the published values', () => {
+    expect(roundedNorm(1000, 65_536)).toBeCloseTo(1008.718, 5);
+    expect(roundedNorm(10, 64, Infinity)).toBe(18);
+  });
+
+  it('takes the certain bound where it is smaller', () => {
+    expect(roundedNorm(10, 1, 50)).toBe(11);
+    expect(() => roundedNorm(Number.NaN, 4)).toThrow(invalid);
+  });
+
+  it('bounds the L1 norm of integers by the square of their L2 norm', () => {
+    expect(integerSensitivity(3, 1e6)).toEqual({ l2: 3, l1: 9 });
+    expect(integerSensitivity(100, 16)).toEqual({ l2: 100, l1: 400 });
+  });
+});
+
+describe('calibration', () => {
+  const segments = [{ norm: 12_620, dimension: 200_704 }];
+  const target = { epsilon: 4, delta: 1e-6, participations: 20 };
+
+  it('keeps the target, and 1 % less noise misses it', () => {
+    const z = calibrate(segments, target);
+    const epsilon = (multiplier: number): number =>
+      guaranteeOf(noiseOf(segments, multiplier), 20, 1e-6).epsilon;
+    expect(epsilon(z)).toBeLessThanOrEqual(4);
+    expect(epsilon(0.99 * z)).toBeGreaterThan(4);
+    // RDP costs a little against the exact curve of the Gaussian.
+    expect(epsilonOfGaussian(z / Math.sqrt(20), 1e-6)).toBeGreaterThan(3.5);
+  });
+
+  it('two vectors cost what one does with the same multiplier', () => {
+    const one = guaranteeOf(noiseOf(segments, 5), 20, 1e-6).epsilon;
+    const two = guaranteeOf(noiseOf([...segments, ...segments], 5), 20, 1e-6).epsilon;
+    expect(Math.abs(two / one - 1)).toBeLessThan(1e-3);
+  });
+
+  it('counts all corrupt members among the smallest survivor set', () => {
+    expect(honestSurvivors(100, 60, 0.9)).toBe(50);
+    expect(honestSurvivors(10, 5, 1)).toBe(5);
+    expect(honestSurvivors(15, 10, 0.9)).toBe(8);
+    expect(() => honestSurvivors(100, 10, 0.9)).toThrow(invalid);
+  });
+});
+
+describe('the probability of a wrap', () => {
+  it('bounds what is drawn', () => {
+    const variance = 100;
+    const draws = new Int32Array(200_000);
+    skellamSampler(variance).draw(draws, cipherStream(new Uint8Array(32).fill(9)));
+    // 2^6 - 20 = 44: 4.4 deviations.
+    const beyond = draws.filter((value) => Math.abs(value) >= 34).length / draws.length;
+    expect(beyond).toBeGreaterThan(0);
+    expect(beyond).toBeLessThan(wrapProbability(7, 30, variance, 1));
+    expect(wrapProbability(7, 64, variance, 1)).toBe(1);
+  });
+
+  it('refuses ring16 at q = 8 and takes it at q = 4, as the size of the noise says', () => {
+    const wrap = (level: number, deviation: number): number =>
+      wrapProbability(16, 100 * level, deviation ** 2, 200_704);
+    expect(wrap(127, 12_600)).toBe(1);
+    expect(wrap(7, 695 * 1.3)).toBeLessThan(1e-60);
+  });
+});
+
+describe('the plan', () => {
+  const input = {
+    epsilon: 4,
+    delta: 1e-6,
+    participants: 1000,
+    cohort: 100,
+    rounds: 200,
+    dimension: 200_000,
+  };
+
+  it('keeps the target with a ring that holds the noise', () => {
+    const plan = planPrivacy(input);
+    expect(plan).toMatchObject({ participations: 20, minimum: 60, honestSurvivors: 50 });
+    expect(plan.epsilon).toBeLessThanOrEqual(4);
+    expect(plan.epsilon).toBeGreaterThan(3.99);
+    expect(plan.wrapProbability).toBeLessThan(1e-6);
+    // z C sqrt(d) / n, with twice the variance of the honest half.
+    const expected = (plan.noiseMultiplier * Math.sqrt(200_704) * Math.SQRT2) / 100;
+    expect(Math.abs(plan.noiseToClip / expected - 1)).toBeLessThan(0.05);
+  });
+
+  it('says what more participants and fewer parameters buy', () => {
+    const plan = planPrivacy(input);
+    const found = new Map(plan.alternatives.map((entry) => [entry.change, entry.noiseToClip]));
+    expect(found.get('10000 participants')).toBeLessThan(plan.noiseToClip / 2);
+    expect(found.get('20000 parameters')).toBeLessThan(plan.noiseToClip / 3);
+    const text = describePlan(input, plan).map(([, line]) => line);
+    expect(text.join('\n')).toContain('at most 20 of them');
+  });
+
+  it('refuses sizes that do not fit each other', () => {
+    expect(() => planPrivacy({ ...input, participants: 50 })).toThrow(invalid);
+    expect(() => planPrivacy({ ...input, participations: 3 })).toThrow(invalid);
+    expect(() => planPrivacy({ ...input, ring: 'ring16', dimension: 2 ** 27 })).toThrow(invalid);
+  });
+});
+
+describe('DP-FTRL', () => {
+  it('has the coefficients of the square root and of its inverse', () => {
+    expect([...squareRootCoefficients(5)]).toEqual([1, 1 / 2, 3 / 8, 5 / 16, 35 / 128]);
+    expect([...inverseCoefficients(5)]).toEqual([1, -1 / 2, -1 / 8, -1 / 16, -5 / 128]);
+  });
+
+  it('factors the prefix sums, and the inverse undoes it', () => {
+    const [c, inverse] = [squareRootCoefficients(64), inverseCoefficients(64)];
+    const convolved = (a: Float64Array, b: Float64Array, t: number): number =>
+      a.slice(0, t + 1).reduce((sum, value, k) => sum + value * b[t - k]!, 0);
+    for (let t = 0; t < 64; t += 1) {
+      expect(convolved(c, c, t)).toBeCloseTo(1, 12);
+      expect(convolved(c, inverse, t)).toBeCloseTo(t === 0 ? 1 : 0, 12);
+    }
+  });
+
+  it('leaves a prefix sum the noise of one row', () => {
+    // The noises of all rounds add up to the row of C applied to the draws.
+    const draws = [0.3, -1.2, 0.7, 2.1];
+    const sum = draws.reduce((total, _, t) => total + correlatedNoise(draws.slice(0, t + 1)), 0);
+    const c = squareRootCoefficients(4);
+    expect(sum).toBeCloseTo(
+      draws.reduce((total, z, i) => total + z * c[3 - i]!, 0),
+      12,
+    );
+    expect(prefixNoise(4, 2)).toBeCloseTo(2 * Math.hypot(...c), 12);
+  });
+
+  it('finds the worst pattern of participations', () => {
+    const rounds = 7;
+    const c = squareRootCoefficients(rounds);
+    const norm = (pattern: readonly number[]): number =>
+      Math.hypot(
+        ...Array.from({ length: rounds }, (_, t) =>
+          pattern.reduce((sum, s) => sum + (t >= s ? c[t - s]! : 0), 0),
+        ),
+      );
+    const patterns = (from: number, left: number): number[][] =>
+      left === 0 || from >= rounds
+        ? [[]]
+        : [
+            [],
+            ...Array.from({ length: rounds - from }, (_, i) => from + i).flatMap((first) =>
+              patterns(first + 3, left - 1).map((rest) => [first, ...rest]),
+            ),
+          ];
+    const worst = Math.max(...patterns(0, 2).map(norm));
+    expect(ftrlSensitivity({ rounds, separation: 3, most: 2 })).toBeCloseTo(worst, 12);
+    expect(ftrlSensitivity({ rounds, separation: 7 })).toBeCloseTo(Math.hypot(...c), 12);
+  });
+
+  it('charges a restart of the streams as one more mechanism', () => {
+    const participation = { rounds: 100, separation: 1 };
+    const whole = ftrlMultiplier(participation, 200);
+    expect(ftrlMultiplier(participation, 200, 3)).toBeCloseTo(whole / 2, 12);
+    expect(epsilonOfGaussian(whole, 1e-5)).toBeGreaterThan(0);
+  });
+
+  it('is refused by name where cohorts are sampled', () => {
+    expect(() => requireFullParticipation(10, 100)).toThrow(invalid);
+    expect(() => requireFullParticipation(10, 10)).not.toThrow();
+    expect(() => ftrlSensitivity({ rounds: 5, separation: 9 })).toThrow(invalid);
+  });
+});
