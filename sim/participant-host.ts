@@ -321,6 +321,7 @@ export const createCrowd = (
       ledger: ports.ledger,
       clock: init.hurry ? quickClock(HURRY) : systemClock,
       random: (length) => random(length),
+      noise: (attempt) => cipherStream(deriveSeed(randomSeed, 'noise', attempt)),
       expect: { coordinator: spec.coordinator, run },
       require: init.require,
       log: () => undefined,

@@ -8,6 +8,7 @@ import { parseWith } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { networkConfigSchema, type NetworkConfig } from '../protocol/net/config.ts';
 import { MIN_COHORT, SPEC_DEFAULTS } from '../protocol/spec/run-spec.ts';
+import { PRIVATE_DEFAULTS, privateMinimum } from '../protocol/spec/private-run.ts';
 import {
   readSettings,
   withDefaultSettings,
@@ -67,6 +68,7 @@ type Undecided =
   | 'bucketing'
   | 'mixing'
   | 'compression'
+  | 'privacy'
   | 'measures'
   | 'speed'
   | 'bandwidth'
@@ -90,6 +92,12 @@ const REAL_TIMEOUTS: RunSettings = Object.fromEntries(
 /** Half of the cohort, within the limits of the protocol and the default of a real run. */
 const halfOf = (cohort: number): number =>
   Math.max(MIN_COHORT, Math.min(SPEC_DEFAULTS.cohort.minimum, Math.floor(cohort / 2)));
+
+/** What is given of the settings whose defaults a private run changes. */
+const ownOf = ({ ring, weightCap }: RunSettings): Pick<RunSettings, 'ring' | 'weightCap'> => ({
+  ...(ring === undefined ? {} : { ring }),
+  ...(weightCap === undefined ? {} : { weightCap }),
+});
 
 /** @throws FloeError `usage` where these losses would end every attempt */
 const checkLosses = (scenario: Scenario, nameOf: NameSetting): void => {
@@ -139,10 +147,15 @@ export const makeScenario = (
   const given = filled as unknown as Omit<Scenario, 'substrate' | 'drops' | 'minimum'>;
   // The default of the cohort is for many participants; of few, all take part.
   const cohortOf = settings.cohort ?? Math.min(given.cohort, given.participants);
-  const base = { ...given, cohort: cohortOf };
+  const base = {
+    ...given,
+    cohort: cohortOf,
+    ...(settings.privacy === undefined ? {} : { ...PRIVATE_DEFAULTS, ...ownOf(settings) }),
+  };
   const scenario: Scenario = {
     ...base,
-    minimum: settings.minimum ?? halfOf(base.cohort),
+    minimum:
+      settings.minimum ?? (settings.privacy === undefined ? halfOf : privateMinimum)(base.cohort),
     drops: dropsIn(settings.drops ?? {}, base.mask, nameOf('drops')),
     substrate: substrateOf(settings, substrate, nameOf),
   };

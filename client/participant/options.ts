@@ -50,6 +50,11 @@ export interface ParticipantOptions {
   readonly clock: Clock;
   /** A CSPRNG outside of simulations. */
   readonly random: RandomSource;
+  /**
+   * Of the noise of differential privacy in an attempt, for simulations that repeat it. Default: a
+   * fresh seed of `random`, which is kept nowhere.
+   */
+  readonly noise?: (attempt: number) => RandomSource;
   /** What is known of the run beforehand; anything else is refused with `spec_mismatch`. */
   readonly expect?: Expected;
   /**

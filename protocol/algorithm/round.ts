@@ -249,7 +249,7 @@ const decodeCheck = (
   const parts = leavesOfCheck(layout, block).map((leaf, i) => {
     const segment = segmentAt(layout, leaf);
     const lanes = leaves[i]!;
-    checkBlockNorm(lanes, encoding, segment, survivors, weight);
+    checkBlockNorm(lanes, encoding, layout, segment, survivors, weight);
     const stages = pipeline.segments[layout.segments.indexOf(segment)]!;
     const decoded = blockDecoder(stages, { survivors, weight })(lanes, leaf - segment.firstBlock);
     return { ...decoded, stages };

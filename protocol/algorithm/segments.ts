@@ -3,21 +3,21 @@
  * and the blocks of a sum that a spot check recomputes together.
  */
 import {
-  compressedUpdate,
-  compressedVector,
   encodingOf,
   FIRST_MEAN_EXAMPLES,
   ringLayout,
   type EncodingSpec,
   type ExtraSpec,
+  type NoiseSpec,
   type RingLayout,
   type SegmentSpec,
 } from '../encoding/index.ts';
 import { partsOf, sizeOf, type ModelParts } from '../model/parts.ts';
+import { honestSurvivors } from '../privacy/noise.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { extrasOf } from './metrics.ts';
 import { strategyOf } from './registry.ts';
-import { statisticsNorm } from './statistics.ts';
+import { segmentSpecs } from './segment-specs.ts';
 
 /** What travels in the extra lanes: the metrics of the run, then the scalars of its strategy. */
 export const extrasFor = (spec: RunSpec): readonly ExtraSpec[] =>
@@ -35,40 +35,16 @@ export const partsFor = (spec: RunSpec): ModelParts => {
 /** Coordinates of the update, and of each vector of the strategy: those that gradients change. */
 export const trainableOf = (spec: RunSpec): number => sizeOf(partsFor(spec).trainable);
 
-/**
- * The segments of an update: `update`, the clipped change of the trainable tensors; `statistics`,
- * where the model has any; then the vectors of the strategy, one value for each
- * trainable parameter. Under compression the same coordinates of the update and of the strategy's
- * vectors travel; statistics, which are few, travel whole.
- */
-export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
-  const { statistics } = partsFor(spec);
-  const { clipNorm, compression } = spec.encoding;
-  const { strategy, parameters } = strategyOf(spec);
-  const dimension = trainableOf(spec);
-  const counted = sizeOf(statistics);
-  return [
-    compressedUpdate(compression, { name: 'update', dimension, clipNorm, weighted: true }),
-    ...(counted === 0
-      ? []
-      : [
-          {
-            name: 'statistics',
-            dimension: counted,
-            clipNorm: statisticsNorm(counted),
-            weighted: true,
-          },
-        ]),
-    ...(strategy.member?.segments ?? []).map(({ name, weighted, clipNorm: of }) =>
-      compressedVector(compression, {
-        name: `strategy/${name}`,
-        dimension,
-        clipNorm: of(parameters),
-        weighted,
-      }),
-    ),
-  ];
-};
+/** The segments of an update: see segment-specs.ts. */
+export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] =>
+  segmentSpecs(partsFor(spec), spec.encoding, strategyOf(spec));
+
+/** The noise of the run's sums; undefined without privacy. */
+export const noiseFor = ({ privacy, cohort }: RunSpec): NoiseSpec | undefined =>
+  privacy && {
+    multiplier: privacy.noiseMultiplier,
+    honestSurvivors: honestSurvivors(cohort.size, cohort.minimum, privacy.honest),
+  };
 
 /**
  * The encoding of an attempt: the scale of the share and the bits of a lane follow what the last
@@ -77,7 +53,7 @@ export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] => {
  * @param meanExamples of the attempt's Open record
  */
 export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec =>
-  encodingOf(spec.encoding, n, meanExamples, trainableOf(spec));
+  encodingOf({ ...spec.encoding, noise: noiseFor(spec) }, n, meanExamples, trainableOf(spec));
 
 /**
  * The layout of an upload for a cohort of `n`.

@@ -43,6 +43,11 @@ export interface UpdateInput {
    * a party that knows it learns more than the rounded update.
    */
   readonly random: RandomSource;
+  /**
+   * For the noise of differential privacy, of which nobody else may know anything: 4 bytes a
+   * coordinate, seldom 16 more. Needed where `spec.noise` is given.
+   */
+  readonly noise?: RandomSource | undefined;
 }
 
 export interface EncodedUpdate {
@@ -84,6 +89,9 @@ const finiteNorm = (delta: Float32Array): number => {
 /** Lanes between two steps: some milliseconds of work. */
 export const LANES_PER_STEP = 2 ** 18;
 
+/** A rounding is accepted with probability 0.4 at least, so all of these fail once in 2^40. */
+const MAX_ROUNDINGS = 64;
+
 interface EncodedBlocks {
   readonly norm: number;
   readonly clipped: boolean;
@@ -109,19 +117,32 @@ const blockSteps = function* (
   const shared = { ...vector, factor: factor * share };
   const { blockSize, blocks } = segment;
   const x = new Float64Array(blockSize);
-  let since = 0;
-  for (let block = 0; block < blocks; block += 1) {
-    deal.take(shared, block, x);
-    for (const { participant } of stages) participant.values?.(x, block);
-    const own = lanes.subarray(block * blockSize, (block + 1) * blockSize);
-    quantiser.round(x, own);
-    for (const { participant } of stages) participant.lanes?.(own, block);
-    since += blockSize;
-    if (since < LANES_PER_STEP) continue;
-    yield since;
-    since = 0;
+  const inBlock = (block: number): Lanes =>
+    lanes.subarray(block * blockSize, (block + 1) * blockSize);
+  for (let tries = 1; ; tries += 1) {
+    let since = 0;
+    for (let block = 0; block < blocks; block += 1) {
+      deal.take(shared, block, x);
+      for (const { participant } of stages) participant.values?.(x, block);
+      quantiser.round(x, inBlock(block));
+      since += blockSize;
+      if (since < LANES_PER_STEP) continue;
+      // Lanes that are rounded again are no progress.
+      yield tries === 1 ? since : 0;
+      since = 0;
+    }
+    yield tries === 1 ? since : 0;
+    if (stages.every(({ participant }) => participant.accepts?.(lanes) ?? true)) break;
+    if (tries === MAX_ROUNDINGS)
+      throw new FloeError('internal', `no rounding of ${MAX_ROUNDINGS} is within its bound`);
   }
-  yield since;
+  for (const { participant } of stages) {
+    if (participant.lanes === undefined) continue;
+    for (let block = 0; block < blocks; block += 1) {
+      participant.lanes(inBlock(block), block);
+      if (block % 8 === 7) yield 0;
+    }
+  }
   return { norm, clipped, factor };
 };
 
@@ -137,7 +158,7 @@ export const encodeBlocks = (...given: Parameters<typeof blockSteps>): EncodedBl
 
 /** As {@link encodeUpdate}, in steps: yields lanes done, all lanes of the segments in the end. */
 export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> {
-  const { delta, examples, metrics = [], extras = [], spec, n, rotationSeed, random } = input;
+  const { delta, examples, metrics = [], extras = [], spec, n, rotationSeed } = input;
   const { segments = delta.length, others = [] } = input;
   const layout = ringLayout(spec, n, segments, extras);
   if (!Number.isInteger(examples) || examples < 1 || examples > ENCODING_LIMITS.weight)
@@ -151,7 +172,8 @@ export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> 
   const lanes = createLanes(layout.lanes, layout.modulusBits);
   const vectors = [delta, ...others];
   const encoded: EncodedBlocks[] = [];
-  for (const [i, pipeline] of pipelineOf(spec, layout, rotationSeed, random).segments.entries()) {
+  const { segments: pipelines } = pipelineOf(spec, layout, rotationSeed, input);
+  for (const [i, pipeline] of pipelines.entries()) {
     const { name, dimension, whole, firstLane, padded, weighted } = pipeline.segment;
     const values = vectors[i];
     const expected = whole?.dimension ?? dimension;
@@ -165,7 +187,9 @@ export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> 
   }
   const { norm, clipped: shortened } = encoded[0]!;
   const clipped = shortened || input.clipped === true;
-  writeExtras(lanes, layout, extras, { weight, examples: counted, clipped, metrics });
+  // With privacy nothing that follows from the examples leaves without noise.
+  const bit = clipped && spec.noise === undefined;
+  writeExtras(lanes, layout, extras, { weight, examples: counted, clipped: bit, metrics });
   return { lanes, layout, norm, clipped, factors: encoded.map(({ factor }) => factor), weight };
 };
 

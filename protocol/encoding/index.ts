@@ -40,6 +40,7 @@ export {
   RINGS,
   type EncodingSpec,
   type ExtraSpec,
+  type NoiseSpec,
   type Ring,
   type RingLayout,
   type SegmentLayout,

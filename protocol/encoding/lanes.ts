@@ -22,6 +22,16 @@ export const laneMask = (modulusBits: number): number =>
 export const createLanes = (count: number, modulusBits: number): Lanes =>
   modulusBits <= 16 ? new Uint16Array(count) : new Uint32Array(count);
 
+/** Sum of the squares of lanes as integers, in order, so that everybody gets the same bits. */
+export const centredEnergy = (lanes: Lanes, modulusBits: number): number => {
+  const shift = 32 - modulusBits;
+  let sum = 0;
+  if (lanes instanceof Uint16Array)
+    for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
+  else for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
+  return sum;
+};
+
 const checkPair = (acc: Lanes, lanes: Lanes, modulusBits: number): void => {
   const bytes = modulusBits <= 16 ? 2 : 4;
   if (acc.BYTES_PER_ELEMENT !== bytes || lanes.BYTES_PER_ELEMENT !== bytes)

@@ -53,6 +53,19 @@ export interface EncodingSpec {
   readonly weightScale?: number;
   /** What travels of an update, where that is less than all of it. */
   readonly compression?: Compression | undefined;
+  /**
+   * Differential privacy: every participant adds noise to each coordinate (stages/noise.ts), and a
+   * lane has all bits of the ring. Needs `bits`.
+   */
+  readonly noise?: NoiseSpec | undefined;
+}
+
+/** The noise of a sum. */
+export interface NoiseSpec {
+  /** Standard deviation over the L2 sensitivity, > 0. */
+  readonly multiplier: number;
+  /** Participants of the smallest sum that add their part, at least. */
+  readonly honestSurvivors: number;
 }
 
 /** The round's scale of the weighted share. */
@@ -159,6 +172,8 @@ const checkSpec = (spec: EncodingSpec, n: number, extras: readonly ExtraSpec[]):
   if (spec.bits !== undefined && !isInteger(spec.bits, low, high))
     throw invalid(`${spec.ring}: expected ${low} to ${high} bits, got ${spec.bits}`);
   checkCompression(spec.compression);
+  if (spec.noise !== undefined && spec.bits === undefined)
+    throw invalid('with noise the bits of a coordinate must be given');
   if (!isInteger(spec.weightCap, 1, ENCODING_LIMITS.weight))
     throw invalid(`expected a weight cap of 1 to ${ENCODING_LIMITS.weight}, got ${spec.weightCap}`);
   if (!isInteger(scaleOf(spec), 1, spec.weightCap))
@@ -187,7 +202,12 @@ export type Lane = Pick<RingLayout, 'modulusBits' | 'level' | 'limbBits'>;
  * @throws FloeError `encoding_overflow` when the ring does not hold the cohort
  */
 export const laneOf = (
-  { ring, bits, modulusBits: chosen = 0 }: Pick<EncodingSpec, 'ring' | 'bits' | 'modulusBits'>,
+  {
+    ring,
+    bits,
+    modulusBits: chosen = 0,
+    noise,
+  }: Pick<EncodingSpec, 'ring' | 'bits' | 'modulusBits' | 'noise'>,
   n: number,
 ): Lane => {
   const { modulusBits: most, spare, least } = RINGS[ring];
@@ -199,6 +219,8 @@ export const laneOf = (
       `${ring} holds ${most} bits; ${bits ?? spare} bits for a cohort of ${n} need ${modulusBits}`,
       { ring, bits: bits ?? spare, cohort: n },
     );
+  if (noise !== undefined && bits !== undefined)
+    return { modulusBits: most, level: 2 ** (bits - 1) - 1, limbBits: most - carry };
   const level =
     bits === undefined ? Math.floor((2 ** (modulusBits - 1) - 1) / n) : 2 ** (bits - 1) - 1;
   return { modulusBits, level, limbBits: modulusBits - carry };

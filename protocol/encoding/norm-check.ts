@@ -3,19 +3,10 @@
  * norm.ts.
  */
 import { FloeError } from '../errors.ts';
-import { blockOf, type Lanes } from './lanes.ts';
+import { blockOf, centredEnergy, type Lanes } from './lanes.ts';
 import { stepOfMean, type EncodingSpec, type RingLayout, type SegmentLayout } from './layout.ts';
 import { blockNormLimit, meanNormLimit } from './norm.ts';
-
-/** Sum of the squares of lanes as integers, in order, so that everybody gets the same bits. */
-const energyOf = (lanes: Lanes, modulusBits: number): number => {
-  const shift = 32 - modulusBits;
-  let sum = 0;
-  if (lanes instanceof Uint16Array)
-    for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
-  else for (let i = 0; i < lanes.length; i += 1) sum += ((lanes[i]! << shift) >> shift) ** 2;
-  return sum;
-};
+import { noiseVariance } from './stages/noise.ts';
 
 const requireNorm = (what: string, norm: number, limit: number): void => {
   if (norm <= limit) return;
@@ -40,13 +31,14 @@ const checkSegment = (
   const { firstBlock, blocks, modulusBits } = segment;
   // Of the ring's integers: the rotation keeps the norm, and the padding is a liar's to fill.
   const energies = Array.from({ length: blocks }, (_, block) =>
-    energyOf(blockOf(lanes, layout, firstBlock + block), modulusBits),
+    centredEnergy(blockOf(lanes, layout, firstBlock + block), modulusBits),
   );
   const toMean = stepOfMean(spec, segment, { survivors, weight });
   const whole = energies.reduce((a, b) => a + b);
-  const limit = meanNormLimit(spec, segment, survivors, weight);
+  const noise = noiseVariance(spec, layout.segments, segment);
+  const limit = meanNormLimit(spec, segment, survivors, weight, noise);
   requireNorm(`a mean${nameOf(segment)}`, Math.sqrt(whole) * toMean, limit);
-  const most = blockNormLimit(spec, segment, survivors, weight);
+  const most = blockNormLimit(spec, segment, survivors, weight, noise);
   for (const energy of energies)
     requireNorm(`a block of the mean${nameOf(segment)}`, Math.sqrt(energy) * toMean, most);
 };
@@ -79,12 +71,14 @@ export const checkMeanNorm = (
 export const checkBlockNorm = (
   lanes: Lanes,
   spec: EncodingSpec,
+  { segments }: RingLayout,
   segment: SegmentLayout,
   survivors: number,
   weight: number,
 ): void => {
-  const energy = energyOf(lanes, segment.modulusBits);
+  const energy = centredEnergy(lanes, segment.modulusBits);
   const norm = Math.sqrt(energy) * stepOfMean(spec, segment, { survivors, weight });
-  const limit = blockNormLimit(spec, segment, survivors, weight);
+  const noise = noiseVariance(spec, segments, segment);
+  const limit = blockNormLimit(spec, segment, survivors, weight, noise);
   requireNorm(`a block of the mean${nameOf(segment)}`, norm, limit);
 };

@@ -26,13 +26,30 @@ const BIAS = 2 ** -17;
 /** For the float operations of encoding and decoding, which lose 2^-24 a coordinate at most. */
 const FLOAT_SLACK = 1 + 1e-6;
 
-/** The two bounds for N ring coordinates of vectors of norm at most `clip`. */
+/**
+ * Norm of Skellam noise in N coordinates, exceeded as rarely: its expectation is at most the root
+ * of N times the variance, and each of the unit jumps that the noise is made of changes the norm by
+ * 1 at most (Bernstein).
+ */
+const noiseLimit = (coordinates: number, variance: number, confidence: number): number =>
+  variance === 0
+    ? 0
+    : Math.sqrt(coordinates * variance) +
+      confidence / 3 +
+      Math.sqrt((confidence / 3) ** 2 + 2 * confidence * variance);
+
+/**
+ * The two bounds for N ring coordinates of vectors of norm at most `clip`.
+ *
+ * @param noise variance of the noise that each survivor adds to a coordinate; 0 without
+ */
 const normLimit = (
   clip: number,
   coordinates: number,
   survivors: number,
   toMean: number,
   confidence: number,
+  noise: number,
 ): number => {
   const clipped = clip / toMean;
   const root = Math.sqrt(coordinates);
@@ -42,7 +59,8 @@ const normLimit = (
     Math.sqrt(clipped * clipped + variance) +
     survivors * root * BIAS +
     Math.sqrt(2 * survivors * confidence);
-  return Math.min(certain, likely) * toMean * FLOAT_SLACK;
+  const noisy = noiseLimit(coordinates, noise * survivors, confidence);
+  return (Math.min(certain, likely) + noisy) * toMean * FLOAT_SLACK;
 };
 
 /**
@@ -51,6 +69,7 @@ const normLimit = (
  *
  * @param survivors k, how many encodings are in the sum; 1 to 4096
  * @param weight W, the sum of what they count for; at least k
+ * @param noise variance of one survivor's noise in a coordinate, in steps; 0 without privacy
  * @example meanNormLimit(spec, segment, 10, 6000); // 1.0002 C at 8 bits, full weights and 2e5
  * parameters
  */
@@ -59,9 +78,10 @@ export const meanNormLimit = (
   segment: SegmentLayout,
   survivors: number,
   weight: number,
+  noise = 0,
 ): number => {
   const toMean = stepOfMean(spec, segment, { survivors, weight });
-  return normLimit(segment.clipNorm, segment.padded, survivors, toMean, CONFIDENCE);
+  return normLimit(segment.clipNorm, segment.padded, survivors, toMean, CONFIDENCE, noise);
 };
 
 /** The same for one block of the mean: the encoding clips the energy of each rotation block too. */
@@ -70,10 +90,11 @@ export const blockNormLimit = (
   segment: SegmentLayout,
   survivors: number,
   weight: number,
+  noise = 0,
 ): number => {
   const { blocks, blockSize, clipNorm } = segment;
   const toMean = stepOfMean(spec, segment, { survivors, weight });
   const share = spec.rotation ? Math.min(1, Math.sqrt(BLOCK_ENERGY / blocks)) : 1;
   const confidence = CONFIDENCE + Math.log(blocks);
-  return normLimit(clipNorm * share, blockSize, survivors, toMean, confidence);
+  return normLimit(clipNorm * share, blockSize, survivors, toMean, confidence, noise);
 };

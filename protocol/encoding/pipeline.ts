@@ -1,12 +1,14 @@
 /**
  * @module The stages of an encoding in the order of the participant: subsample, clip, rotate,
- * round; masks and packing follow. After Kairouz et al. 2021 (DDGauss), section 4. A further stage
- * is a file in stages/ and a line here.
+ * round, noise; masks and packing follow. After Kairouz et al. 2021 (DDGauss), section 4. A further
+ * stage is a file in stages/ and a line here.
  */
 import type { RandomSource } from '../ports/random.ts';
+import type { NoisySegment } from '../privacy/noise.ts';
 import type { EncodingSpec, RingLayout, SegmentLayout } from './layout.ts';
 import { planRotation } from './rotation.ts';
 import { clipStage } from './stages/clip.ts';
+import { noiseOfSegments, noiseStage } from './stages/noise.ts';
 import { quantiser } from './stages/quantise.ts';
 import { plainDeal, rotatedDeal, rotateStage } from './stages/rotate.ts';
 import { subsampleStage } from './stages/subsample.ts';
@@ -27,11 +29,20 @@ export interface Pipeline {
   readonly segments: readonly SegmentPipeline[];
 }
 
+/** A participant's randomness; whoever only decodes has none. */
+export interface OwnRandomness {
+  /** For the rounding. */
+  readonly random?: RandomSource | undefined;
+  /** For the noise of differential privacy. */
+  readonly noise?: RandomSource | undefined;
+}
+
 const segmentPipeline = (
   spec: EncodingSpec,
   segment: SegmentLayout,
   rotationSeed: Uint8Array,
-  random: RandomSource | undefined,
+  own: OwnRandomness,
+  noise: NoisySegment | undefined,
 ): SegmentPipeline => {
   const rotation = spec.rotation ? planRotation(segment, rotationSeed) : undefined;
   const subsample = subsampleStage(segment, rotationSeed);
@@ -39,13 +50,14 @@ const segmentPipeline = (
     ...(subsample === undefined ? [] : [subsample]),
     clipStage(segment, rotation),
     ...(rotation === undefined ? [] : [rotateStage(segment, rotation)]),
+    ...(noise === undefined ? [] : [noiseStage(spec, segment, noise, own.noise)]),
   ];
   const gain = stages.reduce((product, stage) => product * (stage.gain ?? 1), 1);
   return {
     segment,
     stages,
     deal: rotation === undefined ? plainDeal(segment) : rotatedDeal(rotation),
-    quantiser: quantiser(spec, segment, gain, random),
+    quantiser: quantiser(spec, segment, gain, own.random),
   };
 };
 
@@ -54,15 +66,20 @@ const segmentPipeline = (
  * the other.
  *
  * @param rotationSeed 32 bytes of public randomness; used only with rotation or compression
- * @param random for the rounding, at the participant
+ * @param own at the participant
  * @throws FloeError `spec_invalid` for a seed of another length
  */
 export const pipelineOf = (
   spec: EncodingSpec,
   layout: RingLayout,
   rotationSeed: Uint8Array,
-  random?: RandomSource,
-): Pipeline => ({
-  layout,
-  segments: layout.segments.map((segment) => segmentPipeline(spec, segment, rotationSeed, random)),
-});
+  own: OwnRandomness = {},
+): Pipeline => {
+  const noise = noiseOfSegments(spec, layout.segments);
+  return {
+    layout,
+    segments: layout.segments.map((segment, i) =>
+      segmentPipeline(spec, segment, rotationSeed, own, noise[i]),
+    ),
+  };
+};

@@ -32,6 +32,7 @@ import {
   requireContractFits,
   SPEC_BUDGET,
 } from './spec-limits.ts';
+import { privateDefaults, violationOfPrivacy, withNoise } from './privacy-in-spec.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
@@ -244,6 +245,10 @@ export const runSpecSchema = v.pipe(
     ])
       if (message !== undefined) addIssue({ message });
   }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.typed ? violationOfPrivacy(dataset.value) : undefined;
+    if (message !== undefined) addIssue({ message });
+  }),
 );
 
 export type RunSpec = v.InferOutput<typeof runSpecSchema>;
@@ -265,6 +270,7 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
       | 'metrics'
       | 'strategy'
       | 'data'
+      | 'privacy'
     >
   ]?: RunSpec[Key] extends readonly unknown[] | string | number
     ? RunSpec[Key]
@@ -281,6 +287,8 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly metrics?: readonly MetricSpec[];
   /** The task follows from it where none is given. */
   readonly data?: RunSpec['data'] | undefined;
+  /** Differential privacy; what is 0 follows from the other fields. */
+  readonly privacy?: RunSpec['privacy'] | undefined;
   /** FedAvg unless told; the parameters that are not given have the strategy's defaults. */
   readonly strategy?: StrategyInput;
 };
@@ -319,6 +327,7 @@ export const makeRunSpec = ({
   robust,
   members: given,
   data,
+  privacy,
   ...input
 }: RunSpecInput): RunSpec => {
   const task = input.training?.task ?? taskOf(data);
@@ -328,36 +337,37 @@ export const makeRunSpec = ({
     ...(task === undefined ? {} : { task }),
   };
   const size = input.cohort?.size ?? SPEC_DEFAULTS.cohort.size;
-  return parseWith(
-    runSpecSchema,
-    {
-      ...SPEC_DEFAULTS,
-      ...input,
-      model:
-        input.model.seed === undefined && input.parent === undefined
-          ? { ...input.model, seed: seedOfId(input.id) }
-          : input.model,
-      ...(given === undefined ? {} : { members: ascending(given) }),
-      cohort: {
-        ...SPEC_DEFAULTS.cohort,
-        minimum: Math.min(SPEC_DEFAULTS.cohort.minimum, size),
-        ...input.cohort,
-      },
-      ...(data === undefined ? {} : { data }),
-      training,
-      metrics: declaredMetrics(input.metrics, training, classesOf(data, input.model.tensors)),
-      encoding: { ...SPEC_DEFAULTS.encoding, ...input.encoding },
-      strategy: makeStrategySpec(
-        input.strategy ?? {},
-        given?.type === 'closed' ? given.keys.length : undefined,
-      ),
-      deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
-      ...(retention === undefined ? {} : { retention }),
-      ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),
-      ...(access === undefined || access.models.length === 0 ? {} : { access }),
+  const { minimum, metrics, ...ofRing } = privateDefaults(privacy, size);
+  const made = {
+    ...SPEC_DEFAULTS,
+    ...input,
+    model:
+      input.model.seed === undefined && input.parent === undefined
+        ? { ...input.model, seed: seedOfId(input.id) }
+        : input.model,
+    ...(given === undefined ? {} : { members: ascending(given) }),
+    cohort: {
+      ...SPEC_DEFAULTS.cohort,
+      minimum: minimum ?? Math.min(SPEC_DEFAULTS.cohort.minimum, size),
+      ...input.cohort,
     },
-    'spec_invalid',
-  );
+    ...(data === undefined ? {} : { data }),
+    training,
+    metrics:
+      metrics === undefined
+        ? declaredMetrics(input.metrics, training, classesOf(data, input.model.tensors))
+        : (input.metrics ?? metrics),
+    encoding: { ...SPEC_DEFAULTS.encoding, ...ofRing, ...input.encoding },
+    strategy: makeStrategySpec(
+      input.strategy ?? {},
+      given?.type === 'closed' ? given.keys.length : undefined,
+    ),
+    deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
+    ...(retention === undefined ? {} : { retention }),
+    ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),
+    ...(access === undefined || access.models.length === 0 ? {} : { access }),
+  };
+  return parseWith(runSpecSchema, withNoise(made, privacy), 'spec_invalid');
 };
 
 const SPEC_FORMAT = { field: 'version', version: 1, what: "the run's specification" };

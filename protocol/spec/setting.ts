@@ -42,6 +42,7 @@ export const SETTING_AREAS = {
   training: 'Training',
   encoding: 'Encoding and masks',
   robustness: 'Robust aggregation',
+  privacy: 'Differential privacy',
   timeouts: 'Timeouts',
   readers: 'Readers of the models',
   place: 'Where a run is kept',

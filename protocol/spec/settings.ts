@@ -9,6 +9,7 @@ import type { SettingsTable, SettingValues } from './setting.ts';
 import { COMPRESSION_SETTINGS } from './settings/compression.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';
 import { LOCAL_SETTINGS } from './settings/local.ts';
+import { PRIVACY_SETTINGS } from './settings/privacy.ts';
 import { ROBUST_SETTINGS } from './settings/robust.ts';
 import { PLACE_SETTINGS, READER_SETTINGS, RUN_SETTINGS } from './settings/run.ts';
 import { SIMULATION_SETTINGS } from './settings/simulation.ts';
@@ -28,6 +29,7 @@ export const SETTINGS = {
   ...ENCODING_SETTINGS,
   ...ROBUST_SETTINGS,
   ...COMPRESSION_SETTINGS,
+  ...PRIVACY_SETTINGS,
   ...TIMEOUT_SETTINGS,
   ...READER_SETTINGS,
   ...PLACE_SETTINGS,

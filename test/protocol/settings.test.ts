@@ -172,6 +172,7 @@ describe('the table', () => {
       'bandwidth',
       'local',
       'network',
+      'privacy',
       'speed',
       'targetAccuracy',
       'workers',

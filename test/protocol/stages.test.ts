@@ -43,7 +43,7 @@ const meanWith = (
   const sum = createLanes(layout.lanes, layout.modulusBits);
   for (let member = 0; member < N; member += 1) {
     const random = seededRandom(deriveSeed(SEED, 'rounding', member));
-    const own = pipelineOf(spec, layout, SEED, random).segments[0]!;
+    const own = pipelineOf(spec, layout, SEED, { random }).segments[0]!;
     const lanes = createLanes(layout.lanes, layout.modulusBits);
     const pipeline = { ...own, stages: stagesOf(member, own) };
     encodeBlocks(pipeline, updateOf(member), 1, lanes);
@@ -112,7 +112,7 @@ describe.each([true, false])('stages of the encoding, rotated %s', (rotation) =>
     const small = ringLayout(spec, N, 40);
     expect(small.blocks).toBe(1);
     const lanes = createLanes(small.lanes, small.modulusBits);
-    const own = pipelineOf(spec, small, SEED, seededRandom(SEED)).segments[0]!;
+    const own = pipelineOf(spec, small, SEED, { random: seededRandom(SEED) }).segments[0]!;
     const pipeline = { ...own, stages: [noting('a'), ...own.stages, noting('b')] };
     encodeBlocks(pipeline, new Float32Array(40).fill(0.1), 1, lanes);
     decodeBlocks(pipeline, lanes, { survivors: 1, weight: 10 });

@@ -61,6 +61,8 @@ export interface Own {
   readonly trainingSecret: Uint8Array;
   /** A CSPRNG. */
   readonly random: RandomSource;
+  /** Of the noise of an attempt; a seed of `random` that is kept nowhere unless given. */
+  readonly noise?: ((attempt: number) => RandomSource) | undefined;
 }
 
 /**
@@ -272,6 +274,9 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     }),
     // The label keeps its old word: another one changes every model that a seed decides.
     random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, attempt)),
+    // Never from the keystore's secrets: whoever opened it later would subtract the noise.
+    noise:
+      spec.privacy && (own.noise === undefined ? cipherStream(own.random(32)) : own.noise(attempt)),
   });
   const { lanes, layout, advanced, left } = await inTurns(encoding, turns);
   if (masks !== undefined) {

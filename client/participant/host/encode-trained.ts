@@ -38,6 +38,8 @@ export interface AttemptEncoding {
   readonly meanExamples: number;
   readonly rotationSeed: Uint8Array;
   readonly random: RandomSource;
+  /** In a run with differential privacy. */
+  readonly noise?: RandomSource | undefined;
 }
 
 /**
@@ -102,7 +104,7 @@ export const encodeTrained = function* (
   trained: TrainResult,
   before: Float32Array,
   { state, kept, learningRate, residual }: MemberRound,
-  { n, meanExamples, rotationSeed, random }: AttemptEncoding,
+  { n, meanExamples, rotationSeed, random, noise }: AttemptEncoding,
 ): Steps<EncodedTraining> {
   const { weights, examples } = trained;
   if (weights.length !== before.length)
@@ -149,6 +151,7 @@ export const encodeTrained = function* (
     n,
     rotationSeed,
     random,
+    noise,
   });
   if (member?.advance === undefined && corrected === undefined)
     return { ...encoded, advanced: undefined, left: undefined };

@@ -226,7 +226,7 @@ export class Participant {
    */
   async #join({ spec, run }: Session): Promise<Joined> {
     admitRun(this.#admission, spec, this.#options.keystore.identity.publicKey);
-    const { clock, random, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { clock, random, noise, backoff = DEFAULT_BACKOFF } = this.#options;
     const { patienceMs = PATIENCE_MS } = this.#options;
     const keystore = faultsOfKeystore(this.#options.keystore);
     const { store, gate, ledger } = await openPorts(this.#options, run, spec, {
@@ -278,7 +278,7 @@ export class Participant {
       keeper,
       ports: {
         view,
-        own: { identity, trainingSecret, random },
+        own: { identity, trainingSecret, random, noise },
         keystore,
         trainer: faultsOfTrainer(trainer),
         store: faultsOfStore(watch('store', store)),

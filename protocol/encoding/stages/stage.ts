@@ -50,6 +50,11 @@ export interface Stage {
     readonly update?: (vector: ScaledVector) => ScaledVector;
     /** The values of one block, in place. */
     readonly values?: (x: Float64Array, block: number) => void;
+    /**
+     * Whether the rounded integers of the whole segment may be used; otherwise they are rounded
+     * again, before any `lanes`.
+     */
+    readonly accepts?: (lanes: Lanes) => boolean;
     /** The integers of one block mod 2^b, in place: what is added here is inside the masks. */
     readonly lanes?: (lanes: Lanes, block: number) => void;
   };

@@ -1,0 +1,187 @@
+/**
+ * @module Differential privacy in a specification: the noise and the bits that follow from a
+ * budget, and what the other settings must be so that the budget holds. Every party checks it, so a
+ * coordinator cannot announce an epsilon that its noise does not keep.
+ */
+import {
+  quantisationStep,
+  ringLayout,
+  RINGS,
+  type EncodingSpec,
+  type SegmentSpec,
+} from '../encoding/layout.ts';
+import { FloeError, toFloeError } from '../errors.ts';
+import {
+  calibrate,
+  guaranteeOf,
+  honestSurvivors,
+  noiseOf,
+  wrapProbability,
+  type SegmentLattice,
+} from '../privacy/noise.ts';
+import { ACCEPTED_WRAP } from '../privacy/plan.ts';
+import { MAX_VARIANCE } from '../privacy/skellam-table.ts';
+
+/** The field `privacy` of a specification. */
+export interface PrivacySpec {
+  readonly type: 'skellam';
+  readonly epsilon: number;
+  readonly delta: number;
+  readonly participations: number;
+  readonly honest: number;
+  readonly noiseMultiplier: number;
+}
+
+/** What of a run its privacy depends on. */
+export interface PrivateRun {
+  readonly privacy: PrivacySpec;
+  readonly rounds: number;
+  readonly cohort: { readonly size: number; readonly minimum: number };
+  /** Of a closed run. */
+  readonly members: number | undefined;
+  readonly encoding: EncodingSpec;
+  readonly segments: readonly SegmentSpec[];
+  /** Numbers that travel beside the update: the metrics of the run, the scalars of its strategy. */
+  readonly metrics: number;
+  readonly scalars: number;
+  readonly isSurvey: boolean;
+}
+
+/** Of a private run where nothing else is given: the ring has room for noise, weights are equal. */
+export const PRIVATE_DEFAULTS = { ring: 'ring24', weightCap: 1 } as const;
+
+/** Fewest survivors where nothing else is given: the noise is sized for them. */
+export const privateMinimum = (cohort: number): number => Math.max(3, Math.ceil(0.6 * cohort));
+
+interface Fitting {
+  readonly lattices: readonly SegmentLattice[];
+  readonly multiplier: number;
+  /** Largest variance of one participant's noise in a coordinate. */
+  readonly variance: number;
+  /** That any coordinate of any round leaves the ring, at most. */
+  readonly wrap: number;
+}
+
+const fit = (
+  { privacy, rounds, cohort, encoding, segments }: PrivateRun,
+  bits: number,
+): Fitting => {
+  const survivors = honestSurvivors(cohort.size, cohort.minimum, privacy.honest);
+  const noise = { multiplier: 1, honestSurvivors: survivors };
+  const spec: EncodingSpec = { ...encoding, bits, noise };
+  const layout = ringLayout(spec, cohort.size, segments);
+  const lattices = layout.segments.map((segment) => ({
+    norm: segment.clipNorm / quantisationStep(spec, segment),
+    dimension: segment.padded,
+  }));
+  const multiplier =
+    privacy.noiseMultiplier > 0
+      ? privacy.noiseMultiplier
+      : // A short number, rounded to the safe side.
+        Math.ceil(calibrate(lattices, privacy) * 1e4) / 1e4;
+  const variances = noiseOf(lattices, multiplier).map(({ variance }) => variance / survivors);
+  const wraps = variances.map((variance, i) =>
+    wrapProbability(
+      layout.modulusBits,
+      cohort.size * layout.level,
+      variance * cohort.size,
+      lattices[i]!.dimension * rounds,
+    ),
+  );
+  return {
+    lattices,
+    multiplier,
+    variance: variances.reduce((a, b) => Math.max(a, b), 0),
+    wrap: Math.min(
+      1,
+      wraps.reduce((a, b) => a + b, 0),
+    ),
+  };
+};
+
+const holds = ({ wrap, variance }: Fitting): boolean =>
+  wrap <= ACCEPTED_WRAP && variance <= MAX_VARIANCE;
+
+const participationsOf = ({ privacy, rounds, cohort, members }: PrivateRun): number => {
+  if (privacy.participations > 0) return privacy.participations;
+  return members === undefined
+    ? rounds
+    : Math.min(rounds, Math.ceil((rounds * cohort.size) / members));
+};
+
+/** What a private run is completed with. */
+export interface Completed {
+  readonly privacy: PrivacySpec;
+  readonly bits: number;
+}
+
+/**
+ * Fills in the participations, the bits of a coordinate and the noise multiplier, where they are
+ * not given: the most bits that the ring holds with the noise.
+ *
+ * @throws FloeError `spec_invalid` where the ring does not hold the noise with any bits
+ */
+export const completed = (run: PrivateRun): Completed => {
+  const { encoding, cohort } = run;
+  const privacy = { ...run.privacy, participations: participationsOf(run) };
+  const whole = { ...run, privacy };
+  const { modulusBits, bits: range } = RINGS[encoding.ring];
+  const [low, high] = range;
+  const most = Math.min(high, modulusBits - Math.ceil(Math.log2(cohort.size)));
+  const candidates =
+    encoding.bits === undefined
+      ? Array.from({ length: Math.max(0, most - low + 1) }, (_, i) => most - i)
+      : [encoding.bits];
+  for (const bits of candidates) {
+    const fitted = fit(whole, bits);
+    // Bits that were asked for are kept: the check of the specification says what is wrong.
+    if (encoding.bits === undefined && !holds(fitted)) continue;
+    return { privacy: { ...privacy, noiseMultiplier: fitted.multiplier }, bits };
+  }
+  throw new FloeError(
+    'spec_invalid',
+    `encoding.ring: ${encoding.ring} does not hold the noise of epsilon ${privacy.epsilon} over ${privacy.participations} rounds; choose a larger ring, or see floe privacy`,
+  );
+};
+
+const epsilonAt = ({ privacy }: PrivateRun, { lattices, multiplier }: Fitting): number =>
+  guaranteeOf(noiseOf(lattices, multiplier), privacy.participations, privacy.delta).epsilon;
+
+/** For the last digit of other processors' logarithms. */
+const SLACK = 1 + 1e-9;
+
+const numbersViolation = (run: PrivateRun): string | undefined => {
+  const { privacy, rounds, cohort, members, encoding } = run;
+  if (encoding.bits === undefined)
+    return 'encoding.bits: with privacy the bits of a coordinate must be given';
+  if (privacy.participations < 1 || privacy.noiseMultiplier <= 0)
+    return 'privacy: expected participations and a noise multiplier above 0';
+  const fitted = fit(run, encoding.bits);
+  const epsilon = epsilonAt(run, fitted);
+  if (epsilon > privacy.epsilon * SLACK)
+    return `privacy.noiseMultiplier: ${privacy.noiseMultiplier} keeps epsilon ${epsilon.toPrecision(4)} over ${privacy.participations} participations, and the budget is ${privacy.epsilon}`;
+  if (fitted.variance > MAX_VARIANCE)
+    return `encoding.bits: at ${encoding.bits} bits a participant's noise has variance ${fitted.variance.toPrecision(3)}, at most 2^28 is drawn; fewer bits need less`;
+  if (fitted.wrap > ACCEPTED_WRAP)
+    return `encoding.ring: with this noise a coordinate leaves ${encoding.ring} at ${encoding.bits} bits with probability ${fitted.wrap.toPrecision(2)}; a larger ring or fewer bits hold it`;
+  if (members !== undefined && members * privacy.participations < rounds * cohort.minimum)
+    return `privacy.participations: ${rounds} rounds of at least ${cohort.minimum} need more than ${privacy.participations} participations of each of ${members} members`;
+  return undefined;
+};
+
+/** Why a run cannot keep its budget; undefined where it can. */
+export const privacyViolation = (run: PrivateRun): string | undefined => {
+  const { encoding, metrics, scalars, isSurvey } = run;
+  if (isSurvey) return 'privacy: a survey opens exact counts, without noise';
+  if (encoding.weightCap !== 1)
+    return `encoding.weightCap: with privacy all updates count the same, expected 1, got ${encoding.weightCap}; weights by examples have no bounded sensitivity here`;
+  if (metrics > 0)
+    return `metrics: with privacy nothing leaves without noise, expected none, got ${metrics}`;
+  if (scalars > 0)
+    return 'strategy: it sends numbers beside the update, which have no noise; with privacy choose another one';
+  try {
+    return numbersViolation(run);
+  } catch (thrown) {
+    return `privacy: ${toFloeError(thrown).message}`;
+  }
+};

@@ -1,0 +1,97 @@
+/**
+ * @module Differential privacy in a run specification: what follows from a budget, and what is
+ * refused beside it.
+ */
+import { describe, expect, it } from 'vitest';
+import { toHex } from '../../../protocol/bytes.ts';
+import { layoutOf, noiseFor } from '../../../protocol/algorithm/segments.ts';
+import { makeRunSpec, type RunSpecInput } from '../../../protocol/spec/run-spec.ts';
+
+const keys = Array.from({ length: 100 }, (_, i) => new Uint8Array(32).fill(i + 1));
+const PRIVACY = {
+  type: 'skellam',
+  epsilon: 4,
+  delta: 1e-5,
+  participations: 0,
+  honest: 0.9,
+  noiseMultiplier: 0,
+} as const;
+const base: RunSpecInput = {
+  id: new Uint8Array(16),
+  coordinator: new Uint8Array(32).fill(9),
+  model: {
+    architecture: 'custom',
+    tensors: [{ name: 'w', shape: [784, 10], dtype: 'float32' }],
+  },
+  rounds: 20,
+  cohort: { size: 20 },
+  members: { type: 'closed', keys },
+  privacy: PRIVACY,
+};
+
+const made = (changes: Partial<RunSpecInput> = {}) => makeRunSpec({ ...base, ...changes });
+
+describe('a private run', () => {
+  const spec = made();
+
+  it('is completed: participations, noise, bits, equal weights, no metrics', () => {
+    expect(spec.privacy).toMatchObject({ participations: 4, epsilon: 4 });
+    expect(spec.privacy?.noiseMultiplier).toBeGreaterThan(1);
+    expect(spec.encoding).toMatchObject({ ring: 'ring24', weightCap: 1 });
+    expect(spec.encoding.bits).toBeGreaterThan(4);
+    expect(spec.cohort.minimum).toBe(12);
+    expect(spec.metrics).toEqual([]);
+    expect(noiseFor(spec)).toMatchObject({ honestSurvivors: 10 });
+    expect(layoutOf(spec, 20, 5)).toMatchObject({ modulusBits: 24 });
+  });
+
+  it('stays as it is when it is made again', () => {
+    expect(toHex(new Uint8Array(Buffer.from(JSON.stringify(made()))))).toBe(
+      toHex(new Uint8Array(Buffer.from(JSON.stringify(spec)))),
+    );
+  });
+
+  it('takes a multiplier that is larger than needed', () => {
+    const more = 2 * spec.privacy!.noiseMultiplier;
+    expect(made({ privacy: { ...PRIVACY, noiseMultiplier: more } }).privacy).toMatchObject({
+      noiseMultiplier: more,
+    });
+  });
+});
+
+describe('what a private run refuses', () => {
+  const refused: readonly (readonly [string, Partial<RunSpecInput>, string])[] = [
+    ['weights by examples', { encoding: { weightCap: 1000 } }, 'encoding.weightCap'],
+    ['metrics', { metrics: [{ name: 'loss', kind: 'mean', scale: 1e6 }] }, 'metrics'],
+    ['a ring that wraps', { encoding: { ring: 'ring16', bits: 8 } }, 'encoding.ring'],
+    [
+      'noise below the budget',
+      { privacy: { ...PRIVACY, noiseMultiplier: 0.5 } },
+      'privacy.noiseMultiplier',
+    ],
+    [
+      'a minimum without an honest survivor',
+      { cohort: { size: 60, minimum: 5 }, rounds: 5 },
+      'no honest noise',
+    ],
+    [
+      'more rounds than participations',
+      { privacy: { ...PRIVACY, participations: 2 }, cohort: { size: 20, minimum: 15 } },
+      'privacy.participations',
+    ],
+  ];
+  it.each(refused)('%s', (_, changes, message) => {
+    expect(() => made(changes)).toThrow(
+      expect.objectContaining({
+        code: 'spec_invalid',
+        message: expect.stringContaining(message) as string,
+      }),
+    );
+  });
+
+  it('says so for noise that no bits of the ring hold', () => {
+    expect(() =>
+      made({ encoding: { ring: 'ring16' }, privacy: { ...PRIVACY, epsilon: 0.01 } }),
+    ).toThrow('does not hold the noise');
+  });
+});
