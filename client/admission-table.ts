@@ -17,6 +17,7 @@ export const DEFAULT_REQUIREMENTS = {
   batchSize: { min: 1, max: 1024 },
   weightCap: { min: 1, max: 10_000 },
   classWeights: 10,
+  delta: 1e-5,
 };
 
 export interface Requirement {
@@ -108,6 +109,24 @@ export const ADMISSION_TABLE = {
     help: `largest ratio of the weights of two classes (default ${classWeights})`,
     takes: 'value',
     kind: { type: 'number', min: 1, max: 1e9 },
+  },
+  epsilon: {
+    flag: 'require-epsilon',
+    help: 'largest epsilon of differential privacy that a run may spend; a run without privacy is then refused (default: any)',
+    takes: 'value',
+    kind: { type: 'number', above: 0, max: 1000 },
+  },
+  delta: {
+    flag: 'require-delta',
+    help: `largest delta of a run with privacy, and the delta of the total (default ${DEFAULT_REQUIREMENTS.delta})`,
+    takes: 'value',
+    kind: { type: 'number', above: 0, max: 0.1 },
+  },
+  totalEpsilon: {
+    flag: 'require-total-epsilon',
+    help: 'largest epsilon over all runs with privacy of this identity; the ledger in its keystore counts them (default: no limit)',
+    takes: 'value',
+    kind: { type: 'number', above: 0, max: 1000 },
   },
   architectures: {
     flag: 'require-architecture',

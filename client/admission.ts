@@ -80,6 +80,12 @@ export const admissionSchema = v.strictObject({
    * nearly nothing, and the sum is the update of those that have it.
    */
   classWeights: v.pipe(v.number(), v.minValue(1), v.maxValue(1e9)),
+  /** Largest epsilon that a run may spend; a run without privacy is then refused. */
+  epsilon: v.optional(v.pipe(positive, v.maxValue(1000))),
+  /** Largest delta of a run with privacy; and the delta at which the total is counted. */
+  delta: v.pipe(positive, v.maxValue(0.1)),
+  /** Largest epsilon over all runs of this identity; no limit where missing. */
+  totalEpsilon: v.optional(v.pipe(positive, v.maxValue(1000))),
   /** Architectures that it trains; any where missing. */
   architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
 });
@@ -144,6 +150,7 @@ export const loweringFlags = ({
   training,
   data,
   model,
+  privacy,
 }: RunSpec): readonly string[] => [
   ...(secagg === 'masked' ? [] : [flagOf('masked')]),
   ...(cohort.minimum < ADMISSION_DEFAULTS.minimum
@@ -158,6 +165,9 @@ export const loweringFlags = ({
         ...widened('clipNorm', encoding.clipNorm),
         ...widened('batchSize', training.batchSize),
         ...widened('weightCap', encoding.weightCap),
+        ...(privacy !== undefined && privacy.delta > ADMISSION_DEFAULTS.delta
+          ? [`${flagOf('delta')} ${privacy.delta}`]
+          : []),
         ...(weightRatio(data) > ADMISSION_DEFAULTS.classWeights
           ? [`${flagOf('classWeights')} ${Math.ceil(weightRatio(data))}`]
           : []),
@@ -196,6 +206,21 @@ const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeErr
   const state = isAgreed ? '' : ` and the state ${toHex(stateHash)} of its strategy`;
   const offered = `the model ${toHex(modelHash)}${state} to begin with`;
   return refused('parents', offered, 'what a seed gives, or hashes that it names itself');
+};
+
+const checkPrivacy = (
+  { epsilon, delta }: AdmissionPolicy,
+  { privacy }: RunSpec,
+): FloeError | undefined => {
+  if (privacy === undefined)
+    return epsilon === undefined
+      ? undefined
+      : refused('epsilon', 'no differential privacy', `epsilon of at most ${epsilon}`);
+  if (epsilon !== undefined && privacy.epsilon > epsilon)
+    return refused('epsilon', `epsilon ${privacy.epsilon}`, `at most ${epsilon}`);
+  return privacy.delta > delta
+    ? refused('delta', `delta ${privacy.delta}`, `at most ${delta}`)
+    : undefined;
 };
 
 const listedIn = new WeakMap<AdmissionPolicy, ReadonlySet<string>>();
@@ -285,6 +310,7 @@ export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Arra
     checkMembers(policy, spec, self) ??
     checkSurvey(policy, spec) ??
     checkParent(policy, spec) ??
+    checkPrivacy(policy, spec) ??
     // A survey trains nothing, and its specification fixes how it is encoded.
     (model.survey === undefined ? checkTraining(policy, spec) : undefined) ??
     (architectures !== undefined && !architectures.includes(model.architecture)
@@ -356,6 +382,7 @@ export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
     ...wider('clipNorm'),
     ...wider('batchSize'),
     ...wider('weightCap'),
+    ...(policy.delta > base.delta ? [`delta ${policy.delta} (default ${base.delta})`] : []),
     ...(policy.classWeights > base.classWeights
       ? [`classWeights ${policy.classWeights} (default ${base.classWeights})`]
       : []),

@@ -143,6 +143,19 @@ export const keystoreSuite = (
       await again.close();
     });
 
+    it('changes the privacy ledger one call after the other, and keeps it', async () => {
+      const { keystore, reopen } = await create();
+      expect(await keystore.loadLedger()).toBeUndefined();
+      const more = (before: Uint8Array | undefined): Uint8Array =>
+        new Uint8Array((before?.length ?? 0) + 1).fill(7);
+      await Promise.all([1, 2, 3].map(() => keystore.changeLedger(more)));
+      expect(await keystore.changeLedger(() => undefined)).toBe(false);
+      (await keystore.loadLedger())?.fill(0);
+      const again = await reopen(keystore);
+      expect(await again.loadLedger()).toEqual(new Uint8Array(3).fill(7));
+      await again.close();
+    });
+
     it('does not hand out what a caller can change', async () => {
       const { keystore } = await create();
       await keystore.save(filled(1), fullMemory);

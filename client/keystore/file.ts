@@ -2,7 +2,8 @@
  * @module The keystore on disk, a folder. It holds `identity` (encrypted under the passphrase) and
  * `lock`; for each run its memory (encrypted), the vector of the current attempt (masked or
  * encrypted before it arrives here), and what this site carries from round to round (encrypted);
- * and for each model with an upload the run that uploaded (encrypted).
+ * for each model with an upload the run that uploaded (encrypted); and the privacy ledger of all
+ * runs (encrypted).
  */
 import { decodeVersioned } from '../../protocol/wire/versioned.ts';
 import sodium from 'libsodium-wrappers';
@@ -134,6 +135,8 @@ const localRoleOf = (run: Uint8Array, part: LocalPart): string => `${part} ${toH
 /** As {@link roleOf}: a record for one model is not accepted for another. */
 const modelRoleOf = (model: Uint8Array): string => `model ${toHex(model)}`;
 
+const LEDGER_ROLE = 'privacy ledger';
+
 const unlocked = async (
   path: string,
   passphrase: string,
@@ -164,6 +167,12 @@ const unlocked = async (
   };
   /** Claims one after the other: two runs of one process may want the same model. */
   const claims = serialQueue();
+  const ledgerFile = `${path}/privacy-ledger`;
+  const readLedger = async (): Promise<Uint8Array | undefined> => {
+    const sealed = await disk.read(ledgerFile);
+    return sealed && unseal(key, LEDGER_ROLE, sealed);
+  };
+  const ledgers = serialQueue();
   let open = true;
   const requireOpen = (): void => {
     if (!open) throw new FloeError('internal', 'the keystore is closed');
@@ -214,6 +223,19 @@ const unlocked = async (
         if (owner !== undefined) return owner;
         await disk.write(ownerFile(model), seal(key, modelRoleOf(model), run, random));
         return run;
+      });
+    },
+    loadLedger: async () => {
+      requireOpen();
+      return readLedger();
+    },
+    changeLedger: (change) => {
+      requireOpen();
+      return ledgers.run(async () => {
+        const next = change(await readLedger());
+        if (next === undefined) return false;
+        await disk.write(ledgerFile, seal(key, LEDGER_ROLE, next, random));
+        return true;
       });
     },
     close: async () => {

@@ -238,6 +238,9 @@ export const decodeRunMemory = (bytes: Uint8Array): RunMemory =>
 export const LOCAL_PARTS = ['layers', 'strategy', 'residual'] as const;
 export type LocalPart = (typeof LOCAL_PARTS)[number];
 
+/** From the ledger's bytes to the next ones; undefined to leave it. */
+export type LedgerChange = (before: Uint8Array | undefined) => Uint8Array | undefined;
+
 export interface Keystore {
   /** `memory`, `file`: named in the first lines of output. */
   readonly kind: string;
@@ -282,6 +285,14 @@ export interface Keystore {
    * Gives the model to `run` where it has no owner; durable once it resolves. @returns its owner
    */
   claimModel(model: Uint8Array, run: Uint8Array): Promise<Uint8Array>;
+  /** What was released over all runs; see `client/privacy/ledger.ts`. */
+  loadLedger(): Promise<Uint8Array | undefined>;
+  /**
+   * Replaces the ledger by what `change` makes of it, one call after the other; durable once it
+   * resolves. Nothing is written where `change` gives undefined.
+   * @returns whether it was written
+   */
+  changeLedger(change: LedgerChange): Promise<boolean>;
   /** Lets another process have it. Idempotent. */
   close(): Promise<void>;
 }

@@ -25,6 +25,7 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
   const vectors = new Map<string, Uint8Array>();
   const locals = new Map<string, Uint8Array>();
   const owners = new Map<string, Uint8Array>();
+  let ledger: Uint8Array | undefined;
   return {
     kind: 'memory',
     identity,
@@ -47,6 +48,12 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
       const owner = owners.get(toHex(model)) ?? ownBytes(run);
       owners.set(toHex(model), owner);
       return owner;
+    },
+    loadLedger: async () => ledger?.slice(),
+    changeLedger: async (change) => {
+      const next = change(ledger?.slice());
+      ledger = next === undefined ? ledger : ownBytes(next);
+      return next !== undefined;
     },
     close: async () => undefined,
   };

@@ -39,7 +39,11 @@ const MAX_REPORTS = 8;
  * Every repeat meets these again: the same model, data, seed and learning rate give the same
  * update.
  */
-const HOPELESS: ReadonlySet<ErrorCode> = new Set(['update_not_finite']);
+const HOPELESS: ReadonlySet<ErrorCode> = new Set([
+  'update_not_finite',
+  // A participant's own ledger does not fill up again.
+  'privacy_budget_spent',
+]);
 
 /** A participant waits for something, and may still answer. */
 export const applyReported = (state: State, event: EventOf<'reported'>): Step => {

@@ -2,7 +2,8 @@
  * @module The time between attempts: when the next attempt opens, and which participants it
  * invites. A participant that logs in later waits for the next round.
  */
-import { fromHex } from '../../protocol/bytes.ts';
+import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { isBudgetSpent } from '../../protocol/rules/budget.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { endRun } from './abort-causes.ts';
 import { holdLottery, knownOf, planned, wholeBatches } from './draw.ts';
@@ -58,6 +59,21 @@ export const opensAt = (config: MachineConfig, state: State): number => {
   if (count >= enough) return Math.max(phase.until, state.patience);
   if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
+};
+
+/**
+ * Whether the next round would overspend: too few are left with privacy budget, of the members of a
+ * closed run, or of those that are here.
+ */
+export const isOverBudget = ({ spec }: MachineConfig, state: State): boolean => {
+  if (spec.privacy === undefined || state.history.released.size === 0) return false;
+  const { minimum } = spec.cohort;
+  const possible =
+    spec.members.type === 'closed'
+      ? spec.members.keys.map(toHex).filter((key) => !state.excluded.has(key))
+      : eligible(state);
+  const left = possible.filter((key) => !isBudgetSpent(spec, state.history, key));
+  return possible.length >= minimum && left.length < minimum;
 };
 
 /** Makes all present participants eligible for the draw by R, which is not known yet. */

@@ -8,6 +8,7 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
 import { MAX_ELIGIBLE } from '../../protocol/records/records.ts';
+import { isBudgetSpent } from '../../protocol/rules/budget.ts';
 import { everSummed, isLate, latestWith, mayRest } from '../../protocol/rules/history.ts';
 import {
   batchesOf,
@@ -92,7 +93,9 @@ const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undef
  * eligible set; a closed run lists its keys in the specification.
  */
 const pool = ({ spec }: MachineConfig, state: State): readonly Hex[] => {
-  const here = eligible(state).filter((key) => !suspendedNow(state, key));
+  const here = eligible(state).filter(
+    (key) => !suspendedNow(state, key) && !isBudgetSpent(spec, state.history, key),
+  );
   return isDrawn(state) && spec.members.type === 'open'
     ? here.filter((key) => state.drawn.has(key))
     : here;
@@ -264,6 +267,7 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
     state.excluded.has(key) ||
     summed.has(key) ||
     suspendedNow(state, key) ||
+    isBudgetSpent(config.spec, state.history, key) ||
     later.has(key) ||
     rests(key);
   if (untouched.length === keys.length) return drawFrom(config, state, keys, spent);

@@ -63,7 +63,7 @@ import type {
 import type { Tried } from './tried.ts';
 
 /** Raised when the state changes: another version is refused, not guessed at. */
-export const SNAPSHOT_VERSION = 4;
+export const SNAPSHOT_VERSION = 5;
 const MAX_SNAPSHOT_BYTES = 256 << 20;
 
 const phaseType = oneOf<PhaseType>(
@@ -108,6 +108,7 @@ const history = struct<RunHistory>({
   suspicions: list(struct<Suspicion>({ members: identities, sums: whole })),
   suspended: missed,
   summed: mapBy(whole, identities),
+  released: mapOf(whole),
 });
 
 const attemptCodec = struct<Attempt>({

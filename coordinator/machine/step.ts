@@ -12,7 +12,7 @@
  */
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { applyReported } from './abort-causes.ts';
+import { applyReported, endRun } from './abort-causes.ts';
 import { abort, applyAggregated, applyRegistered } from './attempt-end.ts';
 import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
@@ -34,7 +34,7 @@ import {
   unfolded,
   uploadLimit,
 } from './upload.ts';
-import { applyOpened, openAttempt, opensAt, sayWhy } from './between-attempts.ts';
+import { applyOpened, isOverBudget, openAttempt, opensAt, sayWhy } from './between-attempts.ts';
 
 const same = (state: State): Step => ({ state, effects: [] });
 
@@ -97,6 +97,8 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
 /** Ends the phase if it is over; undefined when it is not. */
 const advance = (config: MachineConfig, state: State, now: number): Step | undefined => {
   const { phase } = state;
+  if (phase.type === 'waiting' && isOverBudget(config, state))
+    return endRun(state, now, 'privacy_budget_spent');
   if (phase.type === 'waiting')
     return opensAt(config, state) <= now ? openAttempt(config, state, now) : sayWhy(config, state);
   if (phase.type === 'registering' || phase.type === 'finished') return undefined;

@@ -137,6 +137,13 @@ export const ROUND = {
     'A simulation in virtual time cannot complete a round.',
     'Give longer deadlines such as --upload-deadline, faster participants, or more of them at a time.',
   ),
+  privacy_budget_spent: entry(
+    'round',
+    'nobody',
+    false,
+    "The next round would exceed the privacy budget of the run, or of this participant's own ledger over all of its runs.",
+    'The models so far stay within the budget. More rounds need a new run with a larger budget, more members, or participants that have not spent theirs.',
+  ),
   run_finished: entry(
     'round',
     'nobody',

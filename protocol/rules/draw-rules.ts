@@ -7,6 +7,7 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import { eligibleRoot } from '../records/records.ts';
 import { requireSortedIds } from '../secagg/index.ts';
+import { isBudgetSpent } from './budget.ts';
 import { everSummed, isLate, isSuspended, mayRest, suspectsOf, suspendedBy } from './history.ts';
 import { finding, rulesOf, setOf, type Rule } from './rule.ts';
 import { drawFault, mostInvited } from './selection.ts';
@@ -73,13 +74,15 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'passed-over',
-    says: 'No more survivors of the last commit are late or out than the attempts since can have lost; right after it, none.',
+    says: 'No more survivors of the last commit are late or out than the attempts since can have lost; right after it, none, but for those without privacy budget.',
     code: 'not_drawn',
     check: ({ spec, lastSurvivors, previous }, { attempt, body: { draw } }) => {
       if (draw === undefined || lastSurvivors === undefined) return undefined;
       const most = (attempt - lastSurvivors.attempt - 1) * mostInvited(spec);
       const finished = setOf(lastSurvivors.body.members);
-      const passed = [...draw.late, ...draw.out].filter((key) => finished.has(toHex(key))).length;
+      // With privacy who is out may have spent its budget: who knows the history sees it.
+      const left = spec.privacy === undefined ? [...draw.late, ...draw.out] : draw.late;
+      const passed = left.filter((key) => finished.has(toHex(key))).length;
       // A commit that has not moved the model leaves its members spent: they can only repeat it.
       const hasMoved =
         previous === undefined || !equalBytes(previous.body.model.hash, previous.body.step.before);
@@ -108,10 +111,10 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'out',
-    says: 'A member is out if it was named as a culprit, suspended or suspected, may be in a sum on the model, or missed the attempt before; a repeated attempt has the same sharers.',
+    says: 'A member is out if it was named as a culprit, suspended or suspected, may be in a sum on the model, missed the attempt before, or has no privacy budget left; a repeated attempt has the same sharers.',
     code: 'not_drawn',
     complete: true,
-    check: ({ history }, { attempt, body: { draw, invited } }) => {
+    check: ({ spec, history }, { attempt, body: { draw, invited } }) => {
       if (draw === undefined || history === undefined) return undefined;
       const { culprits, summed } = history;
       const spent = everSummed(history);
@@ -124,6 +127,7 @@ export const DRAW_RULES: readonly Rule[] = [
             !spent.has(key) &&
             !mayRest(history, key, attempt) &&
             !isSuspended(history, key, attempt) &&
+            !isBudgetSpent(spec, history, key) &&
             !suspects.some((members) => members.has(key)),
         );
       if (wrong !== undefined) return `${wrong} is left out of the draw without a reason`;

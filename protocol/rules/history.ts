@@ -6,6 +6,7 @@
  * 2.0.1.
  */
 import { equalBytes, toHex } from '../bytes.ts';
+import { spentAfter } from './budget.ts';
 import { uploadersOf } from './sharing.ts';
 import {
   afterImplausible,
@@ -42,6 +43,7 @@ export const EMPTY_HISTORY: RunHistory = {
   suspicions: [],
   suspended: new Map(),
   summed: new Map(),
+  released: new Map(),
 };
 
 /** How many attempts after the last miss: doubled with each miss that follows the first. */
@@ -196,6 +198,7 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
   const judged = judgedBy(history, alive, code);
   const suspended = withMissed(history.suspended, attempt, judged.suspended);
   const { suspicions } = judged;
+  const released = spentAfter(history.released, view);
   if (commit === undefined)
     return {
       ...history,
@@ -203,6 +206,7 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
       suspicions,
       suspended,
       summed,
+      released,
       culprits: new Set([...history.culprits, ...(abort?.body.culprits ?? []).map(toHex)]),
     };
   const finished = new Set(alive.map(toHex));
@@ -210,6 +214,7 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
   return {
     ...history,
     lastSurvivors: survivors,
+    released,
     suspicions,
     suspended,
     missed: new Map([...missed].filter(([key]) => !finished.has(key))),

@@ -11,6 +11,7 @@ import type { ModelRef } from '../records/records.ts';
 import { mayBeginWith, mayBeginWithState } from '../spec/first-version.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { BUDGET_RULES } from './budget.ts';
 import { DRAW_RULES } from './draw-rules.ts';
 import { mostInvited, selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
@@ -312,4 +313,10 @@ const COHORT: readonly Rule[] = [
   }),
 ];
 
-export const OPENING_RULES: readonly Rule[] = [...OPEN, ...DRAW_RULES, ...REGISTER, ...COHORT];
+export const OPENING_RULES: readonly Rule[] = [
+  ...OPEN,
+  ...DRAW_RULES,
+  ...BUDGET_RULES,
+  ...REGISTER,
+  ...COHORT,
+];

@@ -28,4 +28,9 @@ export interface RunHistory {
    * before.
    */
   readonly summed: ReadonlyMap<number, ReadonlySet<string>>;
+  /**
+   * With differential privacy, by key in hex: attempts in which the member's update may be in a
+   * sum.
+   */
+  readonly released: ReadonlyMap<string, number>;
 }

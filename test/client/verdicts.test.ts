@@ -81,6 +81,8 @@ const failing = (
     loadLocal: fail,
     ownerOf: fail,
     claimModel: fail,
+    loadLedger: fail,
+    changeLedger: fail,
     close: fail,
   } as unknown as Keystore);
   const trainer = faultsOfTrainer({
@@ -108,6 +110,8 @@ const failing = (
       () => keystore.loadLocal(bytes, 'layers'),
       () => keystore.ownerOf(bytes),
       () => keystore.claimModel(bytes, bytes),
+      () => keystore.loadLedger(),
+      () => keystore.changeLedger(() => bytes),
     ],
     trainer: [
       () =>
@@ -164,6 +168,7 @@ describe('an error of no port', () => {
     const error = new FloeError(code, 'x');
     const declined = [
       'update_already_spent',
+      'privacy_budget_spent',
       'admission_refused',
       'phase_closed',
       'mask_reuse',

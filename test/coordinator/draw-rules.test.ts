@@ -8,6 +8,7 @@ import { compareBytes, toHex, utf8 } from '../../protocol/bytes.ts';
 import { cryptoReady, identityFromSeed } from '../../protocol/ports/identity.ts';
 import { deriveSeed, randomBelow, seededRandom } from '../../protocol/ports/random.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
+import { BUDGET_RULES } from '../../protocol/rules/budget.ts';
 import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
 import { afterAttempt, EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import type { RunHistory } from '../../protocol/rules/run-history.ts';
@@ -72,7 +73,7 @@ const recordsOf = (player: Player): readonly SignedRecord[] =>
   player.effects.flatMap((effect) => (effect.type === 'append' ? [effect.record] : []));
 
 /** What the rules of the draw say of each Open record, with all that came before. */
-const judge = (player: Player): { readonly drawn: number; readonly findings: string[] } => {
+const judge = (player: Player) => {
   const { spec, run } = player.config;
   let history: RunHistory = EMPTY_HISTORY;
   let drawn = 0;
@@ -83,7 +84,9 @@ const judge = (player: Player): { readonly drawn: number; readonly findings: str
     let view = emptyView({ spec, run, attempt, complete: true, history, lastSurvivors });
     for (const record of records) {
       if (record.type === 'open' && record.body.draw !== undefined) drawn += 1;
-      for (const rule of DRAW_RULES.filter(({ type }) => type === record.type)) {
+      for (const rule of [...DRAW_RULES, ...BUDGET_RULES].filter(
+        ({ type }) => type === record.type,
+      )) {
         const found = rule.check(view, record);
         if (found !== undefined)
           findings.push(
@@ -95,14 +98,29 @@ const judge = (player: Player): { readonly drawn: number; readonly findings: str
     if (view.commit !== undefined || view.abort !== undefined)
       history = afterAttempt(history, view);
   }
-  return { drawn, findings };
+  return { drawn, findings, released: Math.max(0, ...history.released.values()) };
 };
+
+const PRIVATE = {
+  encoding: { clipNorm: 1 },
+  rounds: 14,
+  privacy: {
+    type: 'skellam',
+    epsilon: 8,
+    delta: 1e-5,
+    participations: 6,
+    honest: 1,
+    noiseMultiplier: 0,
+  },
+} as const;
 
 const kinds = {
   open: {},
   'without masks': { secagg: 'none' },
   closed: { closed: true },
   batches: { closed: true, selection: 'batches', cohort: { size: 4, minimum: 3 } },
+  'open, with privacy': PRIVATE,
+  'closed, with privacy': { ...PRIVATE, closed: true },
   'more invited': { cohort: { size: 4, minimum: 3, overSelect: 2 } },
 } as const;
 
@@ -132,6 +150,7 @@ it.each(Object.entries(kinds))('%s', async (_, { closed, ...over }: Record<strin
     const found = judge(player);
     expect(found.findings).toEqual([]);
     drawn += found.drawn;
+    expect(found.released).toBeLessThanOrEqual(spec.privacy?.participations ?? 0);
   }
   expect(drawn).toBeGreaterThan(0);
 });

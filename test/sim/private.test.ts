@@ -52,3 +52,8 @@ it('gives the same models with masks and without, for the same noise', async () 
   expect(modelsOf(masked)).toHaveLength(2);
   expect(modelsOf(plain)).toEqual(modelsOf(masked));
 });
+
+it('opens no round that would overspend: the run ends by name', async () => {
+  const over = privately({ participants: 5, rounds: 3, minimum: 3, seed: 'over' });
+  await expect(over).rejects.toThrow(expect.objectContaining({ code: 'privacy_budget_spent' }));
+});

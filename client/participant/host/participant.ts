@@ -37,6 +37,7 @@ import {
 } from './port-faults.ts';
 import { openPorts, portWatcher } from './hanging-ports.ts';
 import { lineOf, type ParticipantEvent } from '../events.ts';
+import { requireAnyBudget, totalBudget } from './privacy-budget.ts';
 import { openKeeper } from './secrets.ts';
 import { EMPTY_RUN } from '../../keystore/keystore.ts';
 import type { Outcome, ParticipantOptions } from '../options.ts';
@@ -226,6 +227,7 @@ export class Participant {
    */
   async #join({ spec, run }: Session): Promise<Joined> {
     admitRun(this.#admission, spec, this.#options.keystore.identity.publicKey);
+    await requireAnyBudget(this.#options.keystore, run, spec, totalBudget(this.#admission));
     const { clock, random, noise, backoff = DEFAULT_BACKOFF } = this.#options;
     const { patienceMs = PATIENCE_MS } = this.#options;
     const keystore = faultsOfKeystore(this.#options.keystore);
@@ -283,6 +285,7 @@ export class Participant {
         trainer: faultsOfTrainer(trainer),
         store: faultsOfStore(watch('store', store)),
         gate: faultsOfGate(watch('gate', gate)),
+        total: totalBudget(this.#admission),
         ledger: ledger && faultsOfLedger(watch('ledger', ledger)),
         clock,
         backoff,

@@ -21,6 +21,7 @@ import * as steps from './crypto-steps.ts';
 import { readFreeze } from './freezes.ts';
 import type { LedgerReader } from '../options.ts';
 import type { WorkPorts } from './ports.ts';
+import { requireBudget, spendBudget } from './privacy-budget.ts';
 import type { Keeper } from './secrets.ts';
 import { residualState } from './error-feedback.ts';
 import type { SiteState } from './site-state.ts';
@@ -45,10 +46,11 @@ export type DoWork = (work: Work, kept: KeptAttempt, task: Task) => Promise<Resu
 
 const noPart = (what: string): Error => new Error(`the attempt has no ${what}`);
 
-const register = (
-  { keeper, ports: { view, own } }: Context,
+const register = async (
+  { keeper, ports: { view, own, keystore, total } }: Context,
   { attempt, open, before, answered }: WorkOf<'register'>,
-): Result => {
+): Promise<Result> => {
+  await requireBudget(keystore, view, attempt, total);
   const { sigma, seal, register: record } = steps.makeRegister(view, own, open, before, answered);
   keeper.set(attempt, { sigma, seal });
   return { type: 'register', record };
@@ -161,15 +163,17 @@ const vector = async (
 };
 
 const keepVector = async (
-  { ports: { view, keystore } }: Context,
-  { model }: WorkOf<'keep-vector'>,
+  { ports: { view, keystore, total } }: Context,
+  { attempt, model }: WorkOf<'keep-vector'>,
   kept: KeptAttempt,
 ): Promise<Result> => {
   const owner = model && (await keystore.claimModel(model, view.run));
   if (kept.vector === undefined) throw noPart('vector');
   // The machine refuses it where the model is another run's.
-  if (owner === undefined || equalBytes(owner, view.run))
+  if (owner === undefined || equalBytes(owner, view.run)) {
+    await spendBudget(keystore, view, attempt, total);
     await keystore.saveVector(view.run, kept.vector);
+  }
   return { type: 'keep-vector', owner };
 };
 

@@ -79,6 +79,8 @@ export const faultsOfKeystore = (keystore: Keystore): Keystore => {
     loadLocal: (...args) => guarded(() => keystore.loadLocal(...args)),
     ownerOf: (...args) => guarded(() => keystore.ownerOf(...args)),
     claimModel: (...args) => guarded(() => keystore.claimModel(...args)),
+    loadLedger: () => guarded(() => keystore.loadLedger()),
+    changeLedger: (...args) => guarded(() => keystore.changeLedger(...args)),
     close: () => keystore.close(),
   };
 };

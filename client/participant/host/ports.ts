@@ -9,6 +9,7 @@ import type { Trainer } from '../../trainer.ts';
 import type { RunView } from '../machine/record-checks.ts';
 import type { LedgerReader } from '../options.ts';
 import type { Backoff } from './backoff.ts';
+import type { TotalBudget } from '../../privacy/ledger.ts';
 import type { Own } from './crypto-steps.ts';
 
 /** What the works of an attempt use. What the ports throw is a `PortFault`, see port-faults.ts. */
@@ -20,6 +21,8 @@ export interface WorkPorts {
   readonly store: Pick<BlobStore, 'put' | 'get' | 'getRange'>;
   readonly gate: AccessGate;
   readonly ledger: LedgerReader | undefined;
+  /** What the participant allows itself over all runs. */
+  readonly total: TotalBudget | undefined;
   readonly clock: Clock;
   readonly backoff: Backoff;
   /** Milliseconds that a store, gate or ledger is waited for within an attempt. */

@@ -44,6 +44,7 @@ export type Verdict = 'breach' | 'outage' | 'local' | 'unproven' | 'declined' | 
  */
 const DECLINED: ReadonlySet<ErrorCode> = new Set([
   'update_already_spent',
+  'privacy_budget_spent',
   'admission_refused',
   'phase_closed',
   'mask_reuse',

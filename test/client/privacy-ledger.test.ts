@@ -1,0 +1,119 @@
+/**
+ * @module A participant's own privacy ledger: it counts releases over all runs and refuses by
+ * itself.
+ */
+import { describe, expect, it } from 'vitest';
+import { admitRun, makeAdmission } from '../../client/admission.ts';
+import { memoryKeystore } from '../../client/keystore/memory.ts';
+import {
+  requireAnyBudget,
+  requireBudget,
+  spendBudget,
+  totalBudget,
+} from '../../client/participant/host/privacy-budget.ts';
+import type { RunView } from '../../client/participant/machine/record-checks.ts';
+import { decodeLedger, spentIn } from '../../client/privacy/ledger.ts';
+import { makeRunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
+
+const SELF = new Uint8Array(32).fill(1);
+const keys = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(i + 1));
+const specOf = (changes: Partial<RunSpecInput> = {}) =>
+  makeRunSpec({
+    id: new Uint8Array(16),
+    coordinator: new Uint8Array(32).fill(9),
+    model: { architecture: 'custom', tensors: [{ name: 'w', shape: [100], dtype: 'float32' }] },
+    rounds: 4,
+    cohort: { size: 10 },
+    members: { type: 'closed', keys },
+    privacy: {
+      type: 'skellam',
+      epsilon: 4,
+      delta: 1e-5,
+      participations: 2,
+      honest: 1,
+      noiseMultiplier: 0,
+    },
+    ...changes,
+  });
+const viewOf = (n: number, spec = specOf()): RunView => ({
+  spec,
+  run: new Uint8Array(32).fill(n),
+  self: SELF,
+  beacon: 'members',
+});
+const spent = expect.objectContaining({ code: 'privacy_budget_spent' });
+const keystore = () => memoryKeystore(new Uint8Array(32).fill(3));
+
+describe('a run with a budget', () => {
+  it('takes as many releases as it allows, and no more', async () => {
+    const store = await keystore();
+    await spendBudget(store, viewOf(1), 1, undefined);
+    await spendBudget(store, viewOf(1), 2, undefined);
+    await expect(requireBudget(store, viewOf(1), 3, undefined)).rejects.toEqual(spent);
+    await expect(spendBudget(store, viewOf(1), 3, undefined)).rejects.toEqual(spent);
+    // Another run has a budget of its own.
+    await expect(requireBudget(store, viewOf(2), 1, undefined)).resolves.toBeUndefined();
+  });
+
+  it('counts an attempt once, though a restart makes its vector again', async () => {
+    const store = await keystore();
+    for (let i = 0; i < 3; i += 1) await spendBudget(store, viewOf(1), 7, undefined);
+    expect(decodeLedger(await store.loadLedger()).runs).toMatchObject([{ releases: 1, last: 7 }]);
+  });
+
+  it('spends what the specification claims: epsilon after all participations is its budget', async () => {
+    const store = await keystore();
+    await spendBudget(store, viewOf(1), 1, undefined);
+    const once = spentIn(decodeLedger(await store.loadLedger()), 1e-5);
+    await spendBudget(store, viewOf(1), 2, undefined);
+    const all = spentIn(decodeLedger(await store.loadLedger()), 1e-5);
+    expect(once).toBeLessThan(all);
+    expect(all).toBeLessThanOrEqual(4);
+    expect(all).toBeGreaterThan(3.99);
+  });
+});
+
+describe('a total over runs', () => {
+  const total = totalBudget(makeAdmission({ totalEpsilon: 5.5 }));
+
+  it('lets a spent participant refuse a fresh run of another coordinator', async () => {
+    const store = await keystore();
+    await spendBudget(store, viewOf(1), 1, total);
+    await spendBudget(store, viewOf(1), 2, total);
+    const fresh = specOf({ coordinator: new Uint8Array(32).fill(77) });
+    // Two runs of epsilon 4 are more than 5.5, one release of the second still is not.
+    await requireAnyBudget(store, new Uint8Array(32).fill(5), fresh, total);
+    await spendBudget(store, viewOf(5, fresh), 1, total);
+    await expect(requireAnyBudget(store, new Uint8Array(32).fill(5), fresh, total)).rejects.toEqual(
+      spent,
+    );
+    await expect(requireAnyBudget(store, new Uint8Array(32).fill(6), fresh, total)).rejects.toEqual(
+      spent,
+    );
+    // Without a total of its own it would have joined.
+    await requireAnyBudget(store, new Uint8Array(32).fill(6), fresh, undefined);
+  });
+
+  it('is not touched by runs without privacy', async () => {
+    const store = await keystore();
+    await spendBudget(store, viewOf(1, specOf({ privacy: undefined })), 1, total);
+    expect(await store.loadLedger()).toBeUndefined();
+  });
+});
+
+describe('requirements', () => {
+  const refused = (field: string) =>
+    expect.objectContaining({
+      code: 'admission_refused',
+      details: expect.objectContaining({ field }) as unknown,
+    });
+
+  it('refuse a run of a larger epsilon or delta, or without privacy', () => {
+    const admit = (require: object, spec = specOf()) =>
+      admitRun(makeAdmission({ minimum: 3, ...require }), spec, SELF);
+    expect(() => admit({ epsilon: 3.9 })).toThrow(refused('epsilon'));
+    expect(() => admit({ epsilon: 4 })).not.toThrow();
+    expect(() => admit({ delta: 1e-6 })).toThrow(refused('delta'));
+    expect(() => admit({ epsilon: 8 }, specOf({ privacy: undefined }))).toThrow(refused('epsilon'));
+  });
+});
