@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import * as v from 'valibot';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { auditPrivacyCommand } from './audit-privacy.ts';
 import { outputOf } from './command.ts';
 import { keepCompiledCode } from './compile-cache.ts';
 import { compareCommand } from './compare.ts';
@@ -62,6 +63,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'predict',
     'strategies',
     'privacy',
+    'audit-privacy',
   ],
   'On Sui, Walrus and Seal:': [
     'devnet',
@@ -132,6 +134,7 @@ Examples:
     costCommand(),
     strategiesCommand(),
     privacyCommand(),
+    auditPrivacyCommand(),
     surveyCommand(),
     initCommand(),
     completionsCommand(() => program),

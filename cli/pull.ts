@@ -3,6 +3,7 @@
  * writes it in clear.
  */
 import { describeLocal } from '../protocol/algorithm/local-tensors.ts';
+import { describePrivacy, privacyClaim } from '../protocol/algorithm/privacy.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { command } from './command.ts';
 import { on, standard, text, whole } from './flags.ts';
@@ -59,6 +60,7 @@ written file is the model in clear.`,
       });
       const { model, weights, file } = found;
       const local = describeLocal(run.spec);
+      const privacy = describePrivacy(run.spec);
       output.document({
         run: run.id,
         attempt: model.version,
@@ -69,6 +71,7 @@ written file is the model in clear.`,
         file,
         tfjs: found.tfjs,
         ...(local === undefined ? {} : { local }),
+        privacy: privacyClaim(run.spec, model.version),
         onnx: found.onnx,
       });
       output.line(`opened as ${run.reader ?? ''}`);
@@ -76,5 +79,6 @@ written file is the model in clear.`,
         `${file}: the model of attempt ${model.version} in clear, ${weights.length} parameters, hash ${toHex(model.hash)}`,
       );
       if (local !== undefined) output.say(local);
+      if (privacy !== undefined) output.say(`privacy: ${privacy}`);
     },
   });

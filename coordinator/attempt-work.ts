@@ -5,6 +5,7 @@
  */
 import { reportMetrics } from '../protocol/algorithm/metrics.ts';
 import { isDetail } from '../protocol/algorithm/test-counts.ts';
+import { privacyClaim } from '../protocol/algorithm/privacy.ts';
 import type { Clock } from '../protocol/ports/clock.ts';
 import { sleep } from '../protocol/ports/clock.ts';
 import { fromHex } from '../protocol/bytes.ts';
@@ -199,6 +200,7 @@ const perform = async (context: WorkContext, work: Work): Promise<EventBody | un
         metrics: reportMetrics(context.spec.metrics, body.metrics, body.weight).filter(
           (metric) => !isDetail(metric),
         ),
+        privacy: privacyClaim(context.spec, attempt),
       });
       // The run is over once all of it is where it lasts.
       if (state().committed + 1 >= context.spec.rounds) await aggregation.settle(signal);

@@ -8,6 +8,7 @@ import { toHex } from '../protocol/bytes.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
 import { describeRobust } from '../protocol/robust/describe.ts';
+import { describePrivacy } from '../protocol/algorithm/privacy.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
@@ -97,6 +98,7 @@ const describePresence = (presence: Presence): Line => {
 
 const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
   const { name, rounds, cohort, parent, data, strategy, secagg, deadlines, robust } = spec;
+  const privately = describePrivacy(spec);
   const object = parent?.object === undefined ? '' : ` version 0x${toHex(parent.object)},`;
   const values = strategy.parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
   return [
@@ -108,6 +110,7 @@ const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
       ? 'updates    masked: this process sees sums only'
       : 'updates    NOT masked: this process can read every update',
     ...(robust === undefined ? [] : [describeRobust(robust, cohort.minimum)]),
+    ...(privately === undefined ? [] : [`privacy    ${privately}`]),
     ...timeoutLines(deadlines).map((line, i) => `${i === 0 ? 'deadlines ' : '          '} ${line}`),
   ];
 };

@@ -29,6 +29,7 @@ const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly 
     event.masked
       ? 'updates    masked: the coordinator sees sums only'
       : 'updates    NOT masked: the coordinator can read every update',
+    ...(event.privacy === undefined ? [] : [`privacy    ${event.privacy}`]),
     ...ruleOf(scenario),
     `seed       ${scenario.seed} (keys derive from it: for simulation only)`,
     `data       ${data.source}: ${data.train} training and ${data.test} test examples`,

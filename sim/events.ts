@@ -25,6 +25,8 @@ export type ScenarioEvent =
       readonly gate: string;
       readonly ledger: string;
       readonly masked: boolean;
+      /** What the run guarantees each participant; undefined without differential privacy. */
+      readonly privacy: string | undefined;
       readonly data: {
         readonly source: string;
         readonly train: number;

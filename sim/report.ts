@@ -305,6 +305,9 @@ ${rows([
     'encoding',
     `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
   ],
+  ...(summary.privacy === undefined
+    ? []
+    : ([['differential privacy', summary.privacy.words]] as const)),
   ['drop-outs', summary.drops],
   ...(summary.world === undefined ? [] : worldRows(summary.world)),
   ...(summary.attackSuccess === undefined

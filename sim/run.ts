@@ -15,6 +15,7 @@ import {
 import { describeLocal } from '../protocol/algorithm/local-tensors.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { systemClock, type Clock } from '../protocol/ports/clock.ts';
+import { describePrivacy } from '../protocol/algorithm/privacy.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { publicNetwork } from '../protocol/net/config.ts';
 import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
@@ -258,6 +259,7 @@ export const runScenario = async (
     backend: model.backend,
     ...kinds,
     masked: scenario.mask,
+    privacy: describePrivacy(spec),
     data: {
       source: data.source,
       train: data.train.size,

@@ -2,6 +2,7 @@
  * @module Computes the summary of a run from its results.
  */
 import { trainableOf } from '../protocol/algorithm/segments.ts';
+import { describePrivacy, privacyClaim } from '../protocol/algorithm/privacy.ts';
 import { describeError, expectedError } from '../protocol/encoding/index.ts';
 import { createRequire } from 'node:module';
 import * as v from 'valibot';
@@ -88,6 +89,12 @@ const roundingOf = (spec: RunSpec, examples: number): Summary['encoding']['round
   return { expectedError: expectedError(...of), words: describeError(...of) };
 };
 
+/** What holds for every member after all attempts. */
+const privacyIn = (spec: RunSpec): Pick<Summary, 'privacy'> => {
+  const claim = privacyClaim(spec);
+  return claim === undefined ? {} : { privacy: { ...claim, words: describePrivacy(spec) ?? '' } };
+};
+
 /** User and system time of this process so far. */
 export const processorSeconds = (): number => {
   const { userCPUTime, systemCPUTime } = process.resourceUsage();
@@ -147,6 +154,7 @@ export const summarise = (init: SummariseInit): Summary => {
       clipNorm: scenario.clipNorm,
       rounding: roundingOf(init.spec, data.train.size / scenario.participants),
     },
+    ...privacyIn(init.spec),
     ...(scenario.targetAccuracy === undefined ? {} : { targetAccuracy: scenario.targetAccuracy }),
     ...(baseline === undefined
       ? {}

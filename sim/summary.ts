@@ -119,6 +119,19 @@ export const summarySchema = v.strictObject({
     /** Expected error of the mean, in units of the clip norm; `words` states the assumptions. */
     rounding: v.strictObject({ expectedError: amount, words: v.string() }),
   }),
+  /** What the run guarantees each participant; absent without differential privacy. */
+  privacy: v.optional(
+    v.strictObject({
+      mechanism: v.string(),
+      epsilon: amount,
+      delta: amount,
+      noiseMultiplier: amount,
+      participations: count,
+      minimum: count,
+      honestSurvivors: count,
+      words: v.string(),
+    }),
+  ),
   targetAccuracy: v.optional(share),
   baselineAccuracy: v.optional(share),
   baseline: v.optional(

@@ -4,6 +4,7 @@
  */
 import { trainableOf } from '../../protocol/algorithm/segments.ts';
 import { describeLocal } from '../../protocol/algorithm/local-tensors.ts';
+import { describePrivacy } from '../../protocol/algorithm/privacy.ts';
 import { describeError } from '../../protocol/encoding/index.ts';
 import { metricsText, type ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import { toHex } from '../../protocol/bytes.ts';
@@ -189,6 +190,11 @@ const weightLines = (spec: RunSpec, examples: number | undefined): string => {
     : `; ${count(examples)} examples count as ${count(encoding.weightCap)} (weightCap); ${error}`;
 };
 
+const privacyLine = (spec: RunSpec): string => {
+  const privacy = describePrivacy(spec);
+  return privacy === undefined ? '' : `; privacy: ${privacy}`;
+};
+
 const localLine = (spec: RunSpec): string => {
   const local = describeLocal(spec);
   return local === undefined ? '' : `; ${local}`;
@@ -228,6 +234,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
           `${event.spec.model.survey === undefined ? 'trains on' : 'answers with'} ${event.backend}; ` +
           `store ${event.store}, gate ${event.gate}, ledger ${event.ledger ?? "the coordinator's"}, keystore ${event.keystore})` +
           weightLines(event.spec, event.examples) +
+          privacyLine(event.spec) +
           localLine(event.spec),
       ];
     case 'reconnecting':

@@ -5,10 +5,8 @@
  */
 import * as v from 'valibot';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { layoutOf, noiseFor } from '../../protocol/algorithm/segments.ts';
+import { noiseOfRun } from '../../protocol/algorithm/privacy.ts';
 import { FloeError } from '../../protocol/errors.ts';
-import { noiseOfSegments } from '../../protocol/encoding/stages/noise.ts';
-import { FIRST_MEAN_EXAMPLES } from '../../protocol/encoding/index.ts';
 import { composeRdp, epsilonOfRdp } from '../../protocol/privacy/accounting/rdp.ts';
 import { curveOfNoise } from '../../protocol/privacy/noise.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
@@ -71,12 +69,6 @@ export const spentIn = ({ runs }: PrivacyLedger, delta: number): number =>
         delta,
       ).epsilon;
 
-const noiseOfRun = (spec: RunSpec): Entry['noise'] => {
-  const layout = layoutOf(spec, spec.cohort.size, FIRST_MEAN_EXAMPLES);
-  const encoding = { ...spec.encoding, noise: noiseFor(spec) };
-  return [...noiseOfSegments(encoding, layout.segments)];
-};
-
 /** One more release; the same ledger where this attempt is in it already. */
 export const withRelease = (
   ledger: PrivacyLedger,
@@ -88,7 +80,7 @@ export const withRelease = (
   if (before !== undefined && before.last >= attempt) return ledger;
   const entry: Entry =
     before === undefined
-      ? { run, releases: 1, last: attempt, noise: noiseOfRun(spec) }
+      ? { run, releases: 1, last: attempt, noise: [...noiseOfRun(spec)] }
       : { ...before, releases: before.releases + 1, last: attempt };
   return { ...ledger, runs: [...ledger.runs.filter((one) => one !== before), entry] };
 };

@@ -30,11 +30,12 @@ interface Fields {
   readonly training: LocalSettings;
   readonly strategy: StrategySpec;
   readonly metrics: readonly unknown[];
+  readonly robust?: unknown;
 }
 
 const privateRun = (spec: Fields, privacy: PrivacySpec): PrivateRun => {
-  const { rounds, cohort, members, encoding, model, training, metrics } = spec;
-  const chosen = strategyOf(spec);
+  const { rounds, cohort, members, encoding, model, training, metrics, robust } = spec;
+  const chosen = strategyOf({ strategy: spec.strategy });
   const parts = partsOf(model.tensors, training);
   return {
     privacy,
@@ -46,6 +47,7 @@ const privateRun = (spec: Fields, privacy: PrivacySpec): PrivateRun => {
     metrics: metrics.length,
     scalars: chosen.strategy.member?.scalars?.length ?? 0,
     isSurvey: model.survey !== undefined,
+    isRobust: robust !== undefined,
   };
 };
 

@@ -3,13 +3,8 @@
  * budget, and what the other settings must be so that the budget holds. Every party checks it, so a
  * coordinator cannot announce an epsilon that its noise does not keep.
  */
-import {
-  quantisationStep,
-  ringLayout,
-  RINGS,
-  type EncodingSpec,
-  type SegmentSpec,
-} from '../encoding/layout.ts';
+import { ringLayout, RINGS, type EncodingSpec, type SegmentSpec } from '../encoding/layout.ts';
+import { latticesOf } from '../encoding/stages/noise.ts';
 import { FloeError, toFloeError } from '../errors.ts';
 import {
   calibrate,
@@ -45,6 +40,8 @@ export interface PrivateRun {
   readonly metrics: number;
   readonly scalars: number;
   readonly isSurvey: boolean;
+  /** A rule over single updates instead of their sum. */
+  readonly isRobust: boolean;
 }
 
 /** Of a private run where nothing else is given: the ring has room for noise, weights are equal. */
@@ -70,10 +67,7 @@ const fit = (
   const noise = { multiplier: 1, honestSurvivors: survivors };
   const spec: EncodingSpec = { ...encoding, bits, noise };
   const layout = ringLayout(spec, cohort.size, segments);
-  const lattices = layout.segments.map((segment) => ({
-    norm: segment.clipNorm / quantisationStep(spec, segment),
-    dimension: segment.padded,
-  }));
+  const lattices = latticesOf(spec, layout.segments);
   const multiplier =
     privacy.noiseMultiplier > 0
       ? privacy.noiseMultiplier
@@ -171,8 +165,9 @@ const numbersViolation = (run: PrivateRun): string | undefined => {
 
 /** Why a run cannot keep its budget; undefined where it can. */
 export const privacyViolation = (run: PrivateRun): string | undefined => {
-  const { encoding, metrics, scalars, isSurvey } = run;
+  const { encoding, metrics, scalars, isSurvey, isRobust } = run;
   if (isSurvey) return 'privacy: a survey opens exact counts, without noise';
+  if (isRobust) return 'robust.rule: it reads single updates, and the noise is sized for their sum';
   if (encoding.weightCap !== 1)
     return `encoding.weightCap: with privacy all updates count the same, expected 1, got ${encoding.weightCap}; weights by examples have no bounded sensitivity here`;
   if (metrics > 0)

@@ -7,11 +7,21 @@
 import { FloeError } from '../../errors.ts';
 import type { RandomSource } from '../../ports/random.ts';
 import { createMemo } from '../../memo.ts';
-import { noiseOf, type NoisySegment } from '../../privacy/noise.ts';
+import { noiseOf, type NoisySegment, type SegmentLattice } from '../../privacy/noise.ts';
 import { skellamSampler, type SkellamSampler } from '../../privacy/skellam.ts';
 import { centredEnergy, type Lanes } from '../lanes.ts';
 import { quantisationStep, type EncodingSpec, type SegmentLayout } from '../layout.ts';
 import type { Stage } from './stage.ts';
+
+/** The segments in steps of their quantisation. */
+export const latticesOf = (
+  spec: EncodingSpec,
+  segments: readonly SegmentLayout[],
+): readonly SegmentLattice[] =>
+  segments.map((segment) => ({
+    norm: segment.clipNorm / quantisationStep(spec, segment),
+    dimension: segment.padded,
+  }));
 
 /**
  * The noise of a sum of all segments, each in steps of its own quantisation; empty without privacy.
@@ -20,15 +30,7 @@ export const noiseOfSegments = (
   spec: EncodingSpec,
   segments: readonly SegmentLayout[],
 ): readonly NoisySegment[] =>
-  spec.noise === undefined
-    ? []
-    : noiseOf(
-        segments.map((segment) => ({
-          norm: segment.clipNorm / quantisationStep(spec, segment),
-          dimension: segment.padded,
-        })),
-        spec.noise.multiplier,
-      );
+  spec.noise === undefined ? [] : noiseOf(latticesOf(spec, segments), spec.noise.multiplier);
 
 /** Variance of one participant's noise in a coordinate of this segment; 0 without privacy. */
 export const noiseVariance = (

@@ -7,7 +7,7 @@
  * An attempt holds the hash of its survivor set and the data commitment: the Merkle root over the
  * records of the uploads that count, frozen before anybody unmasks them. Its model version copies
  * the commitment on chain and adds the transcript root, over all records of the finished attempt.
- * Its differential privacy is none, which is not epsilon 0: no run has any yet.
+ * It states epsilon and delta, or none, which is not epsilon 0.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Transaction } from '@mysten/sui/transactions';
@@ -53,6 +53,7 @@ export interface SuiLedger extends Ledger {
 /** On chain, the hash of the state of a strategy that has none. */
 const NO_STATE = new Uint8Array();
 const MICRO = 1_000_000;
+const PICO = 1e12;
 
 export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
   const { client, packageId, sender, timeoutMs, clock } = init;
@@ -68,7 +69,7 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
     transaction: Transaction,
     object: SuiRun,
     { attempt, modelHash, stateHash, blob, transcriptRoot }: ModelVersion,
-    { parent, examples = 0, metrics = [] }: ModelFacts,
+    { parent, examples = 0, metrics = [], privacy }: ModelFacts,
   ): Promise<void> => {
     const from = typeof parent === 'number' ? await modelId(object, parent) : parent;
     call(transaction, object, 'model::publish_version', ({ pure }) => [
@@ -85,9 +86,9 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
         'u64',
         metrics.map(({ value }) => Math.round(Math.max(0, value) * MICRO)),
       ),
-      // No differential privacy, so neither epsilon nor delta.
-      pure.option('u64', null),
-      pure.u64(0),
+      // Rounded up: what stands on chain must hold.
+      pure.option('u64', privacy === undefined ? null : Math.ceil(privacy.epsilon * MICRO)),
+      pure.u64(privacy === undefined ? 0 : Math.ceil(privacy.delta * PICO)),
       pure.option('address', from ?? null),
       pure.vector('u8', transcriptRoot),
       pure.u256(blobNumber(blob.id)),

@@ -1,0 +1,68 @@
+/**
+ * @module What a run's differential privacy claims: for output, for the ledger on chain, and for a
+ * participant's own ledger.
+ */
+import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
+import { noiseOfSegments } from '../encoding/stages/noise.ts';
+import { guaranteeOf, type NoisySegment } from '../privacy/noise.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+import { encodingFor, layoutOf, noiseFor } from './segments.ts';
+
+/** The noise of one sum, in units of the lattice; empty without privacy. */
+export const noiseOfRun = (spec: RunSpec): readonly NoisySegment[] => {
+  const { size } = spec.cohort;
+  const { segments } = layoutOf(spec, size, FIRST_MEAN_EXAMPLES);
+  return noiseOfSegments(encodingFor(spec, size, FIRST_MEAN_EXAMPLES), segments);
+};
+
+/** A claim of differential privacy, with what it rests on. */
+export interface PrivacyClaim {
+  readonly mechanism: 'skellam';
+  /** Of each participant. */
+  readonly epsilon: number;
+  readonly delta: number;
+  readonly noiseMultiplier: number;
+  /** Attempts that a participant's update is in, at most. */
+  readonly participations: number;
+  readonly minimum: number;
+  /** Survivors that are assumed to add their noise, at least. */
+  readonly honestSurvivors: number;
+}
+
+/**
+ * What holds after so many attempts, each of which every participant may have been in.
+ *
+ * @param attempts all of the run unless given
+ * @returns undefined without privacy
+ */
+export const privacyClaim = (spec: RunSpec, attempts = Infinity): PrivacyClaim | undefined => {
+  const { privacy, cohort } = spec;
+  if (privacy === undefined) return undefined;
+  const participations = Math.min(privacy.participations, attempts);
+  const { epsilon } = guaranteeOf(noiseOfRun(spec), participations, privacy.delta);
+  return {
+    mechanism: privacy.type,
+    epsilon: Math.min(epsilon, privacy.epsilon),
+    delta: privacy.delta,
+    noiseMultiplier: privacy.noiseMultiplier,
+    participations,
+    minimum: cohort.minimum,
+    honestSurvivors: noiseFor(spec)?.honestSurvivors ?? 0,
+  };
+};
+
+/** One line on the privacy of a run; undefined without. */
+export const describePrivacy = (spec: RunSpec): string | undefined => {
+  const claim = privacyClaim(spec);
+  if (claim === undefined) return undefined;
+  const { epsilon, delta, noiseMultiplier, participations, minimum, honestSurvivors } = claim;
+  const readers =
+    spec.secagg === 'masked'
+      ? 'against all readers, the coordinator included'
+      : 'against readers of the models alone: without masks the coordinator reads updates with a fraction of the noise';
+  return (
+    `epsilon ${Number(epsilon.toPrecision(3))} at delta ${delta} for each participant, ${readers}; ` +
+    `Skellam noise of multiplier ${noiseMultiplier}, at most ${participations} participations, ` +
+    `assuming that ${honestSurvivors} of at least ${minimum} survivors add their noise`
+  );
+};
