@@ -1,6 +1,6 @@
 /**
  * @module The privacy of a specification, read from its fields: the defaults it changes, the
- * noise that it is completed with, and what is wrong with it. The arithmetic is in `private-run.ts`.
+ * noise that it is completed with, and what is wrong. The arithmetic is in `private-run.ts`.
  */
 import { strategyOf, type StrategySpec } from '../algorithm/registry.ts';
 import { segmentSpecs } from '../algorithm/segment-specs.ts';

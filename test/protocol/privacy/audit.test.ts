@@ -1,6 +1,6 @@
 /**
- * @module The empirical audit: its bound is right where the truth is known, stays below the claim of
- * the encoding's noise, and rises above it when the noise is cut by ten.
+ * @module The empirical audit: its bound is right where the truth is known, stays below the claim
+ * of the encoding's noise, and rises above it when the noise is cut by ten.
  */
 import { describe, expect, it } from 'vitest';
 import { auditNoise } from '../../../protocol/privacy/audit-run.ts';
