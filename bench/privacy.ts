@@ -190,9 +190,10 @@ for (const noiseFactor of [1, 0.1]) {
   });
 }
 
+const y = (accuracy: number): number => 220 - 200 * accuracy;
+
 /** One figure: bars of both mechanisms at each epsilon, a line without privacy. */
 const figure = (): string => {
-  const y = (accuracy: number): number => 220 - 200 * accuracy;
   const bar = (x: number, accuracy: number, colour: string): string =>
     `<rect x="${x}" y="${y(accuracy)}" width="40" height="${220 - y(accuracy)}" fill="${colour}"/>` +
     `<text x="${x + 20}" y="${y(accuracy) - 4}" text-anchor="middle">${(100 * accuracy).toFixed(1)}</text>`;
