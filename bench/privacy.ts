@@ -6,7 +6,7 @@
  * (test/sim/private.test.ts). Then the audit: the empirical bound beside the claim, with the noise
  * as it is and cut by ten.
  *
- *   node bench/privacy.ts [--participants 1000] [--rounds 12] [--clip 0.5] [--figure privacy.svg]
+ *   node bench/privacy.ts [--participants 1000] [--rounds 8] [--clip 2] [--figure privacy.svg]
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -29,8 +29,8 @@ import { report } from './table.ts';
 const { values } = parseArgs({
   options: {
     participants: { type: 'string', default: '1000' },
-    rounds: { type: 'string', default: '12' },
-    clip: { type: 'string', default: '0.5' },
+    rounds: { type: 'string', default: '8' },
+    clip: { type: 'string', default: '2' },
     figure: { type: 'string' },
   },
 });

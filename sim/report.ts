@@ -214,6 +214,12 @@ export const readUplot = async (): Promise<ReportInit['uplot']> => {
   return { script: script as string, style: style as string };
 };
 
+/** Rows of the table of settings. */
+const guards = ({ privacy, drops }: Summary): readonly (readonly [string, string])[] => [
+  ...(privacy === undefined ? [] : ([['differential privacy', privacy.words]] as const)),
+  ['drop-outs', drops],
+];
+
 /** The page, a complete HTML document. */
 export const renderReport = ({ summary, statistics, classNames, uplot }: ReportInit): string => {
   const phases = Object.keys(summary.phaseSeconds);
@@ -305,10 +311,7 @@ ${rows([
     'encoding',
     `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
   ],
-  ...(summary.privacy === undefined
-    ? []
-    : ([['differential privacy', summary.privacy.words]] as const)),
-  ['drop-outs', summary.drops],
+  ...guards(summary),
   ...(summary.world === undefined ? [] : worldRows(summary.world)),
   ...(summary.attackSuccess === undefined
     ? []

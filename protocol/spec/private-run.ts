@@ -168,6 +168,8 @@ export const privacyViolation = (run: PrivateRun): string | undefined => {
   const { encoding, metrics, scalars, isSurvey, isRobust } = run;
   if (isSurvey) return 'privacy: a survey opens exact counts, without noise';
   if (isRobust) return 'robust.rule: it reads single updates, and the noise is sized for their sum';
+  if (encoding.compression?.mode === 'feedback')
+    return 'encoding.compression: error feedback would send the noise of one round with the next; expected unbiased';
   if (encoding.weightCap !== 1)
     return `encoding.weightCap: with privacy all updates count the same, expected 1, got ${encoding.weightCap}; weights by examples have no bounded sensitivity here`;
   if (metrics > 0)

@@ -22,8 +22,6 @@ import { STATE_PREFIX } from '../algorithm/state.ts';
 import { TENSOR_ROLES } from '../model/manifest.ts';
 import { MAX_COHORT } from './bounds.ts';
 import { partViolations } from './part-violations.ts';
-import { surveyViolation, type SurveyRun } from '../survey/survey-run.ts';
-import { toFloeError } from '../errors.ts';
 import { contractViolation, taskOfContract } from './contract.ts';
 import {
   MAX_SPEC_BYTES,
@@ -33,6 +31,7 @@ import {
   SPEC_BUDGET,
 } from './spec-limits.ts';
 import { privateDefaults, violationOfPrivacy, withNoise } from './privacy-in-spec.ts';
+import { violationOfSurvey } from './survey-in-spec.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
@@ -87,15 +86,6 @@ const isTrainable = ({ role = 'trainable' }: { readonly role?: string | undefine
 const fieldOf = (name: SettingName): string => {
   const setting: Setting = SETTINGS[name];
   return setting.spec ?? name;
-};
-
-const violationOfSurvey = (spec: SurveyRun): string | undefined => {
-  try {
-    return surveyViolation(spec);
-  } catch (thrown) {
-    // A contract that no survey can be made of.
-    return toFloeError(thrown).message;
-  }
 };
 
 export const runSpecSchema = v.pipe(

@@ -62,6 +62,11 @@ describe('a private run', () => {
 describe('what a private run refuses', () => {
   const refused: readonly (readonly [string, Partial<RunSpecInput>, string])[] = [
     ['weights by examples', { encoding: { weightCap: 1000 } }, 'encoding.weightCap'],
+    [
+      'error feedback',
+      { encoding: { compression: { type: 'random-k', rate: 0.5, mode: 'feedback' } } },
+      'encoding.compression',
+    ],
     ['metrics', { metrics: [{ name: 'loss', kind: 'mean', scale: 1e6 }] }, 'metrics'],
     ['a ring that wraps', { encoding: { ring: 'ring16', bits: 8 } }, 'encoding.ring'],
     [
