@@ -105,7 +105,9 @@ export const describeVerification = (found: RunVerification): readonly Line[] =>
 const measured = ({ examples, metrics }: VersionFacts): string => {
   const list = Object.entries(metrics).map(([name, value]) => ({ name, value }));
   if (examples === 0) return 'nothing measured';
-  return list.length === 0 ? `${examples} updates` : `${examples} examples: ${metricsText(list)}`;
+  return list.length === 0
+    ? `${examples} counted, without metrics`
+    : `${examples} examples: ${metricsText(list)}`;
 };
 
 /** The lines of listed versions: one block for each. */
