@@ -24,7 +24,7 @@ import { createLiar } from './attackers/liars.ts';
 import { quickClock } from './clock.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
-import { cipherStream, deriveSeed } from '../protocol/ports/random.ts';
+import { cipherStream, deriveSeed, type RandomSource } from '../protocol/ports/random.ts';
 import { openReaderPorts, type ReaderPorts, type Substrate } from './substrate.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 import { timedGate, timedStore, timedTrainer, type Activity, type Note } from './timeline.ts';
@@ -265,6 +265,12 @@ export interface Crowd {
   stop(): Promise<void>;
 }
 
+/** What a participant draws: its noise from a stream of each attempt, so that a run repeats. */
+const drawsOf = (random: RandomSource, seed: Uint8Array) => ({
+  random,
+  noise: (attempt: number): RandomSource => cipherStream(deriveSeed(seed, 'noise', attempt)),
+});
+
 /** @param own the module itself, in the thread of the caller that gave it */
 export const createCrowd = (
   init: CrowdData,
@@ -320,8 +326,7 @@ export const createCrowd = (
       gate,
       ledger: ports.ledger,
       clock: init.hurry ? quickClock(HURRY) : systemClock,
-      random: (length) => random(length),
-      noise: (attempt) => cipherStream(deriveSeed(randomSeed, 'noise', attempt)),
+      ...drawsOf((length) => random(length), randomSeed),
       expect: { coordinator: spec.coordinator, run },
       require: init.require,
       log: () => undefined,
