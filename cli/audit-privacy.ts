@@ -37,7 +37,7 @@ bound is far below the claim where the noise is right: one run shows little.`,
       'floe audit-privacy --target-epsilon 8 --rounds 5 --json',
       'floe audit-privacy --noise-factor 0.1',
     ],
-    exit: 'Exit code 1 where the bound is above the claim. Others: floe help exit-codes.',
+    exit: 'Exit codes: 1 where the bound is above the claim; others in floe help exit-codes.',
     run: async ({ flags: { targetEpsilon, seed, ...sizes }, output }) => {
       const { auditNoise } = await import('../protocol/privacy/audit-run.ts');
       const { masterSeed } = await import('../protocol/spec/master-seed.ts');
