@@ -220,6 +220,60 @@ const guards = ({ privacy, drops }: Summary): readonly (readonly [string, string
   ['drop-outs', drops],
 ];
 
+const baselineText = ({ baseline, baselineAccuracy }: Summary): string =>
+  baseline === undefined
+    ? 'not trained (--baseline)'
+    : `${formatPercent(baselineAccuracy)}: the same model on all training data in one place, ${baseline.epochs} epochs, batch ${baseline.batchSize}, learning rate ${baseline.learningRate}; its points lie at the round by which the federation had seen as many examples`;
+
+/** The run in words: what it was and where it is. */
+const runRows = (summary: Summary): readonly (readonly [string, string])[] => [
+  ['run', summary.run],
+  ['model hash', summary.modelHash],
+  ['transcript root', summary.transcriptRoot],
+  ['seed', summary.seed],
+  ['model', `${summary.model}, ${summary.parameters} parameters`],
+  [
+    'data',
+    `${summary.data.source}: ${summary.data.train} training, ${summary.data.test} test examples`,
+  ],
+  [
+    'partition',
+    `${summary.partition.scheme}: ${summary.partition.smallest} to ${summary.partition.largest} examples${summary.partition.meanLabels === undefined ? '' : `, ${summary.partition.meanLabels.toFixed(1)} labels on average`}`,
+  ],
+  [
+    'local training',
+    `${summary.training.epochs} epochs, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
+  ],
+  ['strategy', describeStrategy(summary.strategy)],
+  [
+    'encoding',
+    `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
+  ],
+  ...guards(summary),
+  ...(summary.world === undefined ? [] : worldRows(summary.world)),
+  ...(summary.attackSuccess === undefined
+    ? []
+    : ([['success of the attackers', formatPercent(summary.attackSuccess)]] as const)),
+  ['aborted attempts', String(summary.attemptsAborted)],
+  ['baseline', baselineText(summary)],
+  ['backend', summary.backend],
+  ['model blob', summary.published.blob],
+  ...(summary.published.object === undefined
+    ? []
+    : ([
+        ['model version on Sui', summary.published.object],
+        ['run on Sui', summary.published.runObject ?? ''],
+        ['transcript blob', summary.published.transcript ?? ''],
+      ] as const)),
+  ['store, gate, ledger', `${summary.store}, ${summary.gate}, ${summary.ledger}`],
+  [
+    'versions',
+    Object.entries(summary.versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', '),
+  ],
+];
+
 /** The page, a complete HTML document. */
 export const renderReport = ({ summary, statistics, classNames, uplot }: ReportInit): string => {
   const phases = Object.keys(summary.phaseSeconds);
@@ -242,10 +296,6 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
     phases,
     groups,
   };
-  const baseline =
-    summary.baseline === undefined
-      ? 'not trained (--baseline)'
-      : `${formatPercent(summary.baselineAccuracy)}: the same model on all training data in one place, ${summary.baseline.epochs} epochs, batch ${summary.baseline.batchSize}, learning rate ${summary.baseline.learningRate}; its points lie at the round by which the federation had seen as many examples`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -288,53 +338,7 @@ ${[
 </div>
 <section><h2>The run</h2>
 <div class="scroll"><table><tbody>
-${rows([
-  ['run', summary.run],
-  ['model hash', summary.modelHash],
-  ['transcript root', summary.transcriptRoot],
-  ['seed', summary.seed],
-  ['model', `${summary.model}, ${summary.parameters} parameters`],
-  [
-    'data',
-    `${summary.data.source}: ${summary.data.train} training, ${summary.data.test} test examples`,
-  ],
-  [
-    'partition',
-    `${summary.partition.scheme}: ${summary.partition.smallest} to ${summary.partition.largest} examples${summary.partition.meanLabels === undefined ? '' : `, ${summary.partition.meanLabels.toFixed(1)} labels on average`}`,
-  ],
-  [
-    'local training',
-    `${summary.training.epochs} epochs, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
-  ],
-  ['strategy', describeStrategy(summary.strategy)],
-  [
-    'encoding',
-    `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
-  ],
-  ...guards(summary),
-  ...(summary.world === undefined ? [] : worldRows(summary.world)),
-  ...(summary.attackSuccess === undefined
-    ? []
-    : ([['success of the attackers', formatPercent(summary.attackSuccess)]] as const)),
-  ['aborted attempts', String(summary.attemptsAborted)],
-  ['baseline', baseline],
-  ['backend', summary.backend],
-  ['model blob', summary.published.blob],
-  ...(summary.published.object === undefined
-    ? []
-    : ([
-        ['model version on Sui', summary.published.object],
-        ['run on Sui', summary.published.runObject ?? ''],
-        ['transcript blob', summary.published.transcript ?? ''],
-      ] as const)),
-  ['store, gate, ledger', `${summary.store}, ${summary.gate}, ${summary.ledger}`],
-  [
-    'versions',
-    Object.entries(summary.versions)
-      .map(([name, version]) => `${name} ${version}`)
-      .join(', '),
-  ],
-])}
+${rows(runRows(summary))}
 </tbody></table></div></section>
 ${activityTable(summary)}
 <section><details><summary>Every round</summary>${historyTable(summary.history, phases)}</details></section>
