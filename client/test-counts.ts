@@ -2,6 +2,7 @@
  * @module Counts of a site's held-out examples, from what a model predicts for them: see
  * `protocol/algorithm/test-counts.ts`. Everybody who opens the sum of a round sees its counts, so a
  * site with fewer than five examples of a class sends 0 for it: no count of a class is of fewer.
+ * The number of all held-out examples is known too, so those that are left out are at least five.
  */
 import {
   CONFIDENCE_BINS,
@@ -39,13 +40,34 @@ const labelsOf = (data: Dataset, steps: number): Int32Array =>
   );
 
 /** Whether so many examples of a class may be counted. */
-const isEnough = (examples: number | undefined): boolean => (examples ?? 0) >= LEAST_OF_CLASS;
+const isEnough = (examples: number): boolean => examples >= LEAST_OF_CLASS;
+
+/**
+ * The classes that a site counts. All held-out examples less those that are counted are none or
+ * enough: further classes are left out for that, the smallest first.
+ *
+ * @param totals examples of each class
+ */
+const countedClasses = (totals: ReadonlyMap<number, number>): ReadonlySet<number> => {
+  const counted = [...totals]
+    .filter(([, examples]) => isEnough(examples))
+    .toSorted(([a, ofA], [b, ofB]) => ofA - ofB || a - b);
+  let left = 0;
+  for (const examples of totals.values()) if (!isEnough(examples)) left += examples;
+  while (left > 0 && !isEnough(left)) {
+    const next = counted.shift();
+    if (next === undefined) break;
+    left += next[1];
+  }
+  return new Set(counted.map(([label]) => label));
+};
 
 /** Counts of one class of several an example. */
 const countClasses = ({ rows, columns }: Predictions, labels: Int32Array, counts: Counts): void => {
   const totals = new Map<number, number>();
   for (const label of labels) totals.set(label, (totals.get(label) ?? 0) + 1);
-  const twoClasses = isEnough(totals.get(0)) && isEnough(totals.get(1));
+  const counted = countedClasses(totals);
+  const twoClasses = counted.has(0) && counted.has(1);
   const isMeasured = isEnough(labels.length);
   for (const [i, label] of labels.entries()) {
     const predicted = largestOf(rows, i * columns, columns);
@@ -60,7 +82,7 @@ const countClasses = ({ rows, columns }: Predictions, labels: Int32Array, counts
       const bin = binOf(rows[i * columns + 1]!, ROC_BINS);
       addTo(counts, label === 1 ? countNames.positive(bin) : countNames.negative(bin));
     }
-    if (!isEnough(totals.get(label))) continue;
+    if (!counted.has(label)) continue;
     addTo(counts, countNames.total(label));
     if (predicted === label) addTo(counts, countNames.correct(label));
     if (label < MOST_CONFUSED && predicted < MOST_CONFUSED)

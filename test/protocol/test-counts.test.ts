@@ -109,8 +109,8 @@ describe('counts of classes', () => {
   });
 
   it('a site counts nothing of a class of which it holds out fewer than five examples', () => {
-    const labels = Int32Array.from([0, 0, 0, 0, 0, 1, 1, 1, 1]);
-    const rows = new Float32Array(27).map((_, i) => (i % 3 === 1 ? 1 : 0));
+    const labels = Int32Array.from([0, 0, 0, 0, 0, 1, 1, 1, 1, 2]);
+    const rows = new Float32Array(30).map((_, i) => (i % 3 === 1 ? 1 : 0));
     const site = {
       labels,
       predictions: { task: 'multi-class', rows, columns: 3, steps: 1 },
