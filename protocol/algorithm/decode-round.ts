@@ -2,12 +2,12 @@
  * @module From the lanes of a round to the means of its segments: of the sum, or where the run has
  * a robust rule, what the rule makes of the single updates.
  */
-import { decodeSum, type DecodedSum, type Lanes } from '../encoding/index.ts';
+import { checkMeanNorm, decodeSum, type DecodedSum, type Lanes } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { aggregate, hasCentre } from '../robust/rule.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import { encodingFor, extrasFor, segmentsFor, trainableOf } from './segments.ts';
+import { encodingFor, extrasFor, layoutOf, segmentsFor, trainableOf } from './segments.ts';
 import { stateVectors } from './state.ts';
 
 export interface StepInput {
@@ -41,13 +41,22 @@ export const decodeRound = (
 
 /**
  * What the rule makes of the single updates, segment by segment. Statistics begin at no change.
+ * Each update is within the bound of one: the norm of their sum says nothing here.
+ *
+ * @throws FloeError `mean_out_of_range`, `weight_sum_out_of_range`
  */
 export const robustMeans = (input: StepInput): readonly Float32Array[] => {
-  const { spec, survivors, each = [], before, rotationSeed: seed } = input;
+  const { spec, n, meanExamples, survivors, each = [], before, rotationSeed: seed } = input;
   const { robust } = spec;
   if (robust === undefined || each.length !== survivors)
     throw new FloeError('internal', `expected ${survivors} single updates, got ${each.length}`);
-  const updates = each.map((lanes) => decodeRound(input, lanes, 1).means);
+  const encoding = encodingFor(spec, n, meanExamples);
+  const layout = layoutOf(spec, n, meanExamples);
+  const updates = each.map((lanes) => {
+    const { means, weight } = decodeRound(input, lanes, 1);
+    checkMeanNorm(lanes, encoding, layout, 1, weight);
+    return means;
+  });
   const centre = hasCentre(robust)
     ? stateVectors(before.state, trainableOf(spec)).at(-1)
     : undefined;

@@ -266,7 +266,8 @@ const hasState = (name: string): boolean => (registered.get(name)?.strategy.stat
 /**
  * Why a run may not have its strategy with its other settings; undefined where it may. A state of
  * the server that belongs to vectors of the participants follows the mean of the updates, which a
- * robust rule does not give.
+ * robust rule does not give. Numbers beside the update are summed, whatever the rule: one false one
+ * would lead the step.
  */
 export const strategyViolation = (spec: {
   readonly strategy: StrategySpec;
@@ -274,12 +275,15 @@ export const strategyViolation = (spec: {
   readonly robust?: unknown;
 }): string | undefined => {
   const { name } = spec.strategy;
-  const allowed = registered.get(name)?.strategy.member?.optimizers;
+  const member = registered.get(name)?.strategy.member;
+  const allowed = member?.optimizers;
   const { type } = spec.training.optimizer ?? { type: 'sgd' };
   if (allowed !== undefined && !allowed.includes(type))
     return `training.optimizer: ${name} takes ${allowed.join(' or ')}, got ${type}`;
   if (spec.robust !== undefined && isCarriedBySites(name) && hasState(name))
     return `robust.rule: ${name} needs the mean of the updates, and takes no robust rule`;
+  if (spec.robust !== undefined && (member?.scalars ?? []).length > 0)
+    return `robust.rule: ${name} follows a sum of numbers of the participants, and takes no robust rule`;
   return undefined;
 };
 

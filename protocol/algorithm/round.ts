@@ -19,7 +19,7 @@ import {
   unpack,
   unreachedIn,
 } from '../encoding/index.ts';
-import type { ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
+import type { DecodedSum, ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
@@ -140,6 +140,16 @@ const takeStep = (
   return { after, state };
 };
 
+/** Says that somebody has not clipped, not who. */
+const meansOfSum = (
+  { spec, n, meanExamples, survivors, lanes }: StepInput,
+  { means, weight }: DecodedSum,
+): readonly Float32Array[] => {
+  const encoding = encodingFor(spec, n, meanExamples);
+  checkMeanNorm(lanes, encoding, layoutOf(spec, n, meanExamples), survivors, weight);
+  return means;
+};
+
 /**
  * From the unmasked sum to the next model.
  *
@@ -149,13 +159,11 @@ const takeStep = (
  * step leaves the floats
  */
 const stepRound = (input: StepInput): RoundStep => {
-  const { spec, n, survivors, lanes, before } = input;
-  const encoding = encodingFor(spec, n, input.meanExamples);
+  const { spec, survivors, lanes, before } = input;
   const decoded = decodeRound(input, lanes, survivors);
-  // Says that somebody has not clipped, not who.
-  checkMeanNorm(lanes, encoding, layoutOf(spec, n, input.meanExamples), survivors, decoded.weight);
   const { trainable, statistics } = partsFor(spec);
-  const [mean, ...others] = spec.robust === undefined ? decoded.means : robustMeans(input);
+  const [mean, ...others] =
+    spec.robust === undefined ? meansOfSum(input, decoded) : robustMeans(input);
   const [statisticsMean, extra] =
     statistics.length === 0 ? [undefined, others] : [others[0], others.slice(1)];
   const { after, state } = takeStep(spec, {

@@ -94,7 +94,7 @@ describe('a rule that bears four of nine', () => {
     const uploads = Array.from({ length: N }, (_, i) => upload(spec, same(0), i));
     uploads[0] = stretched(spec, long, 4);
     uploads[1] = stretched(spec, long, -4);
-    expect(() => finish(spec, uploads)).toThrow('expected a norm');
+    expect(() => finish(spec, uploads)).toThrow('expected a mean of norm');
   });
 });
 
