@@ -19,8 +19,9 @@ const used = (cache: string): string | undefined => {
   const env: Record<string, string | undefined> = { XDG_CACHE_HOME: cache };
   const enabled: string[] = [];
   keepCompiledCode(env, (folder) => enabled.push(folder));
-  expect(enabled).toEqual(env['NODE_COMPILE_CACHE'] === undefined ? [] : enabled);
-  return env['NODE_COMPILE_CACHE'];
+  const folder = env['NODE_COMPILE_CACHE'];
+  expect(enabled).toEqual(folder === undefined ? [] : [folder]);
+  return folder;
 };
 
 describe('compiled code', () => {
