@@ -1,7 +1,8 @@
 /**
  * @module Structures of Thrift's compact protocol (THRIFT-2210, thrift-compact-protocol.md) as
  * Parquet uses them, read within bounds: numbers of at most ten bytes, lists no longer than the
- * bytes that follow, a limited depth. Each read consumes a byte or throws.
+ * bytes that follow, a limited depth, a limited number of values. Each read consumes a byte or
+ * throws.
  */
 import { malformed } from './limits.ts';
 
@@ -19,6 +20,8 @@ export interface ThriftRead {
 }
 
 const DEEPEST = 32;
+/** An empty structure is one byte, and takes two hundred of memory: at most 1 GB. */
+const MAX_THRIFT_VALUES = 2 ** 22;
 const MAX_VARINT = 10;
 /** Ids of fields are 16-bit integers. */
 const MAX_FIELD = 2 ** 15;
@@ -60,10 +63,21 @@ export const unzigzag = (value: bigint): bigint => (value >> 1n) ^ -(value & 1n)
 
 /**
  * The structure that begins at a place.
+ *
+ * @param most values of fields and lists in it, lists and structures included
  * @throws FloeError `data_malformed`
  */
-export const readThrift = (bytes: Uint8Array, start: number): ThriftRead => {
+export const readThrift = (
+  bytes: Uint8Array,
+  start: number,
+  most = MAX_THRIFT_VALUES,
+): ThriftRead => {
   let at = start;
+  let values = 0;
+  const count = (more: number): void => {
+    values += more;
+    if (values > most) throw broken(`more than ${most} values`);
+  };
   const byteOf = (): number => {
     const byte = bytes[at];
     if (byte === undefined) throw broken('cut off');
@@ -118,6 +132,7 @@ export const readThrift = (bytes: Uint8Array, start: number): ThriftRead => {
     const short = head >> 4;
     const length = short === 15 ? Number(unsigned()) : short;
     if (length > bytes.length - at) throw broken(`a list of ${length} entries`);
+    count(length);
     return Array.from({ length }, () => valueOf(head & 15, depth, true));
   };
   const structOf = (depth: number): ThriftStruct => {
@@ -131,6 +146,7 @@ export const readThrift = (bytes: Uint8Array, start: number): ThriftRead => {
       id = step === 0 ? Number(unzigzag(unsigned())) : id + step;
       if (id < 1 || id >= MAX_FIELD) throw broken(`a field ${id}`);
       if (fields.has(id)) throw broken(`field ${id} twice`);
+      count(1);
       fields.set(id, valueOf(head & 15, depth, false));
     }
   };
