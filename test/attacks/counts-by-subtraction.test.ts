@@ -1,7 +1,7 @@
 /**
- * A site sends no count of a class of which it has few examples. The sum of the classes that it does
- * count, subtracted from what the run publishes of all held-out examples, would give that count: how
- * many there are, and whether the model gets the only one right.
+ * A site sends no count of a class of which it has few examples. The sum of the classes that it
+ * does count, subtracted from what the run publishes of all held-out examples, would give that
+ * count: how many there are, and whether the model gets the only one right.
  */
 import { describe, expect, it } from 'vitest';
 import { createDataset } from '../../client/data/dataset.ts';
