@@ -3,7 +3,7 @@
  * ports. A devnet that is started again from it answers at the same addresses, so the file stays
  * valid for those who use it.
  */
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { DevnetError } from './errors.ts';
@@ -11,9 +11,12 @@ import type { DevnetPorts } from './config.ts';
 import type { Devnet } from './start.ts';
 
 const PORTS = 'ports.json';
+const MANIFEST = 'manifest.json';
+const BLOBS = 'blobs';
 /** Files that a devnet writes into its folder; others are somebody else's. */
 const OWN =
-  /^(?:manifest\.json|state-\d+\.json\.gz|transactions\.bin|blobs|ports\.json)(?:\.new)?$/u;
+  /^(?:(?:manifest\.json|state-\d+\.json\.gz|transactions\.bin|ports\.json)(?:\.new)?|blobs)$/u;
+const OWN_BLOB = /^[\w-]+\.[0-9a-f]{16}(?:\.new)?$/u;
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const Ports = v.strictObject({
@@ -25,6 +28,9 @@ const Ports = v.strictObject({
   seal: v.array(port),
   nodes: v.array(port),
 });
+
+const missing = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
 
 /** Where the devnet of a configuration file is kept: `net.devnet` for `net.json`. */
 export const keptFolderOf = (configFile: string): string =>
@@ -59,7 +65,7 @@ export const readKeptPorts = async (folder: string): Promise<DevnetPorts | undef
   try {
     text = await readFile(join(folder, PORTS), 'utf8');
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
+    if (missing(thrown)) return undefined;
     throw thrown;
   }
   try {
@@ -71,20 +77,45 @@ export const readKeptPorts = async (folder: string): Promise<DevnetPorts | undef
   }
 };
 
-/**
- * Removes what an earlier devnet left in a folder, and the folder where nothing else is in it.
- * @throws {DevnetError} `snapshot_invalid` for a folder that holds other files
- */
-export const removeKept = async (folder: string): Promise<void> => {
-  const names = await readdir(folder).catch((thrown: unknown) => {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
+const namesIn = (folder: string): Promise<readonly string[]> =>
+  readdir(folder).catch((thrown: unknown) => {
+    if (missing(thrown)) return [];
     throw thrown;
   });
-  const foreign = names.find((name) => !OWN.test(name));
-  if (foreign !== undefined)
-    throw new DevnetError(
-      'snapshot_invalid',
-      `${folder} holds ${foreign}, which no devnet wrote: nothing is removed`,
-    );
+
+/** What tells a devnet's manifest, of any format, from an application's. */
+const OwnManifest = v.object({ format: v.number(), chainId: v.string() });
+
+/** Whether a file is there and fits. */
+const fits = async (path: string, schema: typeof Ports | typeof OwnManifest): Promise<boolean> => {
+  try {
+    return v.is(schema, JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return false;
+  }
+};
+
+const foreign = (folder: string, what: string): DevnetError =>
+  new DevnetError('snapshot_invalid', `${folder} ${what}: nothing is removed`);
+
+/**
+ * Removes what an earlier devnet left in a folder, and the folder.
+ * @throws {DevnetError} `snapshot_invalid` for a folder that is not a devnet's, or a link, or that
+ * holds other files
+ */
+export const removeKept = async (folder: string): Promise<void> => {
+  const names = await namesIn(folder);
+  const other =
+    names.find((name) => !OWN.test(name)) ??
+    (names.includes(BLOBS)
+      ? (await namesIn(join(folder, BLOBS))).find((name) => !OWN_BLOB.test(name))
+      : undefined);
+  if (other !== undefined) throw foreign(folder, `holds ${other}, which no devnet wrote`);
+  if (names.length > 0) {
+    const isOwn =
+      (await fits(join(folder, MANIFEST), OwnManifest)) || (await fits(join(folder, PORTS), Ports));
+    if (!isOwn) throw foreign(folder, 'is not the folder of a devnet');
+    if ((await lstat(folder)).isSymbolicLink()) throw foreign(folder, 'is a link');
+  }
   await rm(folder, { recursive: true, force: true });
 };
