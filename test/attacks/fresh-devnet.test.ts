@@ -1,6 +1,6 @@
 /**
- * `floe devnet --snapshot <folder> --fresh` on a folder that another program wrote, whose files have
- * names that a devnet uses as well: an application's manifest, a folder of blobs.
+ * `floe devnet --snapshot <folder> --fresh` on a folder that another program wrote, whose files
+ * have names that a devnet uses as well: an application's manifest, a folder of blobs.
  */
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
