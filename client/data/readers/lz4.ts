@@ -6,6 +6,15 @@ import { malformed } from './limits.ts';
 
 const broken = (): Error => malformed('broken LZ4 data');
 
+/** A byte of a length stands for 255 bytes: nothing unpacks to more than this many times its size. */
+const MOST_BY_LZ4 = 255;
+
+/** Memory for what is unpacked. @throws FloeError `data_malformed` where no data unpacks to it */
+const room = (packed: Uint8Array, size: number): Uint8Array => {
+  if (size > MOST_BY_LZ4 * packed.length) throw broken();
+  return new Uint8Array(size);
+};
+
 /** Unpacks one block into `into` from `at`; gives the place after it. Matches reach back to 0. */
 const readBlock = (block: Uint8Array, into: Uint8Array, at: number): number => {
   let [from, to] = [0, at];
@@ -42,7 +51,7 @@ const readBlock = (block: Uint8Array, into: Uint8Array, at: number): number => {
 
 /** @param size bytes that must come out */
 export const lz4Block = (block: Uint8Array, size: number): Uint8Array => {
-  const out = new Uint8Array(size);
+  const out = room(block, size);
   if (readBlock(block, out, 0) !== size) throw broken();
   return out;
 };
@@ -54,7 +63,7 @@ export const lz4Frame = (frame: Uint8Array, size: number): Uint8Array => {
   const flags = view.getUint8(4);
   let at = 7 + (flags & 0x08 ? 8 : 0) + (flags & 0x01 ? 4 : 0);
   const checksum = flags & 0x10 ? 4 : 0;
-  const out = new Uint8Array(size);
+  const out = room(frame, size);
   let to = 0;
   for (;;) {
     if (at + 4 > frame.length) throw broken();

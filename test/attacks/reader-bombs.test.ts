@@ -1,11 +1,13 @@
 /**
- * The footer of a Parquet file as a bomb: an empty structure is one byte of the file and some two
- * hundred of memory, so a file of 30 MB would end the process.
+ * Bombs in files of data: a Parquet footer of empty structures, each one byte of the file and some
+ * two hundred of memory, of which 30 MB would end the process; a few bytes of LZ4 that declare more
+ * than they can unpack to.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { lz4Block, lz4Frame } from '../../client/data/readers/lz4.ts';
 import { readParquet } from '../../client/data/readers/parquet-node.ts';
 import { readThrift } from '../../client/data/readers/thrift.ts';
 
@@ -48,4 +50,11 @@ it('many short lists and fields count as one long list does', () => {
   const lists = Uint8Array.from([0xf9, 0x19, 0x19, 0x19, 0x09, 0]);
   expect(readThrift(lists, 0, 4).end).toBe(lists.length);
   expect(() => readThrift(lists, 0, 3)).toThrow('more than 3 values');
+});
+
+it('LZ4 that declares more than it can unpack to is refused before the memory is taken', () => {
+  expect(() => lz4Block(new Uint8Array(20), 2 ** 40)).toThrow('broken LZ4 data');
+  const frame = new Uint8Array(32);
+  new DataView(frame.buffer).setUint32(0, 0x184d2204, true);
+  expect(() => lz4Frame(frame, 2 ** 40)).toThrow('broken LZ4 data');
 });
