@@ -6,7 +6,7 @@ import { malformed } from './limits.ts';
 
 const broken = (): Error => malformed('broken LZ4 data');
 
-/** A byte of a length stands for 255 bytes: nothing unpacks to more than this many times its size. */
+/** A byte of a length stands for 255 bytes: nothing unpacks to more times its size. */
 const MOST_BY_LZ4 = 255;
 
 /** Memory for what is unpacked. @throws FloeError `data_malformed` where no data unpacks to it */
