@@ -1,0 +1,60 @@
+/**
+ * A coordinator of a run with differential privacy: it leaves honest members out of the draw as if
+ * their budget were spent, so that a cohort has fewer honest members than the noise was sized for;
+ * and it offers a run without any noise to a participant that has a budget.
+ */
+import { describe, expect, it } from 'vitest';
+import { admitRun, makeAdmission } from '../../client/admission.ts';
+import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
+import { makeRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
+
+const keys = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(i + 1));
+const specOf = (changes: Partial<RunSpecInput> = {}): RunSpec =>
+  makeRunSpec({
+    id: new Uint8Array(16),
+    coordinator: new Uint8Array(32).fill(99),
+    model: { architecture: 'custom', tensors: [{ name: 'w', shape: [100], dtype: 'float32' }] },
+    rounds: 6,
+    cohort: { size: 10 },
+    members: { type: 'closed', keys },
+    privacy: {
+      type: 'skellam',
+      epsilon: 4,
+      delta: 1e-5,
+      participations: 4,
+      honest: 0.9,
+      noiseMultiplier: 0,
+    },
+    ...changes,
+  });
+
+describe('a survivor of the last commit that is left out as if its budget were spent', () => {
+  const rule = DRAW_RULES.find(({ name }) => name === 'open-passed-over')!;
+  /** What a member says that knows the last commit, and not the attempts before it. */
+  const judged = (attempt: number, spec: RunSpec): string | undefined => {
+    const [victim] = keys;
+    const members = keys.slice(0, 10);
+    const lastSurvivors = { attempt: attempt - 1, body: { members } };
+    const draw = { eligible: keys, late: [], out: [victim] };
+    return rule.check(
+      { spec, lastSurvivors, previous: undefined } as never,
+      { attempt, body: { draw } } as never,
+    );
+  };
+
+  it('is noticed as long as nobody can have spent it', () => {
+    for (const attempt of [2, 3, 4]) expect(judged(attempt, specOf())).toMatch('1 survivors');
+    expect(judged(5, specOf())).toBeUndefined();
+    expect(judged(5, specOf({ privacy: undefined }))).toMatch('1 survivors');
+  });
+});
+
+describe('a participant with a total budget', () => {
+  it('takes part in no run without privacy, whose sums have no noise', () => {
+    const policy = makeAdmission({ minimum: 3, totalEpsilon: 8 });
+    expect(() => admitRun(policy, specOf(), keys[0]!)).not.toThrow();
+    expect(() => admitRun(policy, specOf({ privacy: undefined }), keys[0]!)).toThrow(
+      expect.objectContaining({ code: 'admission_refused' }),
+    );
+  });
+});
