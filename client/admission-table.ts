@@ -124,7 +124,7 @@ export const ADMISSION_TABLE = {
   },
   totalEpsilon: {
     flag: 'require-total-epsilon',
-    help: 'largest epsilon over all runs with privacy of this identity; the ledger in its keystore counts them (default: no limit)',
+    help: 'largest epsilon over all runs of this identity, which the ledger in its keystore counts; a run without privacy is then refused (default: no limit)',
     takes: 'value',
     kind: { type: 'number', above: 0, max: 1000 },
   },

@@ -84,7 +84,7 @@ export const admissionSchema = v.strictObject({
   epsilon: v.optional(v.pipe(positive, v.maxValue(1000))),
   /** Largest delta of a run with privacy; and the delta at which the total is counted. */
   delta: v.pipe(positive, v.maxValue(0.1)),
-  /** Largest epsilon over all runs of this identity; no limit where missing. */
+  /** Largest epsilon over all runs of this identity; one without privacy is then refused. */
   totalEpsilon: v.optional(v.pipe(positive, v.maxValue(1000))),
   /** Architectures that it trains; any where missing. */
   architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
@@ -208,14 +208,18 @@ const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeErr
   return refused('parents', offered, 'what a seed gives, or hashes that it names itself');
 };
 
+/** Who has a budget, of a run or of all, gives nothing to a sum without noise. */
 const checkPrivacy = (
-  { epsilon, delta }: AdmissionPolicy,
+  { epsilon, delta, totalEpsilon }: AdmissionPolicy,
   { privacy }: RunSpec,
 ): FloeError | undefined => {
-  if (privacy === undefined)
-    return epsilon === undefined
+  if (privacy === undefined) {
+    const field = epsilon === undefined ? 'totalEpsilon' : 'epsilon';
+    const most = epsilon ?? totalEpsilon;
+    return most === undefined
       ? undefined
-      : refused('epsilon', 'no differential privacy', `epsilon of at most ${epsilon}`);
+      : refused(field, 'no differential privacy', `epsilon of at most ${most}`);
+  }
   if (epsilon !== undefined && privacy.epsilon > epsilon)
     return refused('epsilon', `epsilon ${privacy.epsilon}`, `at most ${epsilon}`);
   return privacy.delta > delta

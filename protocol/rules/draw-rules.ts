@@ -74,14 +74,16 @@ export const DRAW_RULES: readonly Rule[] = [
   }),
   open({
     name: 'passed-over',
-    says: 'No more survivors of the last commit are late or out than the attempts since can have lost; right after it, none, but for those without privacy budget.',
+    says: 'No more survivors of the last commit are late or out than the attempts since can have lost; right after it, none, but for those that can have spent their privacy budget.',
     code: 'not_drawn',
     check: ({ spec, lastSurvivors, previous }, { attempt, body: { draw } }) => {
       if (draw === undefined || lastSurvivors === undefined) return undefined;
       const most = (attempt - lastSurvivors.attempt - 1) * mostInvited(spec);
       const finished = setOf(lastSurvivors.body.members);
-      // With privacy who is out may have spent its budget: who knows the history sees it.
-      const left = spec.privacy === undefined ? [...draw.late, ...draw.out] : draw.late;
+      // With privacy who is out may have spent its budget, once there were as many attempts: who
+      // knows the history sees it.
+      const mayBeSpent = spec.privacy !== undefined && attempt > spec.privacy.participations;
+      const left = mayBeSpent ? draw.late : [...draw.late, ...draw.out];
       const passed = left.filter((key) => finished.has(toHex(key))).length;
       // A commit that has not moved the model leaves its members spent: they can only repeat it.
       const hasMoved =

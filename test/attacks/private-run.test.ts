@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { admitRun, makeAdmission } from '../../client/admission.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
 import { makeRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
 
@@ -36,10 +37,11 @@ describe('a survivor of the last commit that is left out as if its budget were s
     const members = keys.slice(0, 10);
     const lastSurvivors = { attempt: attempt - 1, body: { members } };
     const draw = { eligible: keys, late: [], out: [victim] };
-    return rule.check(
+    const found = rule.check(
       { spec, lastSurvivors, previous: undefined } as never,
       { attempt, body: { draw } } as never,
     );
+    return found instanceof FloeError ? found.message : found;
   };
 
   it('is noticed as long as nobody can have spent it', () => {
