@@ -12,6 +12,7 @@ import { FloeError } from '../protocol/errors.ts';
 import { isThere, writeWhole } from '../protocol/ports/files.ts';
 import { settingFlags, settingsAmong } from '../protocol/spec/setting-flags.ts';
 import type { FlagValues } from './flags.ts';
+import { plural } from '../protocol/plural.ts';
 
 const MODEL_HELP =
   "a pulled model.safetensors or its folder, a run's folder, a coordinator's address, an object id";
@@ -124,6 +125,6 @@ units of the data contract. Columns and normalisation are those of the contract.
       await writeWhole(out, predictionsAsCsv(found));
       const { task, examples, names, target } = found;
       output.document({ ...facts, data, task, examples, names, target, file: out });
-      output.say(`${out}: ${examples} predictions`);
+      output.say(`${out}: ${plural(examples, 'prediction')}`);
     },
   });

@@ -84,14 +84,15 @@ const hasPassphrase = ({ passphraseFile, passphraseFd }: PassphraseFlags): boole
     (source) => source !== undefined,
   );
 
-/** Of flags and the environment, else of the keystore's folder, else of the terminal. */
+/** Of flags, else of the keystore's folder, else of the environment, else of the terminal. */
 const passphraseOf = async (
   flags: PassphraseFlags,
   folder: string,
   isNew: boolean,
 ): Promise<string> => {
   const { passphraseFile: file, passphraseFd: fd } = flags;
-  if (!hasPassphrase(flags)) {
+  // The variable is that of other keystores: this one has a passphrase that was drawn for it.
+  if (file === undefined && fd === undefined) {
     const { nodeDisk, readKept } = await import('../client/keystore/index.ts');
     const kept = await readKept(folder, await nodeDisk());
     if (kept !== undefined) return kept;

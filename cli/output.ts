@@ -36,6 +36,8 @@ export interface Output {
   say(text: string): void;
   /** A warning, on stderr and kept by `--quiet`; with `--json` an event. */
   warn(text: string): void;
+  /** A remark on stderr beside a result that programs read; silent with `--json` or `--quiet`. */
+  note(text: string): void;
   print(lines: readonly Line[]): void;
   /** An event: its lines, or with `--json` the event itself. */
   event(event: { readonly type: string }, lines: readonly Line[]): void;
@@ -118,6 +120,9 @@ export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit)
     warn: (text) => {
       if (json) jsonLine({ event: 'warning', message: text });
       else stderr.write(`${styled(stderr, 'yellow', 'warning')}: ${printable(text)}\n`);
+    },
+    note: (text) => {
+      if (!json && !quiet) stderr.write(`${printable(text)}\n`);
     },
     print: (lines) => {
       if (json) return;

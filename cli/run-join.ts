@@ -30,6 +30,7 @@ import type { JoinFlags } from './join-flags.ts';
 import { namedNetwork, openKeptIdentity, openOrMakeKeystore, readNetwork } from './keys.ts';
 import { commandName, type Output } from './output.ts';
 import { trustWords } from './trust-flags.ts';
+import { plural } from '../protocol/plural.ts';
 
 /** An identity, and the folder that keeps it: none for one that ends with this process. */
 interface Opened {
@@ -166,6 +167,7 @@ export const runJoin = async (
   if (flags.showKey === true) {
     output.document({ key, address: keystore.identity.address });
     output.say(key);
+    output.note(`its address on Sui: ${keystore.identity.address}`);
     return;
   }
   if (flags.seed !== undefined)
@@ -195,7 +197,8 @@ export const runJoin = async (
   const dataFor = (spec: RunSpec): Dataset => {
     const { data, report, lines } = dataOfRun(loaded, spec, map, shard, flags);
     output.event({ type: 'preflight', ...report }, lines);
-    if (shard !== undefined) output.line(`shard      ${data.size} examples of this participant`);
+    if (shard !== undefined)
+      output.line(`shard      ${plural(data.size, 'example')} of this participant`);
     examples = data.size;
     return data;
   };

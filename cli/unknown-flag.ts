@@ -18,9 +18,11 @@ const SETTERS = ['coordinator', 'sim', 'fork'];
 export const unknownFlag = (message: string, program: Command, args: readonly string[]): string => {
   const [, flag = ''] = /unknown option '([^']*)'/u.exec(message) ?? [];
   const name = flag.replace(/=.*$/u, '');
-  const having = program.commands
-    .filter((command) => flagsOf(command).includes(name))
-    .map((command) => command.name());
+  const having = program.commands.flatMap((command) =>
+    [command, ...command.commands]
+      .filter((each) => flagsOf(each).includes(name))
+      .map((each) => (each === command ? each.name() : `${command.name()} ${each.name()}`)),
+  );
   if (having.length === 0)
     return `unknown option ${flag}; the nearest known option is ${nearest(name, flagsOf(commandOf(program, args)))}`;
   // A participant takes the settings of a run from its coordinator.

@@ -7,10 +7,11 @@ import { showSpan, showTime } from '../protocol/net/time-text.ts';
 import { trainableOf } from '../protocol/algorithm/segments.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { CostOfRun } from './cost-of-run.ts';
+import { plural } from '../protocol/plural.ts';
 
 const partLine = (name: string, { storage, write, transactions, gas }: CostPart): string =>
   `${name.padEnd(11)}${showCoins(storage + write)} WAL (storage ${showCoins(storage)}, write ${showCoins(write)}), ` +
-  `gas about ${showCoins(gas)} SUI in ${transactions} transactions`;
+  `gas about ${showCoins(gas)} SUI in ${plural(transactions, 'transaction')}`;
 
 const FLOAT_BYTES = 4;
 
@@ -21,7 +22,7 @@ const SOURCES: Readonly<Record<CostOfRun['from'], string>> = {
 };
 
 const describeStorage = ({ epochs, epochMs, paidUntil }: CostOfRun): string => {
-  const each = `stored     for ${epochs} epochs of ${showSpan(epochMs)}`;
+  const each = `stored     for ${plural(epochs, 'epoch')} of ${showSpan(epochMs)}`;
   return paidUntil === undefined
     ? `${each} (documented; --network reads it): at most ${showSpan(epochs * epochMs)}`
     : `${each}: a blob stored now is kept until epoch ${paidUntil.epoch} begins, about ${showTime(paidUntil.time)}`;
@@ -38,11 +39,11 @@ export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] =
   const { round, once, total, separateRound, separateTotal } = cost;
   return [
     info(
-      `run        ${spec.rounds} rounds of ${spec.cohort.size}, an update of ${stored.uploadBytes} bytes, a model of ${stored.modelBytes}; ` +
+      `run        ${plural(spec.rounds, 'round')} of ${spec.cohort.size}, an update of ${stored.uploadBytes} bytes, a model of ${stored.modelBytes}; ` +
         `the update as float32 has ${(floatBytes / stored.uploadBytes).toPrecision(2)} times its bytes`,
     ),
     info(
-      `prices     ${prices.storagePerUnit} FROST per MiB and epoch, ${prices.writePerUnit} per MiB once, ${prices.shards} shards (${SOURCES[found.from]})`,
+      `prices     ${prices.storagePerUnit} FROST per MiB and epoch, ${prices.writePerUnit} per MiB once, ${plural(prices.shards, 'shard')} (${SOURCES[found.from]})`,
     ),
     info(describeStorage(found)),
     info(
@@ -51,7 +52,7 @@ export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] =
     info(''),
     info(partLine('per round', round)),
     info(partLine('once', once)),
-    result(partLine(`${spec.rounds} rounds`, total)),
+    result(partLine(plural(spec.rounds, 'round'), total)),
     info(''),
     result(
       `quilts     ${showCoins(round.storage + round.write)} WAL per round; with a blob for each update ${showCoins(separateRound)}: ` +
@@ -63,7 +64,7 @@ export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] =
       ? []
       : [
           result(
-            `balance    ${showCoins(funds.sui)} SUI and ${showCoins(funds.wal)} WAL: enough for ${funds.rounds} of ${spec.rounds} rounds`,
+            `balance    ${showCoins(funds.sui)} SUI and ${showCoins(funds.wal)} WAL: enough for ${funds.rounds} of ${plural(spec.rounds, 'round')}`,
           ),
         ]),
   ];

@@ -47,7 +47,7 @@ const describeProgress = (progress: Progress): string | undefined => {
     case 'finished':
       return progress.failure === undefined
         ? undefined
-        : `the run failed after ${progress.rounds} rounds: ${progress.failure}`;
+        : `the run failed after ${plural(progress.rounds, 'round')}: ${progress.failure}`;
     case 'phase':
     case 'upload-folded':
   }
@@ -59,7 +59,7 @@ const describeUpkeep = (event: UpkeepEvent): Line => {
     case 'kept': {
       const { extended, restored, endEpoch, endsAt } = event.lease;
       return info(
-        `kept       ${extended} blobs extended, ${restored} expired blobs stored again: ` +
+        `kept       ${plural(extended, 'blob')} extended, ${restored} expired blobs stored again: ` +
           `until epoch ${endEpoch} begins, about ${showTime(endsAt)}`,
       );
     }
@@ -102,7 +102,7 @@ const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
   const object = parent?.object === undefined ? '' : ` version 0x${toHex(parent.object)},`;
   const values = strategy.parameters.map((parameter) => `${parameter.name} ${parameter.value}`);
   return [
-    `${resumed ? 'resumed' : 'new run'}    "${name}", ${plural(rounds, 'round')}, ${cohort.size} participants each, at least ${cohort.minimum}`,
+    `${resumed ? 'resumed' : 'new run'}    "${name}", ${plural(rounds, 'round')}, ${plural(cohort.size, 'participant')} each, at least ${cohort.minimum}`,
     ...(data === undefined ? [] : describeContract(data)),
     ...(parent === undefined ? [] : [`begins with${object} model ${toHex(parent.modelHash)}`]),
     `strategy   ${[strategy.name, ...values].join(', ')}`,
@@ -123,13 +123,13 @@ const describeFunds = (funds: FundsOfRun): readonly Line[] => {
   return [
     info(`pays       ${address}: has ${showFunds(have)}`),
     info(
-      `estimate   ${showFunds(needed)} for ${roundsLeft} rounds, stored for ${epochs} epochs, with a reserve of a fifth`,
+      `estimate   ${showFunds(needed)} for ${plural(roundsLeft, 'round')}, stored for ${plural(epochs, 'epoch')}, with a reserve of a fifth`,
     ),
     info(
       `paid       blobs stored now are kept until epoch ${paidUntil.epoch} begins, about ${showTime(paidUntil.time)}; ` +
         'the coordinator extends the blobs that the next round reads',
     ),
-    info(`lasts      for about ${lasts} rounds, ${roundsLeft} remain`),
+    info(`lasts      for about ${plural(lasts, 'round')}, ${roundsLeft} remain`),
     ...(missing === undefined
       ? []
       : [warning(`not enough for the whole run: send ${showFunds(missing)} to ${address}`)]),
@@ -197,7 +197,7 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
     case 'farewell':
       return [
         info(
-          `waiting    for ${event.untold} participants to learn of the end or to fetch the model; Ctrl-C stops`,
+          `waiting    for ${plural(event.untold, 'participant')} to learn of the end or to fetch the model; Ctrl-C stops`,
         ),
       ];
     case 'warning':

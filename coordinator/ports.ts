@@ -23,6 +23,7 @@ import type { Journal } from './journal/port.ts';
 import { journalLedger } from './ledger.ts';
 import { openNetworkPorts, type NetworkPortsInit } from './network.ts';
 import type { Place } from './state-folder.ts';
+import { plural } from '../protocol/plural.ts';
 
 /** The journal of uploads to Walrus, in the state folder. */
 const UPLOADS = 'uploads';
@@ -46,7 +47,7 @@ const ensureFunds = async (
   const all = estimateRun(spec, roundsLeft, epochs, prices);
   const next = estimateRun(spec, Math.min(1, roundsLeft), epochs, prices);
   const have = await purse.fill(all, (message) => emit({ type: 'warning', message }));
-  const what = `${roundsLeft} rounds, stored for ${epochs} epochs,`;
+  const what = `${plural(roundsLeft, 'round')}, stored for ${plural(epochs, 'epoch')},`;
   if (!covers(have, next)) throw fundsMissing(address, have, all, what);
   const now = await purse.epochs();
   const end = now.epoch + epochs;

@@ -10,6 +10,7 @@ import type { Loop } from './loop.ts';
 import type { Hex, MachineConfig, State } from './machine/index.ts';
 import { goneAt } from './machine/state.ts';
 import type { Sessions } from './sessions.ts';
+import { plural } from '../protocol/plural.ts';
 
 /** Of the attempt before this one, where it was aborted. */
 const lastAbortOf = ({ closing }: State): Status['lastAbort'] =>
@@ -79,6 +80,6 @@ export const outcomeOf = ({ rounds }: RunSpec, state: State): Outcome | FloeErro
     ? { rounds: committed, attempts: attempt, model }
     : new FloeError(
         failure,
-        `the run has ended after ${committed} of ${rounds} rounds and ${attempt} attempts`,
+        `the run has ended after ${committed} of ${plural(rounds, 'round')} and ${plural(attempt, 'attempt')}`,
       );
 };

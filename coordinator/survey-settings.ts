@@ -22,7 +22,10 @@ const OF_MODEL: ReadonlySet<string> = new Set<SettingName>([
   'strategy',
 ]);
 
-const isOfTraining = (name: SettingName): boolean => {
+/** @throws FloeError `usage` for a name that no setting has */
+const isOfTraining = (name: SettingName, nameOf: NameSetting): boolean => {
+  if (!Object.hasOwn(SETTINGS, name))
+    throw new FloeError('usage', `${nameOf(name)}: no setting has this name`);
   const { area }: Setting = SETTINGS[name];
   return OF_MODEL.has(name) || TRAINS.has(area);
 };
@@ -30,7 +33,7 @@ const isOfTraining = (name: SettingName): boolean => {
 /** @throws FloeError `usage` naming the setting that a survey has no use for */
 const requireNoTraining = (settings: RunSettings, nameOf: NameSetting): void => {
   for (const name of Object.keys(settings) as SettingName[])
-    if (settings[name] !== undefined && isOfTraining(name))
+    if (settings[name] !== undefined && isOfTraining(name, nameOf))
       throw new FloeError('usage', `${nameOf(name)}: a survey trains nothing, leave it out`);
 };
 

@@ -11,6 +11,7 @@ import { describeActivities, formatBytes, formatPercent } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 import { describeWorld } from './world-summary.ts';
+import { plural } from '../protocol/plural.ts';
 
 type EventOf<Type extends ScenarioEvent['type']> = Extract<ScenarioEvent, { readonly type: Type }>;
 
@@ -35,9 +36,9 @@ const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly 
     `data       ${data.source}: ${data.train} training and ${data.test} test examples`,
     ...(data.contract === undefined ? [] : describeContract(data.contract)),
     ...data.notes.map((note) => `           ${note}`),
-    `partition  ${event.partition} over ${scenario.participants} participants: ${statistics.smallest} to ${statistics.largest} examples${labels}`,
+    `partition  ${event.partition} over ${plural(scenario.participants, 'participant')}: ${statistics.smallest} to ${plural(statistics.largest, 'example')}${labels}`,
     `model      ${event.model}, ${event.parameters} parameters`,
-    `rounds     ${scenario.rounds}, ${scenario.cohort} participants each, ${event.workers} worker threads`,
+    `rounds     ${scenario.rounds}, ${plural(scenario.cohort, 'participant')} each, ${plural(event.workers, 'worker thread')}`,
     `drop-outs  ${formatDrops(scenario.drops)}`,
     ...describeWorld(event.world),
     `run        ${event.run}`,
@@ -153,7 +154,9 @@ export const describeSummary = (summary: Summary, folder: string): readonly Line
   const tfjs = summary.files['tfjs'] === undefined ? '' : ' (also as tfjs/)';
   return [
     info(''),
-    result(`${testText(summary)}${baseline} after ${rounds} rounds in ${seconds.toFixed(1)} s`),
+    result(
+      `${testText(summary)}${baseline} after ${plural(rounds, 'round')} in ${seconds.toFixed(1)} s`,
+    ),
     result(
       `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.attemptsAborted}`,
     ),

@@ -21,7 +21,6 @@ import type { Connection } from '../protocol/wire/connection.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { createLiar } from './attackers/liars.ts';
-import { quickClock } from './clock.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../protocol/ports/random.ts';
@@ -113,8 +112,12 @@ export type HostMessage =
   /** The participant is invited for the first time. */
   | { readonly type: 'wake'; readonly index: number };
 
-/** Half a second before a reconnect becomes 25 ms. */
-const HURRY = 20;
+/** Between attempts to reconnect, in place of half a second to ten seconds. */
+const HURRIED = { baseMs: 25, maxMs: 500 };
+const paceOf = (hurry: boolean) => ({
+  clock: systemClock,
+  ...(hurry ? { backoff: HURRIED } : {}),
+});
 
 const counted = (store: BlobStore, memory: SharedArrayBuffer): BlobStore => {
   const traffic = new BigUint64Array(memory);
@@ -325,7 +328,7 @@ export const createCrowd = (
       store,
       gate,
       ledger: ports.ledger,
-      clock: init.hurry ? quickClock(HURRY) : systemClock,
+      ...paceOf(init.hurry),
       ...drawsOf((length) => random(length), randomSeed),
       expect: { coordinator: spec.coordinator, run },
       require: init.require,

@@ -12,6 +12,7 @@ import { isDetail } from '../protocol/algorithm/test-counts.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 import { worldRows } from './world-summary.ts';
+import { plural } from '../protocol/plural.ts';
 
 /** Participants whose labels are shown. */
 const MAX_HISTOGRAM_ROWS = 100;
@@ -223,7 +224,7 @@ const guards = ({ privacy, drops }: Summary): readonly (readonly [string, string
 const baselineText = ({ baseline, baselineAccuracy }: Summary): string =>
   baseline === undefined
     ? 'not trained (--baseline)'
-    : `${formatPercent(baselineAccuracy)}: the same model on all training data in one place, ${baseline.epochs} epochs, batch ${baseline.batchSize}, learning rate ${baseline.learningRate}; its points lie at the round by which the federation had seen as many examples`;
+    : `${formatPercent(baselineAccuracy)}: the same model on all training data in one place, ${plural(baseline.epochs, 'epoch')}, batch ${baseline.batchSize}, learning rate ${baseline.learningRate}; its points lie at the round by which the federation had seen as many examples`;
 
 /** The run in words: what it was and where it is. */
 const runRows = (summary: Summary): readonly (readonly [string, string])[] => [
@@ -242,7 +243,7 @@ const runRows = (summary: Summary): readonly (readonly [string, string])[] => [
   ],
   [
     'local training',
-    `${summary.training.epochs} epochs, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
+    `${plural(summary.training.epochs, 'epoch')}, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
   ],
   ['strategy', describeStrategy(summary.strategy)],
   [
@@ -281,7 +282,7 @@ export const renderReport = ({ summary, statistics, classNames, uplot }: ReportI
   // Regression has no accuracy.
   const isLoss = testAccuracy === undefined && testLoss !== undefined;
   const tested = isLoss ? testLoss.toFixed(4) : formatPercent(testAccuracy);
-  const title = `Floe: ${summary.model}, ${summary.rounds} rounds, ${tested}`;
+  const title = `Floe: ${summary.model}, ${plural(summary.rounds, 'round')}, ${tested}`;
   const masks = summary.masked
     ? 'Every update was masked; the coordinator saw sums only.'
     : 'NOT masked: the coordinator could read every single update.';

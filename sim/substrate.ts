@@ -26,6 +26,7 @@ import { startRunDevnet } from './run-devnet.ts';
 import { writeRunNetwork } from '../protocol/ports/run-folder.ts';
 import { RUN_FILES } from '../protocol/records/run-files.ts';
 import type { Scenario } from './scenario.ts';
+import { plural } from '../protocol/plural.ts';
 
 /** How long the services of a network may take, where not as long as usual. */
 export type NetworkLimits = Pick<ConnectOptions, 'store' | 'gate'>;
@@ -145,7 +146,8 @@ const fundCoordinator = async (
   const purse = openPurse(network, address);
   const needed = estimateRun(spec, spec.rounds, epochsOf(network), await purse.prices());
   const have = await purse.fill(needed, warn);
-  if (!covers(have, needed)) throw fundsMissing(address, have, needed, `${spec.rounds} rounds`);
+  if (!covers(have, needed))
+    throw fundsMissing(address, have, needed, plural(spec.rounds, 'round'));
 };
 
 /** Requests coins from the faucet of the run's devnet. */

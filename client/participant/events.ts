@@ -309,7 +309,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'finished':
       return event.failure === undefined
         ? ['info', `the run is over after ${plural(event.rounds, 'round')}`]
-        : ['error', `the run has failed after ${event.rounds} rounds: ${event.failure}`];
+        : ['error', `the run has failed after ${plural(event.rounds, 'round')}: ${event.failure}`];
     case 'registered':
     case 'checked':
     case 'training':

@@ -9,6 +9,7 @@ import type { FolderReport } from './examine-folder.ts';
 import type { ReaderEvent } from './network.ts';
 import type { RunVerification } from './run.ts';
 import type { ListedVersions } from './versions.ts';
+import { plural } from '../../protocol/plural.ts';
 
 /** The line of an event of `openRun` and `listVersions`. */
 export const describeReaderEvent = (event: ReaderEvent): readonly Line[] => [
@@ -29,7 +30,7 @@ const describeFiles = ({ vouched, wrong, unverified }: FolderReport): readonly L
       findings.length > MANY
         ? [
             info(
-              `unverified ${folder}/: ${findings.length} files, such as ${findings[0]?.path}: ${findings[0]?.reason}`,
+              `unverified ${folder}/: ${plural(findings.length, 'file')}, such as ${findings[0]?.path}: ${findings[0]?.reason}`,
             ),
           ]
         : findings.map(({ path, reason }) => info(`unverified ${path}: ${reason}`)),
@@ -94,7 +95,7 @@ export const describeVerification = (found: RunVerification): readonly Line[] =>
       ? []
       : [
           info(
-            `beacon     not checked in ${beaconUnchecked.length} of ${attempts.length} attempts: the ledger that drew it is needed; name its network (--network)`,
+            `beacon     not checked in ${beaconUnchecked.length} of ${plural(attempts.length, 'attempt')}: the ledger that drew it is needed; name its network (--network)`,
           ),
         ]),
     ...(files === undefined ? [] : describeFiles(files)),
@@ -107,7 +108,7 @@ const measured = ({ examples, metrics }: VersionFacts): string => {
   if (examples === 0) return 'nothing measured';
   return list.length === 0
     ? `${examples} counted, without metrics`
-    : `${examples} examples: ${metricsText(list)}`;
+    : `${plural(examples, 'example')}: ${metricsText(list)}`;
 };
 
 /** The lines of listed versions: one block for each. */
@@ -116,7 +117,7 @@ export const describeVersions = (found: ListedVersions): readonly Line[] => {
   return [
     info(
       found.type === 'run'
-        ? `run "${found.name}" ${found.id}: ${list.length} versions`
+        ? `run "${found.name}" ${found.id}: ${plural(list.length, 'version')}`
         : `version ${found.id}: ${list.length} in its line, the newest first`,
     ),
     ...list.flatMap((version, at) => {

@@ -22,6 +22,7 @@ import { openFolder } from './from-folder.ts';
 import { modelOfVersion, modelsOf, roundOf } from './signed-models.ts';
 import type { OpenRunOptions, Source } from './source.ts';
 import { topologyOfSpec } from './topology.ts';
+import { plural } from '../../protocol/plural.ts';
 
 export interface VerifyOptions {
   readonly signal?: AbortSignal;
@@ -166,7 +167,7 @@ const fetchModel = async (
     if (!isGone || retention === undefined || newer <= retention.rounds) throw thrown;
     throw new FloeError(
       'round_removed',
-      `the model of attempt ${model.version} was removed: the run keeps ${retention.rounds} rounds, and ${newer} newer models stand`,
+      `the model of attempt ${model.version} was removed: the run keeps ${plural(retention.rounds, 'round')}, and ${newer} newer models stand`,
       {},
       { cause: thrown },
     );

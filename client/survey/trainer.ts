@@ -18,6 +18,7 @@ import type { Keystore } from '../keystore/keystore.ts';
 import { functionTrainer, type Trainer } from '../trainer.ts';
 import { requireCoarse } from './coarse.ts';
 import { surveySteps, VALUES_PER_STEP, type SiteSurvey } from './site.ts';
+import { plural } from '../../protocol/plural.ts';
 
 export interface SurveyTrainerInit {
   readonly spec: RunSpec;
@@ -52,12 +53,14 @@ const linesOf = (spec: RunSpec, table: Table, site: SiteSurvey): readonly Line[]
   return [
     ...(spec.data === undefined ? [] : describeContract(spec.data)).map(info),
     info(
-      `survey     ${table.source ?? 'own data'}: ${rows} rows, ${missing} missing values; ` +
+      `survey     ${table.source ?? 'own data'}: ${plural(rows, 'row')}, ${missing} missing values; ` +
         `${vector.length} counts and sums leave masked, and their totals over all sites are opened`,
     ),
     ...(unused.length === 0 ? [] : [info(`not used   ${someOf(unused)}`)]),
     ...[...outside].map(([name, count]) =>
-      warning(`column ${name}: ${count} values outside of the survey's range count as its ends`),
+      warning(
+        `column ${name}: ${plural(count, 'value')} outside of the survey's range count as its ends`,
+      ),
     ),
   ];
 };

@@ -153,6 +153,12 @@ export const metricInWords = (name: string): string =>
 
 const isTest = ({ name }: { readonly name: string }): boolean => /^test[A-Z]/u.test(name);
 
+/** A sum of whole numbers is a count. Where the kind is not known, a mean is rarely whole. */
+const shownValue = ({ kind, value }: { readonly kind?: string; readonly value: number }): string =>
+  Number.isInteger(value) && (kind === 'sum' || (kind === undefined && value > 1))
+    ? String(value)
+    : value.toFixed(4);
+
 /**
  * Reported metrics as a line shows them, without those of single classes. The test metrics are of
  * the model before: participants measure it when they begin the round.
@@ -161,16 +167,16 @@ const isTest = ({ name }: { readonly name: string }): boolean => /^test[A-Z]/u.t
  * test accuracy 0.9300 on 120 held-out examples (model after round 4)`
  */
 export const metricsText = (
-  metrics: readonly Pick<ReportedMetric, 'name' | 'value'>[],
+  metrics: readonly (Pick<ReportedMetric, 'name' | 'value'> & Partial<ReportedMetric>)[],
   round?: number,
 ): string => {
   const words = (of: typeof metrics): string =>
     of
       .filter((metric) => !isDetail(metric))
-      .map(({ name, value }) => `${metricInWords(name)} ${value.toFixed(4)}${classOf(name, value)}`)
+      .map((metric) => `${metricInWords(metric.name)} ${shownValue(metric)}${classOf(metric)}`)
       .join(', ');
   // Which class it is, where the recall of each is known.
-  const classOf = (name: string, value: number): string => {
+  const classOf = ({ name, value }: (typeof metrics)[number]): string => {
     if (name !== 'testLowestRecall') return '';
     const found = metrics.find(
       (each) => each.name.startsWith('testRecall.') && each.value === value,

@@ -123,7 +123,9 @@ const requireStrategy = (strategy: Strategy): void => {
   const result = v.safeParse(shape, strategy, { abortEarly: true });
   if (!result.success) {
     const [issue] = result.issues;
-    throw new FloeError('strategy_invalid', `${v.getDotPath(issue) ?? ''}: ${issue.message}`);
+    // `undefined` is no word of the author's: the field is not there.
+    const message = issue.received === 'undefined' ? 'missing' : issue.message;
+    throw new FloeError('strategy_invalid', `${v.getDotPath(issue) ?? 'strategy'}: ${message}`);
   }
   const segments = strategy.member?.segments ?? [];
   const gives = strategy.member?.vectors !== undefined;
@@ -302,14 +304,17 @@ export const makeStrategySpec = (input: StrategyInput, members?: number): Strate
   if (known === undefined)
     throw new FloeError(
       'spec_invalid',
-      `strategy.name: expected one of ${[...registered.keys()].join(', ')}, got ${name}`,
+      `strategy.name: expected one of ${[...registered.keys()].join(', ')}, got ${name}; one of your own needs its module (--strategy-module)`,
     );
   const { strategy } = known;
   const code = input.code ?? known.code;
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
   const stranger = given.find(([key]) => !strategy.parameters.some((spec) => spec.name === key));
   if (stranger !== undefined)
-    throw new FloeError('spec_invalid', `strategy.${stranger[0]}: ${name} has no such parameter`);
+    throw new FloeError(
+      'spec_invalid',
+      `strategy.${stranger[0]}: ${name} has no such parameter; expected ${strategy.parameters.map((spec) => spec.name).join(', ') || 'none'}`,
+    );
   const spec: StrategySpec = {
     name,
     ...(code === undefined ? {} : { code }),

@@ -149,7 +149,7 @@ export const SERVICES = {
     'service',
     false,
     'The chain refused a transaction.',
-    'See the cause in the message, such as missing coins or an abort of the contract.',
+    'See the cause in the message. For missing coins send some to the address; `floe faucet` asks the faucet of a devnet or a test network.',
   ),
   funds_low: entry(
     'ledger',

@@ -8,7 +8,7 @@ import { objectStore } from '../../examples/store/object-store.ts';
 import { startObjectServer } from '../../examples/store/object-server.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
-import { quickClock } from '../../sim/clock.ts';
+import { quickClock } from '../sim/quick-clock.ts';
 import { blobStoreSuite } from '../../testing/index.ts';
 import { connect, createStage, testSpec } from '../support/run.ts';
 

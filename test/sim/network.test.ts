@@ -1,7 +1,8 @@
 import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../protocol/ports/clock.ts';
-import { quickClock, scenarioClock } from '../../sim/clock.ts';
+import { scenarioClock } from '../../sim/clock.ts';
+import { quickClock } from './quick-clock.ts';
 import { CLOSE_ABNORMAL, portConnection, tapped } from '../../sim/network.ts';
 
 const pair = () => {

@@ -40,8 +40,13 @@ interface NumberColumn {
 /** Columns whose drift a site accepts, by its own names or the contract's; `all`: warn only. */
 export type AcceptedDrift = readonly string[] | 'all';
 
-/** Ratios between units that tables hold: kilo, centi, dozens, hours and minutes, days, pounds. */
-const RATIOS = [1000, 1e6, 100, 10, 12, 60, 24, 365.25, 7, 2.20462, 2.54] as const;
+/**
+ * Ratios between units that tables hold: kilo, centi, dozens, hours and minutes, days, pounds,
+ * inches; mg/dl to mmol/l of glucose, cholesterol, triglycerides, creatinine (to umol/l).
+ */
+const RATIOS = [
+  1000, 1e6, 100, 10, 12, 60, 24, 365.25, 7, 2.20462, 2.54, 18.016, 38.67, 88.57, 88.42,
+] as const;
 const FACTORS = RATIOS.flatMap((ratio) => [
   { by: ratio, name: String(ratio), undo: `divide it by ${ratio}` },
   { by: 1 / ratio, name: `1/${ratio}`, undo: `multiply it by ${ratio}` },

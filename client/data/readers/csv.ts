@@ -175,9 +175,9 @@ const passOver = async (chunks: AsyncIterable<Uint8Array>, plan: Plan): Promise<
   const cells = createCells(form.delimiter.charCodeAt(0), sink, form.skip);
   for await (const chunk of chunks) {
     const nul = chunk.indexOf(0);
+    cells.feed(nul < 0 ? chunk : chunk.subarray(0, nul));
     if (nul >= 0)
       throw malformed('a zero byte: this is no text file', { row: Math.max(1, rows + 1) });
-    cells.feed(chunk);
   }
   cells.end();
   return { rows: Math.max(0, rows), columns: kept };

@@ -18,6 +18,7 @@ import { endWith } from './withdrawal.ts';
 import * as memories from './run-memory.ts';
 import * as spending from './spending.ts';
 import { attemptNumber, inAttempt, type State } from './state.ts';
+import { plural } from '../../../protocol/plural.ts';
 
 /** Remembers the new model. @throws FloeError `record_replayed`; those of the rules of Commit */
 export const onCommit = (
@@ -113,7 +114,7 @@ export const onProven = (state: State, { record, culprits }: ResultOf<'prove'>):
 const failed = (failure: string, rounds: number): FloeError =>
   new FloeError(
     isErrorCode(failure) ? failure : 'internal',
-    `the coordinator has ended the run after ${rounds} rounds`,
+    `the coordinator has ended the run after ${plural(rounds, 'round')}`,
   );
 
 /**
