@@ -66,6 +66,7 @@ describe('help', () => {
   it.each([
     [['join', 'ws://host', '--bits', '8'], /--bits; it is a setting of the run.*floe coordinator/u],
     [['verify', 'x', '--out', 'y'], /--out; it is an option of .*floe pull/u],
+    [['sim', '--target', 'risk'], /--target; it is an option of .*floe contract infer/u],
     [['coordinator', '--bitz', '8'], /--bitz; the nearest known option is --bits/u],
   ])('%j names the commands that know a flag, or the nearest one', async (args, message) => {
     const { code, stderr } = await floe(args);

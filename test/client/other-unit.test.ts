@@ -36,6 +36,13 @@ describe('a column', () => {
     expect(otherUnitText(weights(factor))).toMatch(words);
   });
 
+  it('of glucose in mg/dl where the contract has mmol/l gets the factor of the two', () => {
+    const glucose = weights(1, { mean: 124.55, deviation: 32.1, outside: 40, range: [3.9, 9.8] });
+    const column = { ...glucose, expected: { mean: 6.97, scale: 1.68 } };
+    expect(isOtherUnit(column)).toBe(true);
+    expect(otherUnitText(column)).toMatch(/divide it by 18\.016/u);
+  });
+
   it('that is smaller by a factor is refused within a range from 0, too', () => {
     const wide = { range: [0, 140] as const, outside: 0 };
     expect(isOtherUnit(weights(1 / 1000, wide))).toBe(true);

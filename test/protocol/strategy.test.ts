@@ -37,6 +37,12 @@ const plain = (over: Partial<Strategy> = {}): Strategy => ({
 const total = (values: Float32Array): number => values.reduce((a, b) => a + b, 0);
 
 describe('registerStrategy', () => {
+  it('names a field that a module left out', () => {
+    const { state: _state, ...bare } = plain();
+    expect(() => registerStrategy(bare as Strategy, CODE)).toThrow(/^state: missing$/u);
+    expect(() => registerStrategy(undefined as never, CODE)).toThrow(/^strategy: missing$/u);
+  });
+
   const steps: [string, (input: ServerStep) => void, RegExp][] = [
     [
       'a step over all coordinates',

@@ -108,6 +108,18 @@ describe('counts of classes', () => {
     );
   });
 
+  it('a count has no decimals, a mean keeps them', () => {
+    const ill = { name: 'ill', kind: 'sum' as const, value: 221 };
+    expect(metricsText([ill, { name: 'trainLoss', kind: 'mean', value: 2 }])).toBe(
+      'ill 221, train loss 2.0000',
+    );
+    // A summary keeps names and values only.
+    const ratio = { name: 'trainAccuracy', value: 1 };
+    expect(metricsText([{ name: 'ill', value: 221 }, ratio])).toBe(
+      'ill 221, train accuracy 1.0000',
+    );
+  });
+
   it('a site counts nothing of a class of which it holds out fewer than five examples', () => {
     const labels = Int32Array.from([0, 0, 0, 0, 0, 1, 1, 1, 1, 2]);
     const rows = new Float32Array(30).map((_, i) => (i % 3 === 1 ? 1 : 0));

@@ -88,6 +88,7 @@ export const REFUSED: readonly Refused[] = [
   ['a pickle', 't.csv', Uint8Array.of(0x80, 4, 0x95, 0), /Python pickle/u],
   ['bzip2', 't.csv.bz2', 'BZh91AY', /bzip2: unpack it/u],
   ['zero bytes', 't.csv', 'a,b\n1,\u0000\n', /zero byte: this is no text file/u],
+  ['a zero byte in a late row', 't.csv', 'a,b\n1,2\n3,4\n5,\u0000\n', /row 3: a zero byte/u],
   ['gzip cut short', 't.csv.gz', gzipSync('a,b\n1,2\n').subarray(0, 22), /t\.csv\.gz/u],
   [
     'more bytes than the limit, unpacked',
