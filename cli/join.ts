@@ -36,7 +36,8 @@ data_unfit) before anything except the login is sent.
 The identity is kept, so that a participant that is killed finishes its round when it is started again.
 Without --keystore it is kept in floe-participant/NAME, where NAME comes from the data; its passphrase is the one
 that --passphrase-file, --passphrase-fd or FLOE_PASSPHRASE gives, else a new one in the same folder. Whoever can
-read that folder then has the identity. --forget keeps nothing.`,
+read that folder then has the identity; a passphrase in the folder counts before FLOE_PASSPHRASE. --forget keeps
+nothing.`,
     examples: [
       'floe join wss://host --data patienten.csv --map map.json',
       'floe join wss://host --data patients.csv --out model',

@@ -112,6 +112,7 @@ const modelLines = (
   folder: string | undefined,
   address: string,
   hasContract: boolean,
+  object: string | undefined,
 ): readonly Line[] => {
   const { out, network } = flags;
   if (saved !== undefined) {
@@ -127,12 +128,27 @@ const modelLines = (
   if (folder === undefined)
     return [info('model      not written: join with --out FOLDER to get it, or keep the identity')];
   const on = network === undefined ? '' : ` --network ${network}`;
+  if (object !== undefined)
+    return [
+      info('model      not written: join with --out FOLDER, or once the coordinator has ended run'),
+      info(`  ${commandName()} pull ${object}${on} --keystore ${folder} --out model`),
+    ];
   return [
     info('model      not written: join with --out FOLDER, or while the coordinator serves run'),
     info(
       `  ${commandName()} pull ${httpBase(address)}${on}${trustWords(flags)} --keystore ${folder} --out model`,
     ),
   ];
+};
+
+/** The run on its network, for the line that names it; without an answer its address is named. */
+const objectOf = async (
+  spec: RunSpec | undefined,
+  network: NetworkConfig | 'announced' | undefined,
+): Promise<string | undefined> => {
+  if (spec === undefined || network === undefined || network === 'announced') return undefined;
+  const { runObjectId } = await import('../client/reader/versions.ts');
+  return runObjectId(spec, network).catch(() => undefined);
 };
 
 /** The lines after a survey: how to read it. */
@@ -228,6 +244,7 @@ export const runJoin = async (
   if (outcome.type === 'stopped') throw new FloeError('aborted', leftText(flags, folder));
   const model = outcome.commit?.body.model;
   const saved = run.saved();
+  const object = saved === undefined ? await objectOf(outcome.spec, network) : undefined;
   output.document({
     run: outcome.run,
     key,
@@ -244,6 +261,6 @@ export const runJoin = async (
   output.print(
     isSurvey
       ? surveyLines(flags, folder, address)
-      : modelLines(flags, saved, folder, address, outcome.spec?.data !== undefined),
+      : modelLines(flags, saved, folder, address, outcome.spec?.data !== undefined, object),
   );
 };

@@ -6,6 +6,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { settingFlags, strategyFlags } from '../protocol/spec/setting-flags.ts';
 import type { SweepEvent } from '../sim/sweep/run-sweep.ts';
+import { plural } from '../protocol/plural.ts';
 import { command } from './command.ts';
 import { EXIT } from './exit-codes.ts';
 import { parsed, repeated, text, value, whole } from './flags.ts';
@@ -33,7 +34,7 @@ const lineOf = (event: SweepEvent): string | undefined => {
     case 'sweep': {
       const { points, finished, jobs, workers, cores, available, folder } = event;
       const before = finished === 0 ? '' : `, ${finished} of them finished before`;
-      return `sweep      ${points} runs${before}; ${jobs} at once with ${workers} worker threads each (${cores} cores, ${gib(available)} free), in ${folder}`;
+      return `sweep      ${plural(points, 'run')}${before}; ${jobs} at once with ${plural(workers, 'worker thread')} each (${cores} cores, ${gib(available)} free), in ${folder}`;
     }
     case 'point-finished': {
       const { testAccuracy, testLoss, rounds } = event.summary;
@@ -41,7 +42,7 @@ const lineOf = (event: SweepEvent): string | undefined => {
         testAccuracy === undefined
           ? `test loss ${testLoss?.toFixed(4) ?? 'not measured'}`
           : `test accuracy ${(testAccuracy * 100).toFixed(2)} %`;
-      return `finished   ${event.name}: ${reached} after ${rounds} rounds`;
+      return `finished   ${event.name}: ${reached} after ${plural(rounds, 'round')}`;
     }
     case 'point-failed':
       return `failed     ${event.name}: ${event.error.code}: ${event.error.message}`;
@@ -112,7 +113,7 @@ deviation), costs.csv (bytes, times, memory), and the folder of each run under p
       for (const line of linesOfTable(table)) output.say(line);
       output.line();
       output.line(folder);
-      output.line(`compare them  ${commandName()} compare ${join(folder, 'points/*/run')}`);
+      output.line(`compare them  ${commandName()} compare ${folder}`);
       output.document({ ...table, folder });
       return table.rows.some(({ error }) => error !== undefined) ? EXIT.failed : EXIT.ok;
     },

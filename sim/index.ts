@@ -19,7 +19,12 @@ export { RUN_FILES } from '../protocol/records/run-files.ts';
 export { runScenario, type RunOptions, type RunResult } from './run.ts';
 export { compareRuns, type Comparison } from './compare/compare.ts';
 export { renderComparison } from './compare/compare-page.ts';
-export { distinctNames, readComparedRun, type ComparedRun } from './compare/read-runs.ts';
+export {
+  distinctNames,
+  readComparedRun,
+  runFoldersOf,
+  type ComparedRun,
+} from './compare/read-runs.ts';
 export { EXPORT_FORMATS, type ExportFormat } from './outputs/formats.ts';
 export { openPartial, type PartialRun } from './resume/open-partial.ts';
 export { makeScenario, type Scenario, type ScenarioInput } from './scenario.ts';

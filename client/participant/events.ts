@@ -91,6 +91,8 @@ export type ParticipantEvent =
       readonly lossSum: number;
       readonly correct: number;
       readonly milliseconds: number;
+      /** Its table was counted, and nothing trained. */
+      readonly isSurvey: boolean;
     }
   /** A sharer's entry is bad; its author (hex) is accused, nothing is uploaded in this attempt. */
   | {
@@ -249,7 +251,9 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'trained':
       return [
         'info',
-        `attempt ${event.attempt}: trained on ${plural(event.examples, 'example')} in ${seconds(event.milliseconds)} s`,
+        event.isSurvey
+          ? `attempt ${event.attempt}: counted the table in ${seconds(event.milliseconds)} s`
+          : `attempt ${event.attempt}: trained on ${plural(event.examples, 'example')} in ${seconds(event.milliseconds)} s`,
       ];
     case 'complained':
       return ['warn', `attempt ${event.attempt}: complains about ${event.accused} (${event.kind})`];

@@ -15,8 +15,8 @@ export const timeoutLines = (deadlines: Deadlines): readonly string[] =>
   Object.values(SETTINGS).flatMap((setting: Setting) => {
     const field = fieldIn('deadlines', setting.spec) as keyof Deadlines | undefined;
     if (field === undefined) return [];
-    const unit = setting.type === 'duration' ? ' s:' : '';
-    return [`${deadlines[field]}${unit} ${setting.help}`];
+    const unit = setting.type === 'duration' ? ' s' : '';
+    return [`${deadlines[field]}${unit}: ${setting.help}`];
   });
 
 /**

@@ -1,6 +1,8 @@
 /**
  * @module Reads finished simulations for comparison: their summaries and their settings.
  */
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { FloeError } from '../../protocol/errors.ts';
@@ -8,6 +10,7 @@ import { readOptional } from '../../protocol/ports/files.ts';
 import { resolveRunFolder } from '../../protocol/ports/run-folder.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { readScenario } from '../resume/stored-scenario.ts';
+import { folderOfPoint, folderOfRun, SWEEP_FILE } from '../sweep/sweep-folder.ts';
 import { summarySchema, type Summary } from '../summary.ts';
 
 export interface ComparedRun {
@@ -26,6 +29,21 @@ const textOf = (value: unknown): string =>
 const nameOf = (folder: string): string => {
   const own = basename(folder);
   return own === 'run' ? basename(dirname(folder)) : own;
+};
+
+/**
+ * The finished runs in the folder of a sweep, in the order of their names; another path stands for
+ * itself. @throws FloeError `file_not_found` for a sweep in which no run is finished
+ */
+export const runFoldersOf = async (path: string): Promise<readonly string[]> => {
+  const points = folderOfPoint(path, '');
+  if (!existsSync(join(path, SWEEP_FILE)) || !existsSync(points)) return [path];
+  const names = (await readdir(points)).toSorted();
+  const runs = names.map((name) => folderOfRun(path, name));
+  const finished = runs.filter((run) => existsSync(join(run, RUN_FILES.summary)));
+  if (finished.length === 0)
+    throw new FloeError('file_not_found', `no finished run in the sweep ${path}`);
+  return finished;
 };
 
 /** @throws FloeError `file_not_found`, `run_unfinished`, `data_malformed` */

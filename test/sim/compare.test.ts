@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMPARE_SCRIPT } from '../../sim/compare/compare-script.ts';
 import { compareRuns } from '../../sim/compare/compare.ts';
-import { readComparedRun } from '../../sim/compare/read-runs.ts';
+import { readComparedRun, runFoldersOf } from '../../sim/compare/read-runs.ts';
 import { makeScenario } from '../../sim/index.ts';
 import { PLOT_SCRIPT } from '../../sim/report/plot-script.ts';
 import { storedScenario, writeScenario } from '../../sim/resume/stored-scenario.ts';
@@ -42,6 +42,17 @@ describe('runs compared', () => {
     ]);
     expect(curves[1]).toMatchObject({ rounds: [1, 2, 3, 4], bytes: [3000, 6000, 9000, 12_000] });
     expect(differences).toEqual([{ setting: 'learningRate', values: ['0.1', '0.01'] }]);
+  });
+
+  it('of a sweep by its folder: those that are finished', async () => {
+    expect(await runFoldersOf(join(folder, 'slow'))).toEqual([join(folder, 'slow')]);
+    const sweep = join(folder, 'sweep');
+    await mkdir(join(sweep, 'points/seed=1'), { recursive: true });
+    await writeFile(join(sweep, 'sweep.json'), '{}');
+    await expect(runFoldersOf(sweep)).rejects.toMatchObject({ code: 'file_not_found' });
+    await mkdir(join(sweep, 'points/seed=2/run'), { recursive: true });
+    await writeFile(join(sweep, 'points/seed=2/run/summary.json'), '{}');
+    expect(await runFoldersOf(sweep)).toEqual([join(sweep, 'points/seed=2/run')]);
   });
 
   it('on one page without the network, by the command', async () => {

@@ -66,6 +66,7 @@ export const onTrain = (
           lossSum,
           correct,
           milliseconds,
+          isSurvey: phase.attempt.view.spec.model.survey !== undefined,
         }),
       ]
     : [];
