@@ -113,11 +113,8 @@ export type HostMessage =
   | { readonly type: 'wake'; readonly index: number };
 
 /** Between attempts to reconnect, in place of half a second to ten seconds. */
-const HURRIED = { baseMs: 25, maxMs: 500 };
-const paceOf = (hurry: boolean) => ({
-  clock: systemClock,
-  ...(hurry ? { backoff: HURRIED } : {}),
-});
+const HURRIED = { backoff: { baseMs: 25, maxMs: 500 } };
+const paceOf = (hurry: boolean) => ({ clock: systemClock, ...(hurry ? HURRIED : {}) });
 
 const counted = (store: BlobStore, memory: SharedArrayBuffer): BlobStore => {
   const traffic = new BigUint64Array(memory);
