@@ -18,6 +18,7 @@ export const DEFAULT_REQUIREMENTS = {
   weightCap: { min: 1, max: 10_000 },
   classWeights: 10,
   delta: 1e-5,
+  honest: 0.9,
 };
 
 export interface Requirement {
@@ -127,6 +128,12 @@ export const ADMISSION_TABLE = {
     help: 'largest epsilon over all runs of this identity, which the ledger in its keystore counts; a run without privacy is then refused (default: no limit)',
     takes: 'value',
     kind: { type: 'number', above: 0, max: 1000 },
+  },
+  honest: {
+    flag: 'require-honest',
+    help: `largest fraction of a cohort that a run with privacy may assume to be honest: the noise of the others does not count (default ${DEFAULT_REQUIREMENTS.honest})`,
+    takes: 'value',
+    kind: { type: 'number', above: 0, max: 1 },
   },
   architectures: {
     flag: 'require-architecture',

@@ -86,6 +86,11 @@ export const admissionSchema = v.strictObject({
   delta: v.pipe(positive, v.maxValue(0.1)),
   /** Largest epsilon over all runs of this identity; one without privacy is then refused. */
   totalEpsilon: v.optional(v.pipe(positive, v.maxValue(1000))),
+  /**
+   * Largest fraction of a cohort that a run with privacy may assume to be honest: the more it
+   * assumes, the less noise each participant adds for the same claim.
+   */
+  honest: v.pipe(positive, v.maxValue(1)),
   /** Architectures that it trains; any where missing. */
   architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
 });
@@ -210,7 +215,7 @@ const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeErr
 
 /** Who has a budget, of a run or of all, gives nothing to a sum without noise. */
 const checkPrivacy = (
-  { epsilon, delta, totalEpsilon }: AdmissionPolicy,
+  { epsilon, delta, totalEpsilon, honest }: AdmissionPolicy,
   { privacy }: RunSpec,
 ): FloeError | undefined => {
   if (privacy === undefined) {
@@ -222,8 +227,9 @@ const checkPrivacy = (
   }
   if (epsilon !== undefined && privacy.epsilon > epsilon)
     return refused('epsilon', `epsilon ${privacy.epsilon}`, `at most ${epsilon}`);
-  return privacy.delta > delta
-    ? refused('delta', `delta ${privacy.delta}`, `at most ${delta}`)
+  if (privacy.delta > delta) return refused('delta', `delta ${privacy.delta}`, `at most ${delta}`);
+  return privacy.honest > honest
+    ? refused('honest', `noise for a cohort that is ${privacy.honest} honest`, `at most ${honest}`)
     : undefined;
 };
 

@@ -1,7 +1,7 @@
 /**
  * @module The requirements of simulated participants. One operator runs all of them, so the
- * scenario's settings of masks, cohorts, clip norm and batch are accepted. The other requirements
- * keep their defaults.
+ * scenario's settings of masks, cohorts, clip norm, batch and honest members are accepted. The
+ * other requirements keep their defaults.
  */
 import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
@@ -18,4 +18,5 @@ export const requirementsOf = (spec: RunSpec): AdmissionInput => ({
   steps: 1,
   clipNorm: including(ADMISSION_DEFAULTS.clipNorm, spec.encoding.clipNorm),
   batchSize: including(ADMISSION_DEFAULTS.batchSize, spec.training.batchSize),
+  honest: Math.max(ADMISSION_DEFAULTS.honest, spec.privacy?.honest ?? 0),
 });

@@ -52,6 +52,15 @@ describe('a survivor of the last commit that is left out as if its budget were s
 });
 
 describe('a participant with a total budget', () => {
+  it('takes part in no run whose noise counts on everybody, unless told', () => {
+    const trusting = specOf({ privacy: { ...specOf().privacy!, honest: 1, noiseMultiplier: 0 } });
+    const admit = (input: Parameters<typeof makeAdmission>[0], spec: RunSpec) =>
+      admitRun(makeAdmission(input), spec, keys[0]!);
+    expect(() => admit({}, trusting)).toThrow('honest: the run offers noise for a cohort');
+    expect(() => admit({ honest: 1 }, trusting)).not.toThrow();
+    expect(() => admit({}, specOf())).not.toThrow();
+  });
+
   it('takes part in no run without privacy, whose sums have no noise', () => {
     const policy = makeAdmission({ minimum: 3, totalEpsilon: 8 });
     expect(() => admitRun(policy, specOf(), keys[0]!)).not.toThrow();
