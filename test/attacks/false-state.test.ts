@@ -4,7 +4,11 @@
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadStrategies } from '../../protocol/algorithm/load-module.ts';
-import { startAll, stopAll, type Started } from '../support/participants.ts';
+import { makeStrategySpec, strategyOf } from '../../protocol/algorithm/registry.ts';
+import { stateHashOf } from '../../protocol/algorithm/state.ts';
+import type { Body } from '../../protocol/records/records.ts';
+import { functionTrainer } from '../../client/trainer.ts';
+import { startAll, stepOf, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator, type Fabrication } from '../support/scripted-coordinator.ts';
 
 let running: Started[] = [];
@@ -77,5 +81,81 @@ describe('the state of a strategy', () => {
     await coordinator.open(undefined, undefined, coordinator.keys);
     for (const { event } of running)
       expect((await event('violation')).error).toMatchObject({ code: 'spec_mismatch' });
+  });
+});
+
+describe('the control variate of SCAFFOLD, which steers every local step', () => {
+  const scaffold = (parameters: Readonly<Record<string, number>>) =>
+    makeStrategySpec({ name: 'scaffold', parameters: { population: 100, ...parameters } });
+
+  const scaffoldStage = async (): Promise<ScriptedCoordinator> => {
+    const coordinator = await ScriptedCoordinator.create(
+      { strategy: { name: 'scaffold', parameters: { population: 100 } } },
+      FIVE_LEAVES,
+    );
+    const trainer = functionTrainer({
+      manifest: { tensors: FIVE_LEAVES },
+      corrections: true,
+      train: ({ weights, seed }) => ({
+        weights: stepOf(weights, seed),
+        examples: 10,
+        lossSum: 1.5,
+        correct: 3,
+      }),
+    });
+    running = await startAll(coordinator, 4, { trainer });
+    return coordinator;
+  };
+
+  it.each([
+    ['moved as if all participants were in the cohort', scaffold({ population: 4 })],
+    ['bounded by less than the run says', scaffold({ controlNorm: 1e-4 })],
+    ['right, and the model moved at twice the rate', scaffold({ serverLearningRate: 2 })],
+  ])('%s: the step was really taken, and everybody finds it at one block', async (_, strategy) => {
+    const coordinator = await scaffoldStage();
+    await coordinator.playRound();
+    expect(await Promise.all(running.map(({ event }) => event('trained')))).toHaveLength(4);
+    await coordinator.playRound([], { strategy });
+    expect(coordinator.state.some((value) => value !== 0)).toBe(true);
+    expect(await verdicts(coordinator)).toEqual(Array(4).fill('commit_fabricated'));
+    for (const { event } of running)
+      expect((await event('fabricated')).proof).toMatchObject({ part: 'step', attempt: 2 });
+  });
+
+  it('in another blob than the one committed to is a conflict, before anybody trains', async () => {
+    const coordinator = await scaffoldStage();
+    await coordinator.playRound();
+    const committed = coordinator.state;
+    coordinator.state = committed.map((value) => -value);
+    const { blob, envelope } = await coordinator.modelRef(coordinator.keys);
+    coordinator.state = committed;
+    await coordinator.open(
+      (body) => ({ ...body, model: { ...body.model, blob, envelope } }),
+      undefined,
+      coordinator.keys,
+    );
+    for (const { event } of running)
+      expect((await event('violation')).error).toMatchObject({ code: 'record_conflict' });
+  });
+
+  it('other than its hash in the commit is found when the blob is opened', async () => {
+    const coordinator = await scaffoldStage();
+    const hashed = (model: Body<'open'>['model']) => ({
+      ...model,
+      state: stateHashOf(
+        strategyOf(coordinator.spec),
+        300,
+        coordinator.state.map((value) => -value),
+      )!,
+    });
+    await coordinator.playRound([], { body: (body) => ({ ...body, model: hashed(body.model) }) });
+    await coordinator.open(
+      (body) => ({ ...body, model: hashed(body.model) }),
+      undefined,
+      coordinator.keys,
+    );
+    await coordinator.cohort(coordinator.keys);
+    const codes = await Promise.all(running.map(({ key }) => coordinator.withdrawal(key)));
+    expect(codes).toEqual(Array(4).fill('commit_fabricated'));
   });
 });

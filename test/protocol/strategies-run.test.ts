@@ -24,6 +24,7 @@ import {
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { guest } from '../support/meeting.ts';
+import { commitOfOtherStep } from '../support/other-step.ts';
 import { createStage, testSpec, type Stage } from '../support/run.ts';
 
 const RATE = 0.1;
@@ -67,6 +68,19 @@ const play = async (strategy: string, secagg: 'masked' | 'none') => {
   await Promise.all(guests.map(({ participant }) => participant.stop()));
   await coordinator.stop();
   return { stage, model: toHex(model.hash), state: model.state && toHex(model.state) };
+};
+
+/** What `verify` says of a run without masks whose last step was taken with other parameters. */
+const verdictOnOtherStep = async (stage: Stage, change: Readonly<Record<string, number>>) => {
+  const { name, parameters } = stage.spec.strategy;
+  const own = Object.fromEntries(parameters.map((parameter) => [parameter.name, parameter.value]));
+  const strategy = makeStrategySpec({ name, parameters: { ...own, ...change } });
+  const run = hashRunSpec(stage.spec);
+  const { entries } = decodeTranscript(run, await wholeTranscript(stage.journal));
+  const records = entries.map(({ record }) => record);
+  const { attempt } = records.findLast(({ type }) => type === 'commit')!;
+  const body = await commitOfOtherStep(stage, records, attempt, strategy);
+  return verify(stage, await withLastCommit(stage, () => body));
 };
 
 const verify = async (stage: Stage, transcript?: Uint8Array) =>
@@ -123,7 +137,7 @@ describe.each(ownNames)('%s', (name) => {
     const forgeries: readonly ((body: Body<'commit'>) => Body<'commit'>)[] = [
       step({ parameters: hashStrategy(otherRate) }),
       step({ strategy: name === 'fedavg' ? 'fedadam' : 'fedavg' }),
-      // What another learning rate makes of the same sum.
+      // Another model.
       (body) => ({ ...body, model: { ...body.model, hash: new Uint8Array(32).fill(1) } }),
       // Another state; or one where there is none.
       (body) => ({ ...body, model: { ...body.model, state: new Uint8Array(32).fill(1) } }),
@@ -133,5 +147,25 @@ describe.each(ownNames)('%s', (name) => {
       expect(ok).toBe(false);
       expect(culprit).toMatchObject({ record: 'commit' });
     }
+
+    // The step was really taken, at twice the rate: only who repeats it can tell.
+    expect(await verdictOnOtherStep(plain.stage, {})).toMatchObject({ ok: true });
+    const otherStep = { [parameter!.name]: parameter!.value * 2 };
+    expect(await verdictOnOtherStep(plain.stage, otherStep)).toMatchObject({
+      ok: false,
+      culprit: { record: 'commit', reason: 'the recomputed model differs from the published one' },
+    });
+  });
+});
+
+it('verify repeats the control variate of SCAFFOLD, where the model is right', async () => {
+  const { stage } = await play('scaffold', 'none');
+  const verdict = await verdictOnOtherStep(stage, { population: 100 });
+  expect(verdict).toMatchObject({
+    ok: false,
+    culprit: {
+      record: 'commit',
+      reason: 'the recomputed state of the strategy differs from the published one',
+    },
   });
 });

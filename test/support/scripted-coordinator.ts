@@ -86,6 +86,8 @@ interface Round {
 export interface Fabrication {
   /** Of the encoding: whoever chooses it chooses the coordinates that travel. */
   readonly seed?: Uint8Array;
+  /** Takes the step with this strategy, or with other parameters of the run's. */
+  readonly strategy?: RunSpec['strategy'];
   /** S, before the step. */
   readonly lanes?: (lanes: Lanes) => Lanes;
   /** The new model's weights. */
@@ -679,7 +681,7 @@ export class ScriptedCoordinator {
     const modelHash = attempt.open.body.model.hash;
     const { lanes, bundle: opened } = await this.sum(answering);
     const result = finishRound({
-      spec: this.spec,
+      spec: { ...this.spec, strategy: lie.strategy ?? this.spec.strategy },
       n,
       survivors: survivors!.body.members.length,
       lanes: (lie.lanes ?? same)(lanes),
