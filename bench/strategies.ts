@@ -37,7 +37,7 @@ const settingOf = (
  * over 60 at .3. A server learning rate of 2 (over 50, at .1) did not help it, nor did five epochs
  * (over 40, at .1). FedAdagrad needs 28 or 29 for rates of .1 to .2, eta .025 to .03 and beta1 .5
  * to .7, and 35 or more without beta1. FedAvgM 48, FedAdam 49, FedYogi 50, FedDyn 51, SCAFFOLD 58.
- * FedProx and FedNova have FedAvg's rate. DiLoCo is not tuned.
+ * FedProx, FedNova and momentum at the participants have FedAvg's rate. DiLoCo is not tuned.
  */
 const SETTINGS: Readonly<Record<string, ScenarioInput>> = {
   fedavg: settingOf('fedavg', 0.2),
@@ -47,6 +47,7 @@ const SETTINGS: Readonly<Record<string, ScenarioInput>> = {
   fedadagrad: settingOf('fedadagrad', 0.15, { serverLearningRate: 0.03, beta1: 0.6 }),
   fedadam: settingOf('fedadam', 0.1, { serverLearningRate: 0.01 }),
   fedyogi: settingOf('fedyogi', 0.1, { serverLearningRate: 0.01 }),
+  'client-momentum': settingOf('client-momentum', 0.2),
   scaffold: settingOf('scaffold', 0.1),
   feddyn: settingOf('feddyn', 0.1, { alpha: 0.1 }),
   diloco: {
