@@ -24,7 +24,7 @@ const ledgerSchema = v.strictObject({
         /** Hash of the specification. */
         run: fixedBytes(32),
         /** Attempts whose sums may hold an update of this participant. */
-        releases: integer(1, 100_000),
+        participations: integer(1, 100_000),
         /** The last of them. */
         last: integer(1, 100_000),
         /** The mechanism of one attempt, in units of the lattice. */
@@ -65,7 +65,7 @@ export const spentIn = ({ runs }: PrivacyLedger, delta: number): number =>
   runs.length === 0
     ? 0
     : epsilonOfRdp(
-        composeRdp(runs.map(({ noise, releases }) => curveOfNoise(noise, releases))),
+        composeRdp(runs.map(({ noise, participations }) => curveOfNoise(noise, participations))),
         delta,
       ).epsilon;
 
@@ -80,15 +80,15 @@ export const withRelease = (
   if (before !== undefined && before.last >= attempt) return ledger;
   const entry: Entry =
     before === undefined
-      ? { run, releases: 1, last: attempt, noise: [...noiseOfRun(spec)] }
-      : { ...before, releases: before.releases + 1, last: attempt };
+      ? { run, participations: 1, last: attempt, noise: [...noiseOfRun(spec)] }
+      : { ...before, participations: before.participations + 1, last: attempt };
   return { ...ledger, runs: [...ledger.runs.filter((one) => one !== before), entry] };
 };
 
 const spent = (message: string): FloeError => new FloeError('privacy_budget_spent', message);
 
 /**
- * Why the participant releases nothing in this attempt; undefined where it may. Without privacy a
+ * Why the participant sends nothing in this attempt; undefined where it may. Without privacy a
  * run is not in the ledger.
  */
 export const budgetRefusal = (
@@ -102,8 +102,8 @@ export const budgetRefusal = (
   if (privacy === undefined) return undefined;
   const next = withRelease(ledger, run, spec, attempt);
   if (next === ledger) return undefined;
-  const { releases = 0 } = next.runs.find((entry) => equalBytes(entry.run, run)) ?? {};
-  if (releases > privacy.participations)
+  const { participations = 0 } = next.runs.find((entry) => equalBytes(entry.run, run)) ?? {};
+  if (participations > privacy.participations)
     return spent(
       `this participant was in ${privacy.participations} attempts of run ${toHex(run).slice(0, 16)}, which is all that its budget of epsilon ${privacy.epsilon} allows`,
     );

@@ -1,5 +1,5 @@
 /**
- * @module A participant's own privacy ledger: it counts releases over all runs and refuses by
+ * @module A participant's own privacy ledger: it counts participations over all runs and refuses by
  * itself.
  */
 import { describe, expect, it } from 'vitest';
@@ -45,7 +45,7 @@ const spent = expect.objectContaining({ code: 'privacy_budget_spent' });
 const keystore = () => memoryKeystore(new Uint8Array(32).fill(3));
 
 describe('a run with a budget', () => {
-  it('takes as many releases as it allows, and no more', async () => {
+  it('takes as many participations as it allows, and no more', async () => {
     const store = await keystore();
     await spendBudget(store, viewOf(1), 1, undefined);
     await spendBudget(store, viewOf(1), 2, undefined);
@@ -58,7 +58,9 @@ describe('a run with a budget', () => {
   it('counts an attempt once, though a restart makes its vector again', async () => {
     const store = await keystore();
     for (let i = 0; i < 3; i += 1) await spendBudget(store, viewOf(1), 7, undefined);
-    expect(decodeLedger(await store.loadLedger()).runs).toMatchObject([{ releases: 1, last: 7 }]);
+    expect(decodeLedger(await store.loadLedger()).runs).toMatchObject([
+      { participations: 1, last: 7 },
+    ]);
   });
 
   it('spends what the specification claims: epsilon after all participations is its budget', async () => {
@@ -110,7 +112,7 @@ describe('requirements', () => {
 
   it('refuse a run of a larger epsilon or delta, or without privacy', () => {
     const admit = (require: object, spec = specOf()) =>
-      admitRun(makeAdmission({ minimum: 3, ...require }), spec, SELF);
+      admitRun(makeAdmission({ minimum: 3, honest: 1, ...require }), spec, SELF);
     expect(() => admit({ epsilon: 3.9 })).toThrow(refused('epsilon'));
     expect(() => admit({ epsilon: 4 })).not.toThrow();
     expect(() => admit({ delta: 1e-6 })).toThrow(refused('delta'));
