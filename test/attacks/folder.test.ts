@@ -77,8 +77,10 @@ it('of a folder that nobody touched every file is vouched for, or listed by name
   const listed = [...files.vouched, ...files.unverified.map(({ path }) => path)];
   expect(listed.toSorted()).toEqual(paths.toSorted());
   expect(files.unverified.map(({ path }) => path)).toEqual([
+    'history.jsonl',
     'journal.sqlite',
     'report.html',
+    'scenario.json',
     'summary.json',
   ]);
   expect(files.vouched.filter((path) => !path.startsWith('blobs/'))).toEqual([
@@ -108,10 +110,12 @@ it('one byte of any file: verification fails and names the file, or had listed i
           expect.arrayContaining([path]),
         ]);
         // Only what was listed before anything was changed may be changed unnoticed.
-        expect([at, /^(journal\.sqlite|report\.html|summary\.json)$/u.test(path)]).toEqual([
+        expect([
           at,
-          true,
-        ]);
+          /^(history\.jsonl|journal\.sqlite|report\.html|scenario\.json|summary\.json)$/u.test(
+            path,
+          ),
+        ]).toEqual([at, true]);
       } else if (ended.stdout.includes('"files"'))
         expect([at, reportOf(ended).files.wrong.map((finding) => finding.path)]).toEqual([
           at,
