@@ -7,8 +7,9 @@ import { open as openFile, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Dataset } from './dataset.ts';
 import type { IdxOptions } from './images.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { loadMnist } from './mnist-node.ts';
-import { loadPackageSet } from './package-sets-node.ts';
+import { loadPackageSet, PACKAGE_SETS } from './package-sets-node.ts';
 import { loadNpy, loadNpyFolder, loadNpz } from './readers/arrays-node.ts';
 import { type CsvOptions, readCsv } from './readers/csv.ts';
 import { bytesOf, openOf, statOf } from './readers/files-node.ts';
@@ -200,6 +201,20 @@ const loadFolder = async (folder: string, options: LoadOptions): Promise<Loaded>
   );
 };
 
+/** Neither a path nor a file's name: what a data set could be called. */
+const isName = (source: string): boolean => /^[\w-]+$/u.test(source);
+
+/** A missing file that may have been meant as a data set by name. */
+const orNamed = (thrown: unknown): unknown =>
+  thrown instanceof FloeError && thrown.code === 'file_not_found'
+    ? new FloeError(
+        'file_not_found',
+        `${thrown.message}; data sets by name: mnist, ${Object.keys(PACKAGE_SETS).join(', ')}`,
+        thrown.details,
+        { cause: thrown },
+      )
+    : thrown;
+
 /**
  * Loads `mnist`, a table, NumPy arrays, a folder of images by class, or IDX files with their labels
  * next to them. docs/data-files.md has the rules.
@@ -214,7 +229,9 @@ export const loadData = async (source: string, options: LoadOptions = {}): Promi
     return 'columns' in carried
       ? { type: 'table', table: carried }
       : { type: 'dataset', data: carried };
-  const { isFolder } = await statOf(source);
+  const { isFolder } = await statOf(source).catch((thrown: unknown): never => {
+    throw isName(source) ? orNamed(thrown) : thrown;
+  });
   try {
     return await (isFolder ? loadFolder(source, options) : loadFile(source, options));
   } catch (thrown) {

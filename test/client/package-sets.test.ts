@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hashedWords } from '../../client/data/hashed-words.ts';
+import { loadData } from '../../client/data/load-node.ts';
 import { loadPackageSet } from '../../client/data/package-sets-node.ts';
 import { valuesOf } from './readers/values-of.ts';
 import type { Table } from '../../client/data/table.ts';
@@ -66,4 +67,9 @@ it('a package that is not installed is named; other names are no data sets', asy
   });
   for (const name of ['patients.csv', 'constructor'])
     expect(await loadPackageSet(name, {}, nowhere)).toBeUndefined();
+});
+
+it('a name that is neither a file nor a data set is told which there are', async () => {
+  await expect(loadData('iris')).rejects.toThrow(/no file or folder iris; .* mnist, .*penguins/u);
+  await expect(loadData('patients.csv')).rejects.toThrow(/no file or folder patients\.csv$/u);
 });
