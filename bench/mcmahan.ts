@@ -6,12 +6,13 @@
  *
  *   node bench/mcmahan.ts [--only 2nn-iid,cnn-iid] [--seeds 3] [--state mcmahan.json]
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runScenario } from '../sim/run.ts';
 import { makeScenario, type ScenarioInput } from '../sim/scenario.ts';
+import { readFinished } from './finished.ts';
 import { report } from './table.ts';
 
 /**
@@ -53,16 +54,7 @@ if (!Number.isSafeInteger(seeds) || seeds < 1)
 /** Rounds by setting and seed; null where the target was not reached. */
 type Noted = Record<string, number | null>;
 
-const readNoted = async (): Promise<Noted> => {
-  try {
-    return JSON.parse(await readFile(values.state, 'utf8')) as Noted;
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw thrown;
-  }
-};
-
-const noted = await readNoted();
+const noted: Noted = await readFinished<Noted>(values.state);
 const folder = await mkdtemp(join(tmpdir(), 'floe-bench-mcmahan-'));
 
 /** Rounds to the target, or infinity. */

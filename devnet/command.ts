@@ -122,7 +122,7 @@ const keptIn = ({ snapshot, configOut }: DevnetFlags): string | undefined =>
  * The options that the flags ask for. With a snapshot, a size that was not asked for is the
  * snapshot's.
  *
- * @param kept the ports of the devnet that goes on
+ * @param kept the ports of the devnet that is resumed
  */
 const optionsOf = (
   flags: DevnetFlags,

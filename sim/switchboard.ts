@@ -38,7 +38,10 @@ export interface Switchboard {
   roundOver(): void;
   /** The participant's connection breaks, and it does not come back before `arrive`. */
   depart(index: number): void;
-  /** It may come back. Returns whether it does so by itself; one that was asleep is laid asleep. */
+  /**
+   * The participant may connect again. Returns whether its client does so; a participant that had
+   * not been created yet is a login again.
+   */
   arrive(index: number): boolean;
 }
 

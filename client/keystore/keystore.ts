@@ -231,9 +231,9 @@ export const decodeRunMemory = (bytes: Uint8Array): RunMemory =>
   decodeVersioned(runSchema, MEMORY_FORMAT, bytes, 'data_malformed', MAX_RUN_BYTES);
 
 /**
- * What a participant may carry from round to round, each part by itself: the layers that stay at
- * the site (`layers`), the vectors of the run's strategy (`strategy`), and what an encoding left
- * out of earlier updates (`residual`).
+ * What a participant may carry from round to round, each in a part of its own: the layers that
+ * stay at the site (`layers`), the vectors of the run's strategy (`strategy`), and what an encoding
+ * left out of earlier updates (`residual`).
  */
 export const LOCAL_PARTS = ['layers', 'strategy', 'residual'] as const;
 export type LocalPart = (typeof LOCAL_PARTS)[number];

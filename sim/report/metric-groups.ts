@@ -1,6 +1,6 @@
 /**
  * @module The further metrics of a run, in groups that share a plot: those of one name with a
- * number for each class (`testRecall.3`), and the others each by itself.
+ * number for each class (`testRecall.3`), and one group for each other metric.
  */
 import { metricInWords } from '../../protocol/algorithm/metrics.ts';
 import type { RoundSummary } from '../summary.ts';

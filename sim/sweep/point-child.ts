@@ -18,7 +18,7 @@ const TAIL = 400;
  * Runs a point in a process of its own.
  *
  * @throws FloeError the error of the run; `aborted` where the signal stopped it; `internal` where
- * the process ended by itself
+ * the process ended without a result
  */
 export const runInChild = (
   order: Extract<ToPoint, { readonly type: 'run' }>,

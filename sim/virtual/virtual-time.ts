@@ -22,7 +22,7 @@ export interface VirtualTimeInit extends LanesInit {
 export interface DriveInit {
   /** Resolves once the coordinator waits for frames or timers. */
   readonly idle: () => Promise<void>;
-  /** Nothing will happen by itself: returns whether something was put on the agenda. */
+  /** No event is due: returns whether something was put on the agenda. */
   readonly onStill: () => boolean;
   readonly onFailure: (thrown: unknown) => void;
 }

@@ -1,6 +1,6 @@
 /**
- * @module Settings of what one site does by itself in a round: how many local steps it makes, and
- * which layers it keeps for itself.
+ * @module Settings of local training at a site: how many local steps a round has, and which layers
+ * stay at the site.
  */
 import { EVERY_RUN, type SettingsTable } from '../setting.ts';
 
