@@ -38,6 +38,9 @@ export {
 export type { ColumnFacts, SurveyFacts } from '../protocol/survey/facts.ts';
 export { createDataset, subset, type Dataset } from './data/dataset.ts';
 export { createTable, textAt, type Column, type Table } from './data/table.ts';
+export { readTableOfBlob } from './data/readers/blob.ts';
+export type { CsvOptions } from './data/readers/csv.ts';
+export { datasetOfTable, type LabelOptions } from './data/table-dataset.ts';
 export { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
 export { parseIdx, type IdxArray } from './data/idx.ts';
 export { idxDataset, type IdxOptions } from './data/images.ts';

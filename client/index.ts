@@ -17,7 +17,6 @@ export {
   type LoadOptions,
   type TableOptions,
 } from './data/load-node.ts';
-export { datasetOfTable, type LabelOptions } from './data/table-dataset.ts';
 export {
   describeEvaluation,
   evaluateModel,
