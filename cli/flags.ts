@@ -23,10 +23,15 @@ export const sui: Read<bigint> = parsed(
 );
 /** Milliseconds. */
 export const span: Read<number> = parsed('a duration such as 90s, 15m, 12h or 30d', parseSpan);
-/** Milliseconds. */
+/** Milliseconds; a number without a unit is seconds. */
 export const patience: Read<number> = parsed(
   'a time such as 90s, 10m or 2h, of at most 30 days',
   parsePatience,
+);
+/** As {@link patience}, or 0 for none. */
+export const waiting: Read<number> = parsed(
+  '0, or a time such as 90s, 10m or 2h, of at most 30 days',
+  (text) => (text === '0' ? 0 : parsePatience(text)),
 );
 /** Milliseconds since 1970. */
 export const instant: Read<number> = parsed(

@@ -42,9 +42,9 @@ export const JOIN_FLAGS = {
     'use the network that the coordinator announces, and trust its account of the chain',
   ),
   wait: f.value(
-    '<seconds>',
-    'time to retry an address that has never answered (default: 120); later outages have no limit',
-    f.kindOf<number>({ type: 'duration', min: 0, max: 30 * 24 * 3600 }),
+    '<time>',
+    'time to retry an address that has never answered, such as 90s or 10m (default: 120s); later outages have no limit',
+    f.waiting,
   ),
   giveUp: f.value(
     '<time>',

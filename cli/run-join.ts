@@ -235,7 +235,7 @@ export const runJoin = async (
     ...(module === undefined ? {} : { module: pathToFileURL(resolve(module)).href }),
     ...(network === undefined ? {} : { network }),
     ...(answers === undefined ? {} : { answers }),
-    ...(wait === undefined ? {} : { patienceMs: wait * 1000 }),
+    ...(wait === undefined ? {} : { patienceMs: wait }),
     ...(giveUp === undefined ? {} : { giveUpMs: giveUp }),
     ...(flags.fingerprint === undefined ? {} : { fingerprint: flags.fingerprint }),
     ...(flags.out === undefined ? {} : { out: flags.out, force: flags.force === true }),

@@ -86,7 +86,7 @@ export const WIRE = {
     'network',
     false,
     'The coordinator did not answer within the waiting time.',
-    'Check the address, and that the coordinator runs. `floe join --wait SECONDS` (option `patienceMs`) sets a longer waiting time.',
+    'Check the address, and that the coordinator runs. `floe join --wait TIME` (option `patienceMs`) sets a longer waiting time.',
   ),
   no_progress: entry(
     'wire',

@@ -3,7 +3,7 @@
  * leaves by name after that time without progress, whatever it waits for. One line an outage.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { patience } from '../../cli/flags.ts';
+import { patience, waiting } from '../../cli/flags.ts';
 import { EXIT, exitCodeOf } from '../../cli/exit-codes.ts';
 import { functionTrainer, join } from '../../client/index.ts';
 import type { ParticipantEvent } from '../../client/participant/index.ts';
@@ -164,5 +164,11 @@ describe('a bound on waiting', () => {
     expect(['90', '90s', '10m', '2h'].map(read)).toEqual([90_000, 90_000, 600_000, 7_200_000]);
     for (const text of ['', '0', '10d', '-1m', '1e3', '9999999h'])
       expect(() => read(text)).toThrowError(expect.objectContaining({ code: 'usage' }));
+  });
+
+  it('--wait takes the same times, and 0 for no waiting', () => {
+    const read = (text: string) => waiting('--wait', text);
+    expect(['0', '120', '10m'].map(read)).toEqual([0, 120_000, 600_000]);
+    expect(() => read('0m')).toThrowError(expect.objectContaining({ code: 'usage' }));
   });
 });
