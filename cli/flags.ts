@@ -29,7 +29,7 @@ export const patience: Read<number> = parsed(
   parsePatience,
 );
 /** As {@link patience}, or 0 for none. */
-export const waiting: Read<number> = parsed(
+export const patienceOrNone: Read<number> = parsed(
   '0, or a time such as 90s, 10m or 2h, of at most 30 days',
   (text) => (text === '0' ? 0 : parsePatience(text)),
 );

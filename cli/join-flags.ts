@@ -44,7 +44,7 @@ export const JOIN_FLAGS = {
   wait: f.value(
     '<time>',
     'time to retry an address that has never answered, such as 90s or 10m (default: 120s); later outages have no limit',
-    f.waiting,
+    f.patienceOrNone,
   ),
   giveUp: f.value(
     '<time>',

@@ -3,7 +3,7 @@
  * leaves by name after that time without progress, whatever it waits for. One line an outage.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { patience, waiting } from '../../cli/flags.ts';
+import { patience, patienceOrNone } from '../../cli/flags.ts';
 import { EXIT, exitCodeOf } from '../../cli/exit-codes.ts';
 import { functionTrainer, join } from '../../client/index.ts';
 import type { ParticipantEvent } from '../../client/participant/index.ts';
@@ -167,7 +167,7 @@ describe('a bound on waiting', () => {
   });
 
   it('--wait takes the same times, and 0 for no waiting', () => {
-    const read = (text: string) => waiting('--wait', text);
+    const read = (text: string) => patienceOrNone('--wait', text);
     expect(['0', '120', '10m'].map(read)).toEqual([0, 120_000, 600_000]);
     expect(() => read('0m')).toThrowError(expect.objectContaining({ code: 'usage' }));
   });
