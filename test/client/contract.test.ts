@@ -192,6 +192,14 @@ describe('a table that does not fit', () => {
       /"x":"<f or m>"/u,
     ],
     [
+      'values of several columns: one mapping file mends them all',
+      'age,bmi,sex,outcome\n60,30,x,ill\nold,30,f,krank\n',
+      undefined,
+      'data_unmapped',
+      { column: 'outcome', value: 'krank', row: 2 },
+      /"krank" is not.*"old"; row 1, column sex: .*file: \{"values":\{"outcome":\{.*\},"age":\{"old":null\},"sex":\{"x":"<f or m>"\}\}\}/u,
+    ],
+    [
       'text among numbers',
       'age,bmi,sex,outcome\n60,30,f,ill\nold,20,m,healthy\n50,25,f,ill\n44,20,m,ill\n',
       undefined,

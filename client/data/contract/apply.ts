@@ -15,11 +15,12 @@ import { createDataset, type Dataset } from '../dataset.ts';
 import type { Table } from '../table.ts';
 import { applyToDataset } from './arrays.ts';
 import { inputsOf, type Inputs, type Place } from './inputs.ts';
-import { labelsOf } from './labels.ts';
+import { type Labels, labelsOf } from './labels.ts';
 import { checkValueColumns, columnsByContract, type Mapping } from './mapping.ts';
 import { type AcceptedDrift, refuseOtherUnits } from './other-unit.ts';
 import { type AppliedData, type ContractReport, warningsOf } from './report.ts';
 import { columnSnippet } from './snippet.ts';
+import { readAll } from './unmapped.ts';
 
 export const isTable = (of: Table | Dataset): of is Table => 'columns' in of;
 
@@ -111,9 +112,9 @@ const applyToTable = (
   const { target } = contract;
   const needed = [...input.features.map(({ name }) => name), ...targetColumns(target)];
   const { place, unused } = findColumns(table, contract, mapping, needed);
-  // A class that no contract names is the commoner fault, and is found without reading all columns.
-  const { labels, classNames, histogram, ...own } = labelsOf(table, target, mapping, place);
-  const { features, columns, values } = inputsOf(table, input, mapping, place);
+  const [{ labels, classNames, histogram, ...own }, { features, columns, values }] = readAll<
+    readonly [Labels, Inputs]
+  >([() => labelsOf(table, target, mapping, place), () => inputsOf(table, input, mapping, place)]);
   const data = createDataset({
     features,
     labels,

@@ -16,7 +16,7 @@ import { type Mapping, valuesOf } from './mapping.ts';
 import { refuseOtherScale, scaleReport } from './other-scale.ts';
 import type { AcceptedDrift } from './other-unit.ts';
 import { type AppliedData, type ContractReport, warningsOf } from './report.ts';
-import { andOthers, valueSnippet } from './snippet.ts';
+import { andOthers, entriesAmong, mappingOf } from './snippet.ts';
 
 const unfit = (message: string): FloeError => new FloeError('data_unfit', message);
 
@@ -64,7 +64,7 @@ const classOrder = (data: Dataset, target: Classes, mapping: Mapping): Int32Arra
   throw new FloeError(
     'data_unmapped',
     `class ${JSON.stringify(first)}${andOthers(refused.size - 1, 'class', 'classes')} is not among the classes of the contract; write in the mapping file: ` +
-      valueSnippet(target.name, [...refused], target.classes),
+      mappingOf([[target.name, entriesAmong([...refused], target.classes)]]),
     { column: target.name, value: first },
   );
 };

@@ -14,7 +14,8 @@ import { textAt, type Column, type Table } from '../table.ts';
 import { type Mapping, type ValueMap, valuesOf } from './mapping.ts';
 import { type NumberFacts, factsOf, firstRow, numbersIn } from './numbers.ts';
 import type { ColumnReport, MappedValue } from './report.ts';
-import { andOthers, valueSnippet } from './snippet.ts';
+import { andOthers, entriesAmong } from './snippet.ts';
+import { readAll, UnmappedValues } from './unmapped.ts';
 
 type TableInput = Extract<ContractInput, { type: 'table' }>;
 
@@ -156,12 +157,15 @@ export const indicesOf = (
   if (first === undefined) return found;
   const row = firstRow(column, first) + 1;
   const others = andOthers(refused.size - 1, 'value');
-  throw new FloeError(
-    'data_unmapped',
-    `row ${row}, column ${column.name}: ${JSON.stringify(first)}${others} is not among the ${of} of the contract; write in the mapping file: ` +
-      valueSnippet(column.name, [...refused], names),
-    { column: column.name, value: first, row },
-  );
+  throw new UnmappedValues([
+    {
+      column: column.name,
+      value: first,
+      row,
+      fault: `row ${row}, column ${column.name}: ${JSON.stringify(first)}${others} is not among the ${of} of the contract`,
+      entries: entriesAmong([...refused], names),
+    },
+  ]);
 };
 
 const writeCategory = (
@@ -209,22 +213,20 @@ export const inputsOf = (
       `expected at most ${MOST_NUMBERS} numbers, got ${table.rows} rows of ${width}`,
     );
   const into = new Float32Array(table.rows * width);
-  const columns: ColumnReport[] = [];
   const values: MappedValue[] = [];
-  let at = 0;
-  for (const feature of input.features) {
-    const own = place(feature.name);
-    const { column } = own;
-    const allowed = feature.type === 'category' ? feature.values : undefined;
-    const map = valuesOf(mapping, column.name, feature.name, allowed);
-    const writing = { into, width, at };
-    columns.push(
-      feature.type === 'number'
+  let next = 0;
+  const reads = input.features.map((feature) => {
+    const writing = { into, width, at: next };
+    next += widthOfFeature(feature);
+    return (): ColumnReport => {
+      const own = place(feature.name);
+      const allowed = feature.type === 'category' ? feature.values : undefined;
+      const map = valuesOf(mapping, own.column.name, feature.name, allowed);
+      values.push(...mappedValues(own.column, map));
+      return feature.type === 'number'
         ? writeNumbers(feature, own, map, writing)
-        : writeCategory(feature, own, table.rows, map, writing),
-    );
-    values.push(...mappedValues(column, map));
-    at += widthOfFeature(feature);
-  }
-  return { features: into, columns, values };
+        : writeCategory(feature, own, table.rows, map, writing);
+    };
+  });
+  return { features: into, columns: readAll<readonly ColumnReport[]>(reads), values };
 };

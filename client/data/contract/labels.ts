@@ -16,6 +16,7 @@ import {
 import { type Mapping, valuesOf } from './mapping.ts';
 import { numbersIn } from './numbers.ts';
 import type { ColumnReport, ContractReport, MappedValue } from './report.ts';
+import { readAll } from './unmapped.ts';
 
 export interface Labels {
   readonly labels: Int32Array | Float32Array;
@@ -64,7 +65,7 @@ const bitsOf = (
 ): Labels => {
   const labels = new Float32Array(table.rows * names.length);
   const values: MappedValue[] = [];
-  const columns = names.map((name, j): ColumnReport => {
+  const reads = names.map((name, j) => (): ColumnReport => {
     const { column } = place(name);
     const map = valuesOf(mapping, column.name, name, BITS);
     values.push(...mappedValues(column, map));
@@ -74,6 +75,7 @@ const bitsOf = (
     }
     return { name, from: column.name, type: 'target', missing: 0 };
   });
+  const columns = readAll<readonly ColumnReport[]>(reads);
   const histogram = names.map((name, j) => {
     let examples = 0;
     for (let at = j; at < labels.length; at += names.length) examples += labels[at] ?? 0;
@@ -90,7 +92,7 @@ const targetsOf = (
 ): Labels => {
   const labels = new Float32Array(table.rows * columns.length);
   const values: MappedValue[] = [];
-  const reports = columns.map((of, j) => {
+  const reads = columns.map((of, j) => (): ColumnReport => {
     const own = place(of.name);
     const { column } = own;
     const map = valuesOf(mapping, column.name, of.name);
@@ -104,7 +106,7 @@ const targetsOf = (
     }
     return reportNumbers(own, 'target', numbers, of);
   });
-  return { labels, columns: reports, values };
+  return { labels, columns: readAll<readonly ColumnReport[]>(reads), values };
 };
 
 /**

@@ -5,7 +5,8 @@
 import { FloeError } from '../../../protocol/errors.ts';
 import type { Column } from '../table.ts';
 import type { ValueMap } from './mapping.ts';
-import { andOthers, missingSnippet } from './snippet.ts';
+import { andOthers, missingEntries } from './snippet.ts';
+import { UnmappedValues } from './unmapped.ts';
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/iu;
 const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$/u;
@@ -78,13 +79,18 @@ export const numbersIn = (init: NumbersInit): Float64Array => {
   const [first] = refused;
   if (first !== undefined) {
     const row = firstRow(column, first) + 1;
-    throw new FloeError(
-      'data_unmapped',
-      `row ${row}, column ${column.name}: expected ${date === true ? 'a date such as 2026-01-31' : 'a number'}, got ${JSON.stringify(first)}` +
-        `${andOthers(refused.length - 1, 'text')}; where it means a missing value, write in the mapping file: ` +
-        missingSnippet(column.name, refused),
-      { column: column.name, value: first, row },
-    );
+    const expected = date === true ? 'a date such as 2026-01-31' : 'a number';
+    const others = andOthers(refused.length - 1, 'text');
+    throw new UnmappedValues([
+      {
+        column: column.name,
+        value: first,
+        row,
+        fault: `row ${row}, column ${column.name}: expected ${expected}, got ${JSON.stringify(first)}${others}`,
+        when: 'where it means a missing value',
+        entries: missingEntries(refused),
+      },
+    ]);
   }
   return Float64Array.from(column.codes, (code) => byCode[code] ?? Number.NaN);
 };

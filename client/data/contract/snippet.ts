@@ -45,20 +45,18 @@ export const columnSnippet = (missing: readonly string[], unused: readonly strin
   return written({ columns: Object.fromEntries(entries) });
 };
 
-/** For values of a column that are none of the contract's. */
-export const valueSnippet = (
-  column: string,
-  values: readonly string[],
-  allowed: readonly string[],
-): string => {
-  const entries = values
-    .slice(0, MOST)
-    .map((value): [string, string] => [value, likely(value, allowed) ?? alternatives(allowed)]);
-  return written({ values: { [column]: Object.fromEntries(entries) } });
-};
+type Entries = Readonly<Record<string, string | null>>;
+
+/** For values that are none of the contract's. */
+export const entriesAmong = (values: readonly string[], allowed: readonly string[]): Entries =>
+  Object.fromEntries(
+    values.slice(0, MOST).map((value) => [value, likely(value, allowed) ?? alternatives(allowed)]),
+  );
 
 /** For texts among numbers: missing values. */
-export const missingSnippet = (column: string, values: readonly string[]): string =>
-  written({
-    values: { [column]: Object.fromEntries(values.slice(0, MOST).map((value) => [value, null])) },
-  });
+export const missingEntries = (values: readonly string[]): Entries =>
+  Object.fromEntries(values.slice(0, MOST).map((value) => [value, null]));
+
+/** The lines for the values of columns. */
+export const mappingOf = (columns: readonly (readonly [string, Entries])[]): string =>
+  written({ values: Object.fromEntries(columns) });
