@@ -61,6 +61,8 @@ const USAGE: ReadonlySet<ErrorCode> = new Set([
 ]);
 const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'backend_unavailable',
+  'setup_failed',
+  'download_altered',
   'store_unavailable',
   'storage_full',
   'storage_read_only',

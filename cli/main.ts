@@ -31,6 +31,7 @@ import { evaluateCommand, predictCommand } from './evaluate.ts';
 import { pullCommand } from './pull.ts';
 import { receiptCommand } from './receipt.ts';
 import { takeSecretVariables } from './secret-variables.ts';
+import { setupCommand } from './setup.ts';
 import { simCommand } from './sim.ts';
 import { strategiesCommand } from './strategies.ts';
 import { surveyCommand } from './survey.ts';
@@ -137,6 +138,7 @@ Examples:
     auditPrivacyCommand(),
     surveyCommand(),
     initCommand(),
+    setupCommand(),
     completionsCommand(() => program),
   ];
   for (const command of commands) {

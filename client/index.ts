@@ -40,6 +40,17 @@ export {
   type Examination,
 } from './doctor/index.ts';
 export {
+  describePlan,
+  describeResult,
+  describeSetup,
+  setupNative,
+  undoNative,
+  type SetupEvent,
+  type SetupOptions,
+  type SetupPlan,
+  type SetupResult,
+} from './native/setup.ts';
+export {
   askPassphrase,
   readPassphrase,
   type KeystorePlace,

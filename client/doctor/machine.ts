@@ -9,6 +9,7 @@ import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'n
 import { join } from 'node:path';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { listBackends, SAME_EVERYWHERE } from '../tfjs/backends.ts';
+import { examineNative } from './native.ts';
 import { examineSpeed } from './training.ts';
 import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { check, type Check } from '../../protocol/health-checks.ts';
@@ -176,6 +177,8 @@ export const examineMachine = async (init: MachineExamination): Promise<Examinat
     // One after the other: they measure speed.
     checks.push(await check(name, true, work));
   }
+  const native = await examineNative();
+  if (native !== undefined) checks.push(native);
   const backends = await listBackends();
   for (const { name, available, detail } of backends)
     checks.push({ name: `backend ${name}`, needed: false, ok: available, detail });

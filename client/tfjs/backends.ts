@@ -1,13 +1,14 @@
 /**
- * @module The backends that train: tfjs-node-gpu or tfjs-node if installed, WebGPU on a real
- * adapter, ONNX Runtime if installed, WebAssembly with Floe's kernels, plain JavaScript. The chosen
- * backend, and the reasons against the others, are always reported. If an explicitly requested
- * backend cannot run, that is an error; no other backend replaces it.
+ * @module The backends that train: tfjs-node-gpu or tfjs-node if installed or built (`floe setup
+ * native`), WebGPU on a real adapter, ONNX Runtime if installed, WebAssembly with Floe's kernels,
+ * plain JavaScript. The chosen backend, and the reasons against the others, are always reported. If
+ * an explicitly requested backend cannot run, that is an error; no other backend replaces it.
  */
 import type * as NodeModule from 'node:module';
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
 import { type GpuDevice, isSoftwareAdapter, openGpu } from '../recorded/webgpu/device.ts';
+import { findBuilt, loadAddon, mendUtil, prepareTensorflow } from '../native/built.ts';
 import type { OnnxRuntime } from '../recorded/onnx/session.ts';
 import { simdSupported } from './kernels/load.ts';
 import { registerKernels } from './kernels/register.ts';
@@ -109,11 +110,21 @@ export const switchBackend = (tf: Tf, name: BackendName): void => {
     throw new FloeError('backend_unavailable', `the backend ${name} of tfjs has not started`);
 };
 
+/** The addon of `floe setup native`; undefined where there is none. @throws Error why not */
+const startBuilt = async (tf: Tf): Promise<string | undefined> => {
+  const found = findBuilt();
+  if (found.type === 'absent') return undefined;
+  if (found.type === 'refused') throw new Error(found.reason);
+  const { folder, record } = found.built;
+  loadAddon(tf, folder, record.tfjs);
+  await activate(tf, 'tensorflow');
+  return `native TensorFlow ${record.tensorflow} (floe setup native)`;
+};
+
 const startTensorflow: Start = async (tf) => {
-  const util = builtin('node:util') as Record<string, unknown> | undefined;
-  if (util === undefined) throw new Unavailable('needs Node');
-  // tfjs-node 4.22.0 calls a function that Node 23 removed.
-  util['isNullOrUndefined'] ??= (value: unknown): boolean => value === undefined || value === null;
+  if (builtin('node:util') === undefined) throw new Unavailable('needs Node');
+  mendUtil();
+  prepareTensorflow();
   const reasons: string[] = [];
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
     try {
@@ -125,6 +136,13 @@ const startTensorflow: Start = async (tf) => {
       const missing = (thrown as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND';
       reasons.push(`${name}: ${missing ? 'not installed' : firstLine(thrown)}`);
     }
+  }
+  try {
+    const description = await startBuilt(tf);
+    if (description !== undefined) return { description };
+    reasons.push('floe setup native: not built');
+  } catch (thrown) {
+    reasons.push(`floe setup native: ${firstLine(thrown)}`);
   }
   throw new Unavailable(reasons.join('; '));
 };

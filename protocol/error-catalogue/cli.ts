@@ -75,6 +75,20 @@ export const CLI = {
     'A module that this process needs is missing or cannot be loaded.',
     'Install again with `npm ci`, then restart. The process resumes from its saved state.',
   ),
+  setup_failed: entry(
+    'cli',
+    'operator',
+    true,
+    'A program that `floe setup` runs is missing, or has failed.',
+    'The message names the program and shows its last lines. Install it, or mend what it complains about, and run the command again; nothing is left half-done.',
+  ),
+  download_altered: entry(
+    'cli',
+    'operator',
+    false,
+    'A downloaded file is not the one that Floe knows.',
+    'Nothing of it was used. Try another network or registry; a wheel that was given must be of the version and the platform that the message names.',
+  ),
   internal: entry(
     'cli',
     'floe',
