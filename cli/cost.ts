@@ -23,6 +23,7 @@ const documentOf = (spec: RunSpec, found: CostOfRun, ratio: number) => {
     ...prices,
     bytes: {
       upload: stored.uploadBytes,
+      firstUpload: stored.firstUploadBytes,
       model: stored.modelBytes,
       bundle: stored.bundleBytes,
       publication: stored.publication.reduce((sum, size) => sum + size, 0),
@@ -42,6 +43,11 @@ export const costCommand = () =>
       ...NETWORK,
       ...settingFlags('cost'),
       ...strategyFlags(),
+      examples: whole(
+        'training examples of a participant, on average (default: unknown, uploads of the largest size)',
+        1,
+        1_000_000_000,
+      ),
       shards: whole('shards of Walrus (default 1000)', 4, 1000),
       storagePrice: value('<frost>', 'FROST per MiB and epoch (default 100000)', frost),
       writePrice: value('<frost>', 'FROST per MiB, once (default 20000)', frost),
@@ -52,6 +58,7 @@ shards, which dominates the price of small blobs. The uploads of a round share o
 metadata once.`,
     examples: [
       'floe cost --cohort 100 --rounds 60',
+      'floe cost --model mlp-2nn --cohort 10 --rounds 25 --examples 600',
       'floe cost run.json --storage-epochs 10 --network net.json',
       'floe cost --model mlp:32 --inputs 20 --classes 2 --shards 1000 --json',
     ],
@@ -67,10 +74,11 @@ metadata once.`,
       const { model } = await beginningOf({ ...settings, from: undefined });
       const fixed = { id: new Uint8Array(16), coordinator: new Uint8Array(32), model };
       const spec = specOfSettings(settings, fixed, nameOf);
-      const { shards, storagePrice, writePrice, address } = flags;
+      const { examples, shards, storagePrice, writePrice, address } = flags;
       const place = { network: flags.network ?? settings.network };
       const found = await costOfRun(spec, {
         address,
+        examples,
         epochs: settings.storageEpochs,
         network:
           namedNetwork(place) === undefined

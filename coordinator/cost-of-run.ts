@@ -22,6 +22,8 @@ export interface CostOptions {
   readonly address?: string | undefined;
   /** Prices by hand; those left out are the documented ones. */
   readonly prices?: Partial<WalrusPrices>;
+  /** Training examples of a participant, on average. Default: unknown, the largest uploads count. */
+  readonly examples?: number | undefined;
   /** Epochs that blobs are kept for. Default: the network's, or 3. */
   readonly epochs?: number | undefined;
 }
@@ -94,7 +96,7 @@ const paidUntil = ({ now, epochs }: Priced): CostOfRun['paidUntil'] => {
 export const costOfRun = async (spec: RunSpec, options: CostOptions = {}): Promise<CostOfRun> => {
   const priced = await pricesFor(options);
   const { prices, epochs, from, now, have } = priced;
-  const stored = storedBy(spec, spec.rounds, epochs);
+  const stored = storedBy(spec, spec.rounds, epochs, options.examples);
   const cost = runCost(stored, prices, GAS_RATES);
   const { gas, storage, write } = cost.round;
   let funds: CostOfRun['funds'];

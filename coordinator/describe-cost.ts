@@ -6,6 +6,7 @@ import { showCoins, type CostPart } from '../protocol/net/cost.ts';
 import { showSpan, showTime } from '../protocol/net/time-text.ts';
 import { trainableOf } from '../protocol/algorithm/segments.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { uploadBytesAt } from '../protocol/spec/size-of-run.ts';
 import type { CostOfRun } from './cost-of-run.ts';
 import { plural } from '../protocol/plural.ts';
 
@@ -32,6 +33,25 @@ const describeStorage = ({ epochs, epochMs, paidUntil }: CostOfRun): string => {
 export const quiltRatio = ({ cost: { round, separateRound } }: CostOfRun): number =>
   Number((separateRound * 100n) / (round.storage + round.write)) / 100;
 
+/** Uploads shrink with the examples of a participant: what is counted, and what could be. */
+const uploadLines = (spec: RunSpec, { stored }: CostOfRun): readonly Line[] => {
+  const { uploadBytes, firstUploadBytes = uploadBytes } = stored;
+  if (uploadBytes !== firstUploadBytes)
+    return [
+      info(
+        `           in the first round ${firstUploadBytes} bytes: nobody has announced its examples`,
+      ),
+    ];
+  const least = uploadBytesAt(spec, spec.encoding.weightCap);
+  return least === uploadBytes
+    ? []
+    : [
+        info(
+          `           with many examples a participant as little as ${least} bytes: --examples counts that`,
+        ),
+      ];
+};
+
 /** The lines of a cost estimate. */
 export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] => {
   const { stored, cost, prices, funds, keepingPerEpoch } = found;
@@ -42,6 +62,7 @@ export const describeCost = (spec: RunSpec, found: CostOfRun): readonly Line[] =
       `run        ${plural(spec.rounds, 'round')} of ${spec.cohort.size}, an update of ${stored.uploadBytes} bytes, a model of ${stored.modelBytes}; ` +
         `the update as float32 has ${(floatBytes / stored.uploadBytes).toPrecision(2)} times its bytes`,
     ),
+    ...uploadLines(spec, found),
     info(
       `prices     ${prices.storagePerUnit} FROST per MiB and epoch, ${prices.writePerUnit} per MiB once, ${plural(prices.shards, 'shard')} (${SOURCES[found.from]})`,
     ),

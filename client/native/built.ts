@@ -50,7 +50,7 @@ const refused = (reason: string): Found => ({
   reason: `${reason}; floe setup native --undo removes it`,
 });
 
-/** The build of a recipe below `root`, if every file has its size and only the user writes there. */
+/** The build of a recipe below `root`, if all sizes fit and nobody else can write there. */
 export const findBuilt = (root: string = nativeFolder(), { id }: Recipe = RECIPE): Found => {
   const { existsSync, readFileSync, statSync } = fileSystem();
   const folder = `${root}/${id}`;

@@ -89,6 +89,8 @@ export interface RunCostInput {
   readonly rounds: number;
   /** Uploads of a round. */
   readonly uploads: number;
+  /** Bytes of one upload of the first round, where they differ from those of the others. */
+  readonly firstUploadBytes?: number;
   /** Bytes of one upload, of the encrypted model, of the unmasking bundle. */
   readonly uploadBytes: number;
   readonly modelBytes: number;
@@ -108,7 +110,7 @@ export interface CostPart extends Storage {
 
 export interface RunCost {
   /**
-   * Every round: a quilt of its uploads and its unmasking bundle, its model, its freezes and its
+   * Every round after the first: a quilt of its uploads and its unmasking bundle, its model, its freezes and its
    * version.
    */
   readonly round: CostPart;
@@ -149,8 +151,7 @@ const sumOf = (parts: readonly Storage[]): Storage => ({
 export const walrusOf = ({ storage, write }: Storage): bigint => storage + write;
 
 export const runCost = (input: RunCostInput, prices: WalrusPrices, rates: GasRates): RunCost => {
-  const { uploads, uploadBytes, bundleBytes } = input;
-  const rounds = BigInt(input.rounds);
+  const { uploads, uploadBytes, firstUploadBytes = uploadBytes, bundleBytes } = input;
   const blob = (size: number): Storage => blobStorage(size, input.epochs, prices);
   const partOf = (blobs: readonly Storage[], others: number, members: number): CostPart => ({
     ...sumOf(blobs),
@@ -160,23 +161,33 @@ export const runCost = (input: RunCostInput, prices: WalrusPrices, rates: GasRat
       BigInt(others) * rates.transaction +
       BigInt(members) * rates.member,
   });
-  const quilts = quiltSizes(uploads + 1, Math.max(uploadBytes, bundleBytes), prices.shards);
   const model = blob(input.modelBytes);
-  const round = partOf([...quilts.map(blob), model], TRANSACTIONS_PER_ROUND, uploads);
+  const roundOf = (bytes: number): CostPart => {
+    const quilts = quiltSizes(uploads + 1, Math.max(bytes, bundleBytes), prices.shards);
+    return partOf([...quilts.map(blob), model], TRANSACTIONS_PER_ROUND, uploads);
+  };
+  const separateOf = (bytes: number): bigint =>
+    BigInt(uploads) * walrusOf(blob(bytes)) + walrusOf(blob(bundleBytes)) + walrusOf(model);
   const once = partOf([model, ...input.publication.map(blob)], TRANSACTIONS_PER_RUN, uploads);
-  const separateRound =
-    BigInt(uploads) * walrusOf(blob(uploadBytes)) + walrusOf(blob(bundleBytes)) + walrusOf(model);
+  const [first, round] = [roundOf(firstUploadBytes), roundOf(uploadBytes)];
+  const firsts = Math.min(1, input.rounds);
+  const later = input.rounds - firsts;
+  const allOf = (part: 'storage' | 'write' | 'gas'): bigint =>
+    BigInt(firsts) * first[part] + BigInt(later) * round[part] + once[part];
   return {
     round,
     once,
     total: {
-      storage: rounds * round.storage + once.storage,
-      write: rounds * round.write + once.write,
-      transactions: input.rounds * round.transactions + once.transactions,
-      gas: rounds * round.gas + once.gas,
+      storage: allOf('storage'),
+      write: allOf('write'),
+      transactions: firsts * first.transactions + later * round.transactions + once.transactions,
+      gas: allOf('gas'),
     },
-    separateRound,
-    separateTotal: rounds * separateRound + walrusOf(once),
+    separateRound: separateOf(uploadBytes),
+    separateTotal:
+      BigInt(firsts) * separateOf(firstUploadBytes) +
+      BigInt(later) * separateOf(uploadBytes) +
+      walrusOf(once),
   };
 };
 

@@ -47,19 +47,37 @@ const PAIR_BYTES = 130;
 const ROUND_BYTES = 8_000;
 
 /**
- * What `rounds` rounds of a run store, if everybody takes part and nothing goes wrong. @param
- * epochs that blobs are kept for
+ * Bytes of an upload once commits announce the examples of a participant on average. In the first
+ * round nobody has: uploads are the largest then, because lanes are the widest.
  */
-export const storedBy = (spec: RunSpec, rounds: number, epochs: number): RunCostInput => {
+export const uploadBytesAt = (spec: RunSpec, examples: number): number => {
+  const overhead = spec.secagg === 'masked' ? 0 : ENVELOPE_OVERHEAD;
+  const mean = Math.ceil(Math.min(examples, spec.encoding.weightCap));
+  return layoutOf(spec, spec.cohort.size, mean).byteLength + overhead;
+};
+
+/**
+ * What `rounds` rounds of a run store, if everybody takes part and nothing goes wrong.
+ *
+ * @param epochs that blobs are kept for
+ * @param examples of a participant, on average, 1 or more. Default: unknown, so that every round is
+ * counted with the largest uploads
+ */
+export const storedBy = (
+  spec: RunSpec,
+  rounds: number,
+  epochs: number,
+  examples: number = FIRST_MEAN_EXAMPLES,
+): RunCostInput => {
   const { size } = spec.cohort;
   const vectors = 1 + strategyOf(spec).strategy.state.length;
-  const overhead = spec.secagg === 'masked' ? 0 : ENVELOPE_OVERHEAD;
   const transcript = rounds * (ROUND_BYTES + size * (MEMBER_BYTES + PAIR_BYTES * size));
   return {
     rounds,
     epochs,
     uploads: size,
-    uploadBytes: layoutOf(spec, size, FIRST_MEAN_EXAMPLES).byteLength + overhead,
+    firstUploadBytes: uploadBytesAt(spec, FIRST_MEAN_EXAMPLES),
+    uploadBytes: uploadBytesAt(spec, examples),
     modelBytes: FLOAT_BYTES * vectors * parameterCount(spec.model) + MODEL_HEADER_BYTES,
     bundleBytes: SECRET_BYTES * size + ENVELOPE_OVERHEAD,
     publication: publicationSizes(encodeRunSpec(spec).length + transcript),
