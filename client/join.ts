@@ -5,26 +5,19 @@
  */
 import { httpBlobStore } from '../protocol/ports/http-store.ts';
 import { localPorts } from '../protocol/ports/local-ports.ts';
-import { sleep, systemClock, type Clock } from '../protocol/ports/clock.ts';
-import { FloeError, toFloeError } from '../protocol/errors.ts';
+import { systemClock, type Clock } from '../protocol/ports/clock.ts';
+import { FloeError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/ports/identity.ts';
 import type { NetworkConfig } from '../protocol/net/config.ts';
 import { systemRandom } from '../protocol/ports/random.ts';
-import type { ModelRef } from '../protocol/records/records.ts';
-import { openVersion, type ModelContent } from '../protocol/model/open-model.ts';
+import { type FinalModel, openFinal, openNewest } from './final-model.ts';
 import { giveUpAfter } from './connect/give-up.ts';
 import { patientConnect } from './connect/patience.ts';
 import { httpAddress, webSocketConnect, type WebSocketOptions } from './connect/web-socket.ts';
 import type { Dataset } from './data/dataset.ts';
 import { keptPassphrase } from './keystore/kept.ts';
 import { memoryKeystore, nodeDisk, openKeystore, type Keystore } from './keystore/index.ts';
-import {
-  joinRun,
-  type Log,
-  type Outcome,
-  type Participant,
-  type ParticipantOptions,
-} from './participant/index.ts';
+import { joinRun, type Log, type Outcome, type ParticipantOptions } from './participant/index.ts';
 import { reachRun, type Reach } from './network.ts';
 import type { BackendChoice } from './tfjs/backends.ts';
 import { hasThreads } from './thread/running.ts';
@@ -34,6 +27,8 @@ import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Mapping } from './data/contract/mapping.ts';
 import { dataOfRun, type OwnData, type RunData } from './data/run-data.ts';
 import type { Trainer } from './trainer.ts';
+
+export type { FinalModel };
 
 export interface JoinOptions extends Partial<
   Pick<
@@ -78,6 +73,11 @@ export interface JoinOptions extends Partial<
    * time.
    */
   readonly backend?: BackendChoice;
+  /**
+   * With `data`, in a browser: the folder (with a slash at its end) that serves the .wasm files of
+   * `@tensorflow/tfjs-backend-wasm`. Default: where the page's script is.
+   */
+  readonly wasmPath?: string;
   /**
    * With `data`: URL of a module that exports `trainer({ data, spec })`, which makes the trainer.
    */
@@ -137,13 +137,6 @@ export interface JoinOptions extends Partial<
   readonly onModel?: (final: FinalModel) => Promise<void> | void;
 }
 
-/** The model of the last round, in clear. */
-export interface FinalModel extends ModelContent {
-  readonly spec: RunSpec;
-  /** As the coordinator signed it. */
-  readonly model: ModelRef;
-}
-
 export interface JoinedRun {
   /** Own Ed25519 key, and the address that is shown to people. */
   readonly key: Uint8Array;
@@ -174,37 +167,6 @@ const openOwn = async (
   return openKeystore(path, passphrase, { random: systemRandom, disk });
 };
 
-/** The newest committed model; `undefined` before the first commit. @throws FloeError */
-const openNewest = async (participant: Participant): Promise<FinalModel | undefined> => {
-  const { commit, spec, ports } = participant;
-  if (commit === undefined || spec === undefined || ports === undefined) return undefined;
-  const { run, body } = commit;
-  const { model } = body;
-  const cipher = await ports.store.get(model.blob);
-  return { spec, model, ...(await openVersion({ run, model, cipher }, spec.model, ports.gate)) };
-};
-
-/** Tries to open the final model, and the pause between two of them. */
-const FINAL_TRIES = 5;
-const FINAL_PAUSE_MS = 1000;
-
-/** As {@link openNewest}; a service that fails for a moment is asked again. */
-const openFinal = async (
-  participant: Participant,
-  clock: Clock,
-  signal: AbortSignal | undefined,
-): Promise<FinalModel | undefined> => {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await openNewest(participant);
-    } catch (thrown) {
-      const error = toFloeError(thrown);
-      if (!error.retryable || tries === FINAL_TRIES || signal?.aborted === true) throw error;
-      await sleep(clock, FINAL_PAUSE_MS, signal);
-    }
-  }
-};
-
 const trainerOf = (
   options: JoinOptions,
   tell: (data: RunData) => void,
@@ -231,7 +193,13 @@ const trainerOf = (
       const { createTrainer } = await import('./thread/module-trainer.ts');
       return createTrainer(own);
     }
-    const argument = { spec, data, backend, ...(base === undefined ? {} : { base }) };
+    const argument = {
+      spec,
+      data,
+      backend,
+      ...(base === undefined ? {} : { base }),
+      ...(options.wasmPath === undefined ? {} : { wasmPath: options.wasmPath }),
+    };
     if (inThread) return threadTrainer({ module: specTrainerModule(), argument, clock });
     const { createTrainer } = await import('./thread/spec-trainer.ts');
     return createTrainer(argument);

@@ -202,8 +202,12 @@ const startOnnx: Start = async (tf, options) => {
 
 let restorePublished: (() => void) | undefined;
 
+/** Why wasm has not started: tfjs does not try again, and gives another reason if it is asked. */
+let wasmFailure: string | undefined;
+
 const startWasm: Start = async (tf, options) => {
   if (!simdSupported()) throw new Unavailable('no WebAssembly SIMD');
+  if (wasmFailure !== undefined) throw new Unavailable(wasmFailure);
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
   const node = builtin('node:module') as Pick<typeof NodeModule, 'createRequire'> | undefined;
   if (options.wasmPath !== undefined) {
@@ -214,7 +218,12 @@ const startWasm: Start = async (tf, options) => {
   }
   // Threads need a shared memory and gain little here; one worker per participant scales better.
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
-  await activate(tf, 'wasm');
+  try {
+    await activate(tf, 'wasm');
+  } catch (thrown) {
+    wasmFailure = `${firstLine(thrown)}; it is not tried again before a restart`;
+    throw thrown;
+  }
   if (options.ownKernels === false) {
     restorePublished?.();
     restorePublished = undefined;

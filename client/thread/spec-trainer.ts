@@ -17,6 +17,8 @@ export interface SpecTrainerInput {
   readonly data: Dataset;
   readonly backend: BackendChoice;
   readonly base?: BaseWeights;
+  /** In a browser: where the .wasm files are. */
+  readonly wasmPath?: string;
 }
 
 /** Labels beyond the model's outputs have another numbering, which a contract would tell. */
@@ -30,7 +32,7 @@ const otherNumbering = (thrown: unknown): unknown => {
 
 /** @throws FloeError what `tfjsTrainer` throws; `contract_missing` */
 export const createTrainer = async (input: SpecTrainerInput): Promise<Trainer> => {
-  const { spec, data, backend, base } = input;
+  const { spec, data, backend, base, wasmPath } = input;
   const { task, holdout } = spec.training;
   const made = trainerHoldingOut(
     data,
@@ -39,7 +41,7 @@ export const createTrainer = async (input: SpecTrainerInput): Promise<Trainer> =
       tfjsTrainer({
         model: modelOfSpec(spec),
         data: train,
-        backend: { prefer: backend },
+        backend: { prefer: backend, ...(wasmPath === undefined ? {} : { wasmPath }) },
         ...(base === undefined ? {} : { base }),
         ...(task === undefined ? {} : { task }),
         ...(spec.data === undefined ? {} : { contract: spec.data }),

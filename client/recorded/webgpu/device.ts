@@ -31,6 +31,10 @@ export const isSoftwareAdapter = (info: AdapterInfo): boolean =>
   info.isFallbackAdapter === true ||
   SOFTWARE.test([info.vendor, info.architecture, info.device, info.description].join(' '));
 
+/** Browsers leave the description out, so that pages cannot tell machines apart. */
+const nameOf = ({ vendor, architecture, device, description }: AdapterInfo): string =>
+  description || device || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+
 /** No WebGPU here, and why. */
 export class NoGpu extends Error {}
 
@@ -94,7 +98,7 @@ export const openGpu = async (
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null) throw new NoGpu('no WebGPU adapter');
   const { info } = adapter;
-  const name = info.description || info.device || info.vendor || 'unnamed adapter';
+  const name = nameOf(info);
   const software = isSoftwareAdapter(info);
   if (software && options.software !== true) throw new NoGpu(`${name} is a software adapter`);
   const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
