@@ -7,7 +7,7 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { FloeError } from '../../protocol/errors.ts';
 import type { Batch, StepEngine } from './engine.ts';
-import { ACTIVATIONS, type Kernels, loadKernels } from './kernels/load.ts';
+import { ACTIVATIONS, inputScratchBytes, type Kernels, loadKernels } from './kernels/load.ts';
 import { type LocalRule, isPlain } from '../optimizer.ts';
 import { type LossSpec, SMALLEST_PROBABILITY, type Score, gradientInto, score } from './losses.ts';
 import type { Objective } from './objective.ts';
@@ -102,6 +102,8 @@ interface Layout {
   readonly gradients: readonly [number, number];
   /** The gradient of all weights, where the optimiser needs it. */
   readonly gathered: number;
+  /** Of the products with the batch. */
+  readonly scratch: number;
   readonly end: number;
 }
 
@@ -120,7 +122,11 @@ const layOut = ({ layers, parameters }: DensePlan, capacity: number, gathers: bo
   const labels = take((widths.at(-1) ?? 1) * capacity);
   const activations = widths.map((width) => take(width * capacity));
   const gradients = [take(widest), take(widest)] as const;
-  return { weights, labels, activations, gradients, gathered, end: at };
+  const [inputs = 0] = widths;
+  const scratch = take(
+    Math.max(inputScratchBytes(capacity, inputs), inputScratchBytes(inputs, capacity)) / 4,
+  );
+  return { weights, labels, activations, gradients, gathered, scratch, end: at };
 };
 
 /** The linear memory with its layout, which grows with the batches. */
@@ -213,7 +219,9 @@ export const denseEngine = (plan: DensePlan): StepEngine => {
       const y = layout.activations[i + 1] ?? 0;
       const kernel = layout.weights + layer.kernel * 4;
       const bias = layer.bias === undefined ? 0 : layout.weights + layer.bias * 4;
-      kernels.gemm(size, layer.outputs, layer.inputs, x, 0, kernel, 0, y, 1, 0);
+      const sizes = [size, layer.outputs, layer.inputs] as const;
+      if (i === 0) kernels.gemmOfInputs(...sizes, x, 0, kernel, y, 1, 0, layout.scratch);
+      else kernels.gemm(...sizes, x, 0, kernel, 0, y, 1, 0);
       kernels.biasActivation(y, bias, size, layer.outputs, layer.activation);
     }
     const last = layout.activations.at(-1) ?? 0;
@@ -259,7 +267,9 @@ export const denseEngine = (plan: DensePlan): StepEngine => {
           kernels.activationGradient(dx, x, size * layer.inputs, below.activation);
       }
       const to = base + layer.kernel * 4;
-      kernels.gemm(layer.inputs, layer.outputs, size, x, 1, dy, 0, to, scale, 1);
+      const sizes = [layer.inputs, layer.outputs, size] as const;
+      if (i === 0) kernels.gemmOfInputs(...sizes, x, 1, dy, to, scale, 1, layout.scratch);
+      else kernels.gemm(...sizes, x, 1, dy, 0, to, scale, 1);
       if (layer.bias !== undefined)
         kernels.addColumnSums(dy, base + layer.bias * 4, size, layer.outputs, scale);
       [dy, dx] = [dx, dy];

@@ -42,6 +42,24 @@ export interface Kernels {
       beta: number,
     ]
   ): void;
+  /**
+   * C[m, n] = beta C + alpha op(A) B, where A has many zeros; with the bytes of `gemm` if all
+   * numbers are finite. `scratch`: {@link inputScratchBytes}.
+   */
+  gemmOfInputs(
+    ...args: [
+      m: number,
+      n: number,
+      k: number,
+      a: number,
+      transposeA: number,
+      b: number,
+      c: number,
+      alpha: number,
+      beta: number,
+      scratch: number,
+    ]
+  ): void;
   readonly conv2d: Numbers;
   readonly conv2dFilterGradient: Numbers;
   readonly conv2dInputGradient: Numbers;
@@ -54,6 +72,10 @@ export interface Kernels {
   crossEntropyGradient(p: number, labels: number, rows: number, columns: number): void;
   squaredErrorGradient(y: number, target: number, count: number): void;
 }
+
+/** Bytes of the scratch of `gemmOfInputs`: a list for five rows, of the places that count. */
+export const inputScratchBytes = (m: number, k: number): number =>
+  Math.ceil(m / 5) * (1 + Math.min(k, 256)) * 8;
 
 /** Activations that `biasActivation` and `activationGradient` know, by number. */
 export const ACTIVATIONS = ['linear', 'relu', 'sigmoid', 'tanh'] as const;

@@ -5,11 +5,11 @@
  */
 
 /** Depth of a block: 8 columns by 256 rows of B are 8 KB and stay in the first-level cache. */
-const DEPTH: i32 = 256;
+export const DEPTH: i32 = 256;
 
 // @ts-ignore: decorator
 @inline
-function finish(at: usize, sum: v128, alpha: v128, keep: bool, beta: v128): void {
+export function finish(at: usize, sum: v128, alpha: v128, keep: bool, beta: v128): void {
   let value = f32x4.mul(sum, alpha);
   if (keep) value = f32x4.add(value, f32x4.mul(v128.load(at), beta));
   v128.store(at, value);
@@ -19,7 +19,7 @@ function finish(at: usize, sum: v128, alpha: v128, keep: bool, beta: v128): void
  * Five rows by eight columns: ten sums, two columns of B and one of A fill the sixteen registers of
  * x86.
  */
-function tile5(
+export function tile5(
   k: i32, a: usize, aRow: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize,
   alpha: v128, keep: bool, beta: v128,
 ): void {
@@ -55,7 +55,7 @@ function tile5(
 }
 
 /** One row by eight columns, for the rows that five does not divide. */
-function tile1(
+export function tile1(
   k: i32, a: usize, aStep: usize, b: usize, bStep: usize, c: usize,
   alpha: v128, keep: bool, beta: v128,
 ): void {
@@ -88,6 +88,20 @@ function single(
   store<f32>(c, sum);
 }
 
+/** The columns from `j` on, which eight does not divide, over one block. */
+export function narrow(
+  j: i32, m: i32, n: i32, depth: i32, a: usize, aRow: usize, aStep: usize, b: usize, c: usize,
+  alpha: f32, keep: bool, beta: f32,
+): void {
+  const bStep = <usize>n << 2;
+  for (; j < n; j++)
+    for (let i = 0; i < m; i++)
+      single(
+        depth, a + i * aRow, aStep, b + (<usize>j << 2), bStep, c + i * bStep + (<usize>j << 2),
+        alpha, keep, beta,
+      );
+}
+
 /** B row-major, A in either order: element (i, p) of A is at a + i aRow + p aStep. */
 function wide(
   m: i32, n: i32, k: i32, a: usize, aRow: usize, aStep: usize, b: usize, c: usize, alpha: f32, beta: f32,
@@ -109,12 +123,7 @@ function wide(
       for (; i < m; i++)
         tile1(depth, a + i * aRow, aStep, bAt, bStep, cAt + i * bStep, scale, keep, factors);
     }
-    for (; j < n; j++)
-      for (let i = 0; i < m; i++)
-        single(
-          depth, a + i * aRow, aStep, b + (<usize>j << 2), bStep, c + i * bStep + (<usize>j << 2),
-          alpha, keep, factor,
-        );
+    narrow(j, m, n, depth, a, aRow, aStep, b, c, alpha, keep, factor);
     a += <usize>depth * aStep;
     b += <usize>depth * bStep;
   }
