@@ -15,6 +15,7 @@ const BENCHES = [
   'readers',
   'round-bytes',
   'training',
+  'input-product',
   'zoo',
   'substrate',
 ] as const;
