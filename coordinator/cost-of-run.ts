@@ -22,7 +22,7 @@ export interface CostOptions {
   readonly address?: string | undefined;
   /** Prices by hand; those left out are the documented ones. */
   readonly prices?: Partial<WalrusPrices>;
-  /** Training examples of a participant, on average. Default: unknown, the largest uploads count. */
+  /** Examples of a participant, on average. Default: unknown; the largest uploads count. */
   readonly examples?: number | undefined;
   /** Epochs that blobs are kept for. Default: the network's, or 3. */
   readonly epochs?: number | undefined;

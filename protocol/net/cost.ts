@@ -110,8 +110,8 @@ export interface CostPart extends Storage {
 
 export interface RunCost {
   /**
-   * Every round after the first: a quilt of its uploads and its unmasking bundle, its model, its freezes and its
-   * version.
+   * Every round after the first: a quilt of its uploads and its unmasking bundle, its model, its
+   * freezes and its version.
    */
   readonly round: CostPart;
   /** The run itself: its object, the initial model, the publication at its end. */

@@ -2,17 +2,12 @@
  * @module Nodes that are not maps, on one linear memory: products, convolutions and the gradient of
  * max pooling by the kernels, the others as loops in JavaScript.
  */
-import type { Kernels } from '../../tfjs/kernels/load.ts';
 import { type Node, type Window, elements } from '../ir.ts';
+import { type Operands, productOf } from './products.ts';
 
-export interface Heap {
-  readonly kernels: Kernels;
+export interface Heap extends Operands {
   /** The memory as floats; it may be replaced when the memory grows. */
   readonly floats: () => Float32Array;
-  /** Byte address of a value. */
-  readonly at: (value: number) => number;
-  /** Byte address of room for the length of a node. */
-  readonly scratch: (floats: number) => number;
 }
 
 export type Step = () => void;
@@ -216,16 +211,12 @@ const reduce = (node: Own & { type: 'reduce' }, out: number, heap: Heap): Step =
 };
 
 const matMul = (node: Own & { type: 'matMul' }, out: number, heap: Heap): Step => {
-  const { m, n, k, batch } = node;
-  const { kernels } = heap;
+  const { m, n, batch } = node;
   const [a, b] = [heap.at(node.a), heap.at(node.b)];
-  const [ta, tb] = [Number(node.transposeA), Number(node.transposeB)];
+  const multiply = productOf(node, heap);
   return () => {
-    for (let z = 0; z < batch; z++) {
-      const left = a + z * node.strideA * 4;
-      const right = b + z * node.strideB * 4;
-      kernels.gemm(m, n, k, left, ta, right, tb, out + z * m * n * 4, 1, 0);
-    }
+    for (let z = 0; z < batch; z++)
+      multiply(a + z * node.strideA * 4, b + z * node.strideB * 4, out + z * m * n * 4, 1, 0);
   };
 };
 

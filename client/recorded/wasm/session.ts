@@ -95,7 +95,8 @@ export const createWasmSession = (
       spare.set(key, known);
       return known;
     };
-    const heap: Heap = { kernels, floats, at, scratch: (size) => room(0, size) };
+    const inputs = places[plan.features] ?? 0;
+    const heap: Heap = { kernels, floats, at, inputs, scratch: (size) => room(0, size) };
     for (const node of plan.nodes) {
       if (node.type === 'map') {
         add(node, at(node.out), at);

@@ -5,6 +5,7 @@
 import type { Node } from '../ir.ts';
 import { isPlain } from '../views.ts';
 import { type Heap, type Step, sizeOf } from './nodes.ts';
+import { productOf } from './products.ts';
 
 /**
  * The step that updates in place, if the node's epilogue is `target - self x rate`, where the node
@@ -29,11 +30,10 @@ export const updateStep = (node: Exclude<Node, { type: 'map' }>, heap: Heap): St
   const rateNow = (): number => heap.floats()[at] ?? 0;
   const { kernels } = heap;
   if (node.type === 'matMul' && node.batch === 1) {
-    const { m, n, k } = node;
     const [a, b] = [heap.at(node.a), heap.at(node.b)];
-    const [ta, tb] = [Number(node.transposeA), Number(node.transposeB)];
+    const multiply = productOf(node, heap);
     return () => {
-      kernels.gemm(m, n, k, a, ta, b, tb, out, -rateNow(), 1);
+      multiply(a, b, out, -rateNow(), 1);
     };
   }
   if (node.type === 'reduce' && node.op === 'sum' && node.outer === 1) {
