@@ -3,20 +3,19 @@
  * participants, ten a round (the non-IID partition of McMahan et al. 2017), 2NN, one local epoch in
  * batches of 10. One table: the median over seeds, and its ratio to FedAvg's. Without masks unless
  * told, since masked runs give the same models bit for bit. Finished runs are recorded in `--state`
- * and not repeated: a strategy takes minutes to an hour.
+ * and not repeated: a run takes minutes.
  *
  *   node bench/strategies.ts [--only fedavg,fedadam] [--seeds 3] [--rounds 300] [--masked]
- *     [--learning-rate 0.1] [--state strategies.json]
+ *     [--learning-rate 0.1] [--state strategies.json] [--budget SECONDS]
  *
  * `--learning-rate` is another local rate for the chosen strategies: for tuning them.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runScenario } from '../sim/run.ts';
-import { makeScenario, type ScenarioInput } from '../sim/scenario.ts';
-import { readFinished } from './finished.ts';
+import type { ScenarioInput } from '../sim/scenario.ts';
+import { openCells } from './learning/cells.ts';
+import { bestOf, curveOf, roundsTo, type Curve } from './learning/curve.ts';
+import { budgetOf, cellOptions, namesOf, wholeOf } from './learning/flags.ts';
+import { median } from './learning/statistics.ts';
 import { report } from './table.ts';
 
 const TARGET = 0.95;
@@ -56,35 +55,21 @@ const SETTINGS: Readonly<Record<string, ScenarioInput>> = {
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: Object.keys(SETTINGS).join() },
+    ...cellOptions('strategies.json'),
     seeds: { type: 'string', default: '3' },
+    only: { type: 'string', default: Object.keys(SETTINGS).join() },
     rounds: { type: 'string', default: '300' },
     masked: { type: 'boolean', default: false },
     'learning-rate': { type: 'string' },
-    state: { type: 'string', default: 'strategies.json' },
     backend: { type: 'string', default: 'auto' },
   },
 });
+const chosen = namesOf('only', values.only, SETTINGS);
+const seeds = wholeOf('seeds', values.seeds);
+const rounds = wholeOf('rounds', values.rounds);
+const cells = await openCells<Curve>(values.state, budgetOf(values.budget));
 
-const chosen = values.only.split(',');
-const unknown = chosen.find((name) => !(name in SETTINGS));
-if (unknown !== undefined)
-  throw new Error(`--only: expected some of ${Object.keys(SETTINGS).join(', ')}, got ${unknown}`);
-const whole = (flag: 'seeds' | 'rounds'): number => {
-  const value = Number(values[flag]);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new Error(`--${flag}: expected a whole number from 1, got ${values[flag]}`);
-};
-const seeds = whole('seeds');
-const rounds = whole('rounds');
-
-/** Rounds by strategy and seed; null where the target was not reached in so many rounds. */
-type Noted = Record<string, { readonly rounds: number | null; readonly best: number }>;
-
-const noted: Noted = await readFinished<Noted>(values.state);
-const folder = await mkdtemp(join(tmpdir(), 'floe-bench-strategies-'));
-
-const run = async (name: string, seed: number): Promise<Noted[string]> => {
+const take = (name: string, seed: number): Promise<Curve | undefined> => {
   const label = `${name} seed ${seed}, at most ${rounds} rounds${values.masked ? ', masked' : ''}`;
   // Another setting is another run.
   const rate = values['learning-rate'];
@@ -92,12 +77,8 @@ const run = async (name: string, seed: number): Promise<Noted[string]> => {
     ...SETTINGS[name],
     ...(rate === undefined ? {} : { learningRate: Number(rate) }),
   };
-  const key = `${label}, ${JSON.stringify(setting)}`;
-  const known = noted[key];
-  if (known !== undefined) return known;
-  let best = 0;
-  const { summary } = await runScenario(
-    makeScenario({
+  return cells.take(`${label}, ${JSON.stringify(setting)}`, () =>
+    curveOf(label, {
       ...setting,
       model: 'mlp-2nn',
       partition: { type: 'shards', perParticipant: 2 },
@@ -110,58 +91,29 @@ const run = async (name: string, seed: number): Promise<Noted[string]> => {
       mask: values.masked,
       seed: String(seed),
       backend: values.backend as 'auto',
-      substrate: 'local',
     }),
-    {
-      outDir: folder,
-      onEvent: (event) => {
-        if (event.type !== 'scored') return;
-        best = Math.max(best, event.testAccuracy ?? 0);
-        if (event.version % 10 === 0)
-          console.log(`${label}: round ${event.version}, best ${(100 * best).toFixed(2)} %`);
-      },
-    },
   );
-  const result = { rounds: summary.status === 'target' ? summary.rounds : null, best };
-  noted[key] = result;
-  await writeFile(values.state, `${JSON.stringify(noted, null, 2)}\n`);
-  return result;
 };
 
-const medianOf = (numbers: readonly number[]): number => {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
-};
-
-try {
-  const medians = new Map<string, number>();
-  for (const name of chosen) {
-    const found: number[] = [];
-    for (let seed = 1; seed <= seeds; seed += 1) {
-      // One after the other: they would disturb each other.
-      const { rounds: needed, best } = await run(name, seed);
-      console.log(
-        `${name}, seed ${seed}: ${needed === null ? `not in ${rounds} rounds, best ${best}` : needed}`,
-      );
-      found.push(needed ?? Infinity);
-    }
-    medians.set(name, medianOf(found));
+const medians = new Map<string, number>();
+for (const name of chosen) {
+  const found: number[] = [];
+  for (let seed = 1; seed <= seeds; seed += 1) {
+    // One after the other: they would disturb each other.
+    const curve = await take(name, seed);
+    if (curve === undefined) continue;
+    const needed = roundsTo(curve, TARGET);
+    const missed = `not in ${rounds} rounds, best ${(100 * bestOf(curve)).toFixed(2)} %`;
+    console.log(`${name}, seed ${seed}: ${needed === Infinity ? missed : needed}`);
+    found.push(needed);
   }
-  const reference = medians.get(REFERENCE) ?? Infinity;
-  for (const [name, median] of medians) {
-    const what = `${name}: rounds to ${100 * TARGET} %, median of ${seeds}`;
-    if (median === Infinity) console.log(`${what}: more than ${rounds}`);
-    else
-      report({
-        what,
-        value: median,
-        unit: 'rounds',
-        ...(reference === Infinity ? {} : { ratio: { value: median / reference, to: REFERENCE } }),
-      });
-  }
-} finally {
-  await rm(folder, { recursive: true, force: true });
+  if (found.length === seeds) medians.set(name, median(found));
 }
+const reference = medians.get(REFERENCE) ?? Infinity;
+for (const [name, value] of medians) {
+  const what = `${name}: rounds to ${100 * TARGET} %, median of ${seeds}`;
+  const ratio = { ratio: { value: value / reference, to: REFERENCE } };
+  if (value === Infinity) console.log(`${what}: more than ${rounds}`);
+  else report({ what, value, unit: 'rounds', ...(reference === Infinity ? {} : ratio) });
+}
+console.log(cells.tally());
