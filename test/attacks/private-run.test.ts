@@ -7,27 +7,10 @@ import { describe, expect, it } from 'vitest';
 import { admitRun, makeAdmission } from '../../client/admission.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
-import { makeRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
+import type { RunSpec, RunSpecInput } from '../../protocol/spec/run-spec.ts';
+import { keys, privateSpec } from '../support/private-spec.ts';
 
-const keys = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(i + 1));
-const specOf = (changes: Partial<RunSpecInput> = {}): RunSpec =>
-  makeRunSpec({
-    id: new Uint8Array(16),
-    coordinator: new Uint8Array(32).fill(99),
-    model: { architecture: 'custom', tensors: [{ name: 'w', shape: [100], dtype: 'float32' }] },
-    rounds: 6,
-    cohort: { size: 10 },
-    members: { type: 'closed', keys },
-    privacy: {
-      type: 'skellam',
-      epsilon: 4,
-      delta: 1e-5,
-      participations: 4,
-      honest: 0.9,
-      noiseMultiplier: 0,
-    },
-    ...changes,
-  });
+const specOf = (changes: Partial<RunSpecInput> = {}): RunSpec => privateSpec(6, 4, 0.9, changes);
 
 describe('a survivor of the last commit that is left out as if its budget were spent', () => {
   const rule = DRAW_RULES.find(({ name }) => name === 'open-passed-over')!;

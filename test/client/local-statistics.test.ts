@@ -4,12 +4,19 @@
  * one.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { memoryKeystore, personalModel, type Keystore } from '../../client/index.ts';
+import { memoryKeystore, personalModel } from '../../client/index.ts';
 import { functionTrainer, type TrainRequest } from '../../client/trainer.ts';
 import { layoutOf, partsFor } from '../../protocol/algorithm/round.ts';
 import { describeLocal } from '../../protocol/algorithm/local-tensors.ts';
 import { take, type TensorSpec } from '../../protocol/model/index.ts';
 import { localTensors } from '../../protocol/model/parts.ts';
+import {
+  DEATHS,
+  mortalKeystore,
+  never,
+  type KeystoreWrite,
+  type MortalKeystore,
+} from '../support/mortal-keystore.ts';
 import { keystoreOf, start, stepOf, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { testSpec } from '../support/run.ts';
@@ -35,7 +42,6 @@ const TRAVELS = [
   { start: 217, end: 237 },
 ];
 const VICTIM = 3;
-const never = (): Promise<never> => new Promise(() => undefined);
 
 let running: Started[] = [];
 afterEach(async () => {
@@ -61,13 +67,7 @@ const listening = (heard: Heard[]) =>
   });
 
 /** A participant that is to die. */
-interface Victim {
-  readonly keystore: Keystore;
-  /** A dead one does not restart. */
-  readonly isDead: () => boolean;
-}
-
-const stage = async (victim?: Victim) => {
+const stage = async (victim?: MortalKeystore) => {
   const coordinator = await ScriptedCoordinator.create(
     { training: { statistics: 'local' } },
     TENSORS,
@@ -222,30 +222,14 @@ describe('a crash', () => {
   };
 
   /** The victim dies in round 2, at the given call of its keystore. */
-  const disturbed = async (call: 'saveLocal' | 'saveVector', when: 'before' | 'after') => {
+  const disturbed = async (call: KeystoreWrite, when: 'before' | 'after') => {
     const inner = await keystoreOf(VICTIM);
-    const died = Promise.withResolvers<void>();
-    let calls = 0;
-    let dead = false;
-    const die = (): Promise<never> => {
-      dead = true;
-      died.resolve();
-      return never();
-    };
-    const keystore: Keystore = {
-      ...inner,
-      [call]: async (...given: [Uint8Array, never, never]) => {
-        calls += 1;
-        if (calls === 2 && when === 'before') return die();
-        await inner[call](...given);
-        return calls === 2 ? die() : undefined;
-      },
-    };
-    const { coordinator } = await stage({ keystore, isDead: () => dead });
+    const mortal = mortalKeystore(inner, call, when, 2);
+    const { coordinator } = await stage(mortal);
     await coordinator.playRound();
     const own: Heard[] = [];
     const takeOver = async (): Promise<void> => {
-      await died.promise;
+      await mortal.died;
       // Nobody waits for it to stop: it hangs where it died.
       const [gone] = running.splice(VICTIM, 1);
       coordinator.drop(gone!.key);
@@ -261,12 +245,7 @@ describe('a crash', () => {
     return { weights: coordinator.weights, own };
   };
 
-  it.each([
-    ['saveLocal', 'before'],
-    ['saveLocal', 'after'],
-    ['saveVector', 'before'],
-    ['saveVector', 'after'],
-  ] as const)('%s, killed %s: the same model, and the same values', async (call, when) => {
+  it.each(DEATHS)('%s, killed %s: the same model, and the same values', async (call, when) => {
     const expected = await undisturbed();
     const found = await disturbed(call, when);
     expect(found.weights).toEqual(expected.weights);

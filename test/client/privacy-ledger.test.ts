@@ -13,28 +13,11 @@ import {
 } from '../../client/participant/host/privacy-budget.ts';
 import type { RunView } from '../../client/participant/machine/record-checks.ts';
 import { decodeLedger, spentIn } from '../../client/privacy/ledger.ts';
-import { makeRunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
+import type { RunSpec, RunSpecInput } from '../../protocol/spec/run-spec.ts';
+import { privateSpec } from '../support/private-spec.ts';
 
 const SELF = new Uint8Array(32).fill(1);
-const keys = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(i + 1));
-const specOf = (changes: Partial<RunSpecInput> = {}) =>
-  makeRunSpec({
-    id: new Uint8Array(16),
-    coordinator: new Uint8Array(32).fill(9),
-    model: { architecture: 'custom', tensors: [{ name: 'w', shape: [100], dtype: 'float32' }] },
-    rounds: 4,
-    cohort: { size: 10 },
-    members: { type: 'closed', keys },
-    privacy: {
-      type: 'skellam',
-      epsilon: 4,
-      delta: 1e-5,
-      participations: 2,
-      honest: 1,
-      noiseMultiplier: 0,
-    },
-    ...changes,
-  });
+const specOf = (changes: Partial<RunSpecInput> = {}): RunSpec => privateSpec(4, 2, 1, changes);
 const viewOf = (n: number, spec = specOf()): RunView => ({
   spec,
   run: new Uint8Array(32).fill(n),

@@ -4,9 +4,15 @@
  * of its state goes on with the same.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Keystore } from '../../client/index.ts';
 import { createSiteState } from '../../client/participant/host/site-state.ts';
 import { functionTrainer } from '../../client/trainer.ts';
+import {
+  DEATHS,
+  mortalKeystore,
+  never,
+  type KeystoreWrite,
+  type MortalKeystore,
+} from '../support/mortal-keystore.ts';
 import { keystoreOf, start, stopAll, type Started } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
@@ -14,7 +20,6 @@ const SIZE = 300;
 const TENSORS = [{ name: 'w', shape: [SIZE], dtype: 'float32' as const }];
 const RATE = 0.1;
 const VICTIM = 3;
-const never = (): Promise<never> => new Promise(() => undefined);
 
 let running: Started[] = [];
 /** The vectors that each participant was told to add to its gradients, by round. */
@@ -45,7 +50,7 @@ const trainerOf = (index: number, heard: Map<number, Float32Array>) =>
     },
   });
 
-const stage = async (victim?: { readonly keystore: Keystore; readonly isDead: () => boolean }) => {
+const stage = async (victim?: MortalKeystore) => {
   const coordinator = await ScriptedCoordinator.create(
     {
       strategy: { name: 'scaffold', parameters: { population: 4, controlNorm: 3 } },
@@ -153,29 +158,13 @@ describe('a participant that is killed', () => {
   const undisturbed = (): ReturnType<typeof play> => (first ??= play());
 
   /** The victim dies in round 2, at the given call of its keystore. */
-  const disturbed = async (call: 'saveLocal' | 'saveVector', when: 'before' | 'after') => {
+  const disturbed = async (call: KeystoreWrite, when: 'before' | 'after') => {
     const inner = await keystoreOf(VICTIM);
-    const died = Promise.withResolvers<void>();
-    let calls = 0;
-    let dead = false;
-    const die = (): Promise<never> => {
-      dead = true;
-      died.resolve();
-      return never();
-    };
-    const keystore: Keystore = {
-      ...inner,
-      [call]: async (...given: [Uint8Array, never, never]) => {
-        calls += 1;
-        if (calls === 2 && when === 'before') return die();
-        await inner[call](...given);
-        return calls === 2 ? die() : undefined;
-      },
-    };
-    const coordinator = await stage({ keystore, isDead: () => dead });
+    const mortal = mortalKeystore(inner, call, when, 2);
+    const coordinator = await stage(mortal);
     await coordinator.playRound();
     const takeOver = async (): Promise<void> => {
-      await died.promise;
+      await mortal.died;
       const [gone] = running.splice(VICTIM, 1);
       coordinator.drop(gone!.key);
       const trainer = trainerOf(VICTIM, told[VICTIM]!);
@@ -196,14 +185,12 @@ describe('a participant that is killed', () => {
     };
   };
 
-  it.each([
-    ['saveLocal', 'before'],
-    ['saveLocal', 'after'],
-    ['saveVector', 'before'],
-    ['saveVector', 'after'],
-  ] as const)('%s, killed %s: the same model, the same state everywhere', async (call, when) => {
-    const expected = await undisturbed();
-    told = [];
-    expect(await disturbed(call, when)).toEqual(expected);
-  });
+  it.each(DEATHS)(
+    '%s, killed %s: the same model, the same state everywhere',
+    async (call, when) => {
+      const expected = await undisturbed();
+      told = [];
+      expect(await disturbed(call, when)).toEqual(expected);
+    },
+  );
 });

@@ -9,81 +9,34 @@ import {
   renderReport,
 } from '../../sim/report.ts';
 import type { RoundSummary, Summary } from '../../sim/summary.ts';
+import { summaryOf } from '../support/summary.ts';
 
 const ATTACK = `</script><img src=x onerror="alert('1')">&amp;`;
 
-const round = (version: number, more: Partial<RoundSummary> = {}): RoundSummary => ({
-  attempt: version,
-  version,
-  cohort: 10,
-  survivors: 9,
-  weight: 6000,
-  training: { trainLoss: 1 / version, trainAccuracy: 0.9 },
-  clipped: 0,
-  testAccuracy: 0.8 + version / 100,
-  modelHash: 'ab'.repeat(32),
-  bytesUp: 1000,
-  bytesDown: 2000,
-  seconds: 1.5,
-  phases: { register: 0.5, upload: 1 },
-  ...more,
-});
+const round = (version: number, more: Partial<RoundSummary> = {}): RoundSummary => {
+  const accuracies = Array.from({ length: version }, (_, i) => 0.81 + i / 100);
+  return { ...summaryOf({ testAccuracies: accuracies }).history.at(-1)!, ...more };
+};
 
-const summary = (more: Partial<Summary> = {}): Summary => ({
-  format: 'floe/summary/v1',
-  status: 'complete',
-  testAccuracy: 0.82,
-  rounds: 2,
-  attemptsAborted: 0,
-  participants: 100,
-  cohort: 10,
-  parameters: 199_210,
-  seed: '1',
-  run: 'cd'.repeat(32),
-  modelHash: 'ab'.repeat(32),
-  transcriptRoot: 'ef'.repeat(32),
-  bytesUp: 2000,
-  bytesDown: 4000,
-  seconds: 3,
-  processorSeconds: 5,
-  peakMemory: 500_000_000,
-  backend: 'wasm',
-  masked: true,
-  model: 'mlp-2nn',
-  data: { source: 'mnist', train: 60_000, test: 10_000 },
-  partition: { scheme: 'iid', smallest: 600, largest: 600, mean: 600, meanLabels: 10 },
-  drops: 'none',
-  published: { blob: 'ab'.repeat(32) },
-  strategy: { name: 'fedavg', parameters: { serverLearningRate: 1 } },
-  training: { epochs: 1, batchSize: 10, learningRate: 0.1 },
-  encoding: {
-    ring: 'ring16',
-    bits: 8,
-    clipNorm: 2,
-    rounding: { expectedError: 0.01, words: 'expected relative rounding error of the mean: 0.01' },
-  },
-  baselineAccuracy: 0.97,
-  baseline: {
-    epochs: 3,
-    batchSize: 32,
-    learningRate: 0.1,
-    seconds: 9,
-    points: [{ rounds: 1.5, testAccuracy: 0.97 }],
-  },
-  history: [round(1), round(2)],
-  activities: {
-    training: { seconds: 1, share: 0.5, besideTraining: 1 },
-    storage: { seconds: 0.5, share: 0.25, besideTraining: 0.6 },
-  },
-  phaseSeconds: { register: 1, upload: 2 },
-  workers: 2,
-  store: 'directory',
-  gate: 'sealed-box',
-  ledger: 'journal',
-  versions: { floe: '0.1.0' },
-  files: { model: 'model.safetensors' },
-  ...more,
-});
+const summary = (more: Partial<Summary>): Summary =>
+  summaryOf({
+    testAccuracies: [0.81, 0.82],
+    more: {
+      baselineAccuracy: 0.97,
+      baseline: {
+        epochs: 3,
+        batchSize: 32,
+        learningRate: 0.1,
+        seconds: 9,
+        points: [{ rounds: 1.5, testAccuracy: 0.97 }],
+      },
+      activities: {
+        training: { seconds: 1, share: 0.5, besideTraining: 1 },
+        storage: { seconds: 0.5, share: 0.25, besideTraining: 0.6 },
+      },
+      ...more,
+    },
+  });
 
 const statistics = {
   smallest: 2,
