@@ -1,10 +1,10 @@
 /**
  * @module Rounds to an accuracy by strategy and similarity of the participants: the shape of table
- * 3 of Karimireddy et al. 2020 (SCAFFOLD, ICML, page 8). Logistic regression, 100 participants, a
+ * 3 of Karimireddy et al. 2020 (SCAFFOLD, ICML). Logistic regression, 100 participants, a
  * fifth of them in a round; an epoch is five steps, each on a fifth of the participant's examples;
  * global rate 1, FedProx with mu = 1. SGD makes one step a round on all of them.
  *
- * Other than there: MNIST for EMNIST, so the target is 80 % for 50 %; at most 150 rounds for 1,000;
+ * Other than there: MNIST for EMNIST, so the target is 87 % for 50 %; at most 150 rounds for 1,000;
  * the local rate is the best of two for each cell, where the paper tunes it. So rounds cannot be
  * compared with the paper's, but ratios to SGD of the same column can: the second table has both.
  * Without masks, which change no model (test/protocol/strategies-run.test.ts).
@@ -29,7 +29,7 @@ const PARTICIPANTS = 100;
 const COHORT = 20;
 const EXAMPLES = 600;
 const STEPS_AN_EPOCH = 5;
-const TARGET = 0.8;
+const TARGET = 0.87;
 
 type Strategy = NonNullable<ScenarioInput['strategy']>;
 const METHODS = {
@@ -136,7 +136,7 @@ const fewest = async (
     // A rate that is slower than the best so far need not be followed to its end.
     const rounds = Math.min(best, most);
     const label = `${method}, ${count} epochs, ${percent} % similarity, rate ${rate}`;
-    const curve = await cells.take(`${label}, ${rounds} rounds`, () =>
+    const curve = await cells.take(`${label}, ${100 * TARGET} %, ${rounds} rounds`, () =>
       run(label, method, percent, { epochs: count, learningRate: rate, rounds }),
     );
     if (curve === undefined) return undefined;
