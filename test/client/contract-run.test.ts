@@ -17,13 +17,13 @@ import { modelOfSpec } from '../../client/spec-model.ts';
 import { selectBackend } from '../../client/tfjs/backends.ts';
 import { tfjsTrainer, type TfjsTrainerOptions } from '../../client/tfjs/trainer.ts';
 import { createTrainer } from '../../client/thread/spec-trainer.ts';
-import { serve } from '../../coordinator/index.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
 import { cipherStream } from '../../protocol/ports/random.ts';
 import type { Contract } from '../../protocol/spec/contract.ts';
 import { makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
-import { createStage, silent, testSpec } from '../support/run.ts';
+import { testSpec } from '../support/run.ts';
+import { serveRun } from '../support/served-run.ts';
 import { ifThere } from './optional.ts';
 import { dense, seed } from './task-models.ts';
 
@@ -103,21 +103,10 @@ const specOf = async (contract: Contract): Promise<RunSpec> => {
   });
 };
 
-const serveRun = async (spec: RunSpec): Promise<string> => {
-  const stage = await createStage(spec);
-  const coordinator = stage.create();
-  const served = await serve(coordinator, {
-    host: '127.0.0.1',
-    port: 0,
-    store: stage.store,
-    log: silent,
-  });
-  closing.push(
-    () => coordinator.stop(),
-    () => served.close(),
-  );
-  await coordinator.start();
-  return served.url.replace('http', 'ws');
+const urlOf = async (spec: RunSpec): Promise<string> => {
+  const { url, stop } = await serveRun(spec);
+  closing.push(stop);
+  return url;
 };
 
 const accuracyOf = async (spec: RunSpec, data: Dataset, weights: Float32Array): Promise<number> => {
@@ -132,7 +121,7 @@ describe('a run with a data contract', () => {
     const pooled = await readText(clean(ALL));
     const { contract } = inferContract(pooled);
     const spec = await specOf(contract);
-    const address = await serveRun(spec);
+    const address = await urlOf(spec);
     const sites: readonly [string, Mapping?][] = [
       [clean(part(0))],
       [german(part(1)), GERMAN_MAP],
@@ -178,7 +167,7 @@ describe('a run with a data contract', () => {
 
   it('refuses a site without its mapping before anything but the login is sent', async () => {
     const { contract } = inferContract(await readText(clean(ALL)));
-    const address = await serveRun(await specOf(contract));
+    const address = await urlOf(await specOf(contract));
     const run = await join(address, {
       data: await readText(german(part(1))),
       thread: false,
@@ -191,7 +180,7 @@ describe('a run with a data contract', () => {
   it('refuses numbers of classes beyond the model where no contract numbers them', async () => {
     const { contract } = inferContract(await readText(clean(ALL)));
     const { data: _, ...rest } = await specOf(contract);
-    const address = await serveRun(rest);
+    const address = await urlOf(rest);
     const run = await join(address, {
       data: await readText('a,b,c,d,y\n1,2,3,4,1\n2,3,4,5,3\n'),
       thread: false,

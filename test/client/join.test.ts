@@ -10,7 +10,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
 import {
   createDataset,
-  functionTrainer,
   httpAddress,
   join,
   modelOfSpec,
@@ -18,15 +17,16 @@ import {
   type JoinedRun,
   type ParticipantEvent,
 } from '../../client/index.ts';
-import { serve, type Coordinator, type Served } from '../../coordinator/index.ts';
+import { type Coordinator } from '../../coordinator/index.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
 import { CLOSE_WITH_ERROR } from '../../protocol/wire/messages.ts';
 import { hashModel } from '../../protocol/model/index.ts';
 import { mlp2nn } from '../../client/tfjs/models.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
-import { keystoreOf, start, stepOf } from '../support/participants.ts';
-import { createStage, DIMENSION, silent, testSpec } from '../support/run.ts';
+import { keystoreOf, start } from '../support/participants.ts';
+import { createStage, DIMENSION, testSpec } from '../support/run.ts';
+import { serveRun, stepTrainer as trainer } from '../support/served-run.ts';
 
 const never = new AbortController().signal;
 const closing: (() => Promise<unknown> | void)[] = [];
@@ -34,37 +34,15 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-const trainer = functionTrainer({
-  manifest: { tensors: [{ name: 'w', shape: [DIMENSION], dtype: 'float32' }] },
-  train: ({ weights, seed }) => ({
-    weights: stepOf(weights, seed),
-    examples: 5,
-    lossSum: 1,
-    correct: 2,
-  }),
-});
-
 const quiet = { log: () => undefined, require: TEST_ADMISSION };
 
 describe('join', () => {
   it('takes part in a run over WebSocket and opens the model at the end', async () => {
     const spec = await testSpec({ rounds: 2 });
-    const stage = await createStage(spec);
-    const coordinator: Coordinator = stage.create();
-    const served: Served = await serve(coordinator, {
-      host: '127.0.0.1',
-      port: 0,
-      store: stage.store,
-      log: silent,
-    });
-    closing.push(
-      () => coordinator.stop(),
-      () => served.close(),
-    );
-    await coordinator.start();
+    const { url: address, stop } = await serveRun(spec);
+    closing.push(stop);
     const folder = await mkdtemp(joinPath(tmpdir(), 'floe-join-'));
     closing.push(() => rm(folder, { recursive: true }));
-    const address = served.url.replace('http', 'ws');
     const events: ParticipantEvent[] = [];
     const runs: JoinedRun[] = [];
     for (let i = 0; i < 4; i += 1)
@@ -123,27 +101,15 @@ describe('join', () => {
   });
 
   it('refuses data that does not fit the model of the run', async () => {
-    const spec = await testSpec({});
-    const stage = await createStage(spec);
-    const coordinator = stage.create();
-    const served = await serve(coordinator, {
-      host: '127.0.0.1',
-      port: 0,
-      store: stage.store,
-      log: silent,
-    });
-    closing.push(
-      () => coordinator.stop(),
-      () => served.close(),
-    );
-    await coordinator.start();
+    const { url, stop } = await serveRun(await testSpec({}));
+    closing.push(stop);
     const data = createDataset({
       features: new Float32Array(8),
       labels: new Int32Array(4),
       featureShape: [2],
       classes: 2,
     });
-    const run = await join(served.url.replace('http', 'ws'), { data, ...quiet });
+    const run = await join(url, { data, ...quiet });
     await expect(run.finished).rejects.toMatchObject({ code: 'model_malformed' });
   });
 

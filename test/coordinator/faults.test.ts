@@ -12,7 +12,6 @@ import { encodeFrame } from '../../protocol/wire/messages.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { hashModel } from '../../protocol/model/index.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
 import {
   journalLedger,
   memoryJournal,
@@ -21,6 +20,7 @@ import {
 } from '../../coordinator/index.ts';
 import type { Step, TestParticipant, TestParticipantInit } from '../support/participant.ts';
 import { connect, createStage, testSpec, turns, until, type Stage } from '../support/run.ts';
+import { verifyStage } from '../support/verify-stage.ts';
 
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea', 'emilia'];
 
@@ -53,15 +53,6 @@ const meanStep = async (stage: Stage, outcome: Outcome): Promise<number> => {
 const meanOf = (who: readonly number[]): number =>
   who.reduce((sum, i) => sum + stepOf(i), 0) / who.length;
 
-const verify = async (stage: Stage) =>
-  verifyRun({
-    spec: stage.spec,
-    transcript: await wholeTranscript(stage.journal),
-    store: stage.store,
-    gate: sealedBoxGate(stage.coordinatorIdentity),
-    ledger: journalLedger(stage.journal),
-  });
-
 const five = () => testSpec({ cohort: { size: 5, minimum: 3 } });
 
 describe('a participant that vanishes', () => {
@@ -83,7 +74,7 @@ describe('a participant that vanishes', () => {
     await coordinator.stop();
     expect(outcome.attempts).toBe(1);
     expect(await meanStep(stage, outcome)).toBeCloseTo(meanOf(survivors), 5);
-    expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+    expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
   });
 
   it('and comes back within the grace time is in the sum', async () => {
@@ -119,7 +110,7 @@ describe('a participant that vanishes', () => {
     const outcome = await coordinator.finished;
     await coordinator.stop();
     expect(outcome).toMatchObject({ rounds: 1, attempts: 2 });
-    expect(await verify(stage)).toMatchObject({ ok: true });
+    expect(await verifyStage(stage)).toMatchObject({ ok: true });
   });
 });
 
@@ -156,14 +147,14 @@ describe('a participant that lies', () => {
     });
     expect(outcome.attempts).toBe(2);
     expect(await meanStep(stage, outcome)).toBeCloseTo(meanOf([0, 1, 2, 3]), 5);
-    expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+    expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
   });
 
   it('about its upload is told so and left out', async () => {
     const { stage, people, outcome } = await lie({ upload: true });
     expect(people[4]!.errors).toMatchObject([{ code: 'upload_mismatch' }]);
     expect(await meanStep(stage, outcome)).toBeCloseTo(meanOf([0, 1, 2, 3]), 5);
-    expect(await verify(stage)).toMatchObject({ ok: true });
+    expect(await verifyStage(stage)).toMatchObject({ ok: true });
   });
 });
 

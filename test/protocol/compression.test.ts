@@ -4,7 +4,6 @@
  * coordinates, another rate or another length does not.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';
 import {
   blocksOf,
   checkBlock,
@@ -37,12 +36,11 @@ import { compressionError } from '../../protocol/encoding/weight-scale.ts';
 import { blockOf } from '../../protocol/encoding/lanes.ts';
 import { chooseCoordinates, othersThan } from '../../protocol/encoding/subsample.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
-import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { connect, createStage, testSpec, type Stage } from '../support/run.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { verifyStage } from '../support/verify-stage.ts';
 import { byteStream, l2, normal, uniform } from './support.ts';
 
 const RANDOM_K = { type: 'random-k', rate: 0.1, mode: 'unbiased' } as const;
@@ -343,15 +341,6 @@ const runSpec = (more: Parameters<typeof testSpec>[0] = {}): Promise<RunSpec> =>
     ...more,
   });
 
-const verify = async (stage: Stage, of: RunSpec = stage.spec) =>
-  verifyRun({
-    spec: of,
-    transcript: await wholeTranscript(stage.journal),
-    store: stage.store,
-    gate: sealedBoxGate(stage.coordinatorIdentity),
-    ledger: journalLedger(stage.journal),
-  });
-
 const play = async (stage: Stage) => {
   const coordinator = stage.create();
   await coordinator.start();
@@ -369,13 +358,13 @@ describe('a run of random-k', () => {
       for (const secagg of ['masked', 'none'] as const) {
         const stage = await createStage(await runSpec({ secagg, strategy: { name } }));
         hashes.push(await play(stage));
-        expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+        expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
         const other = await runSpec({
           secagg,
           strategy: { name },
           encoding: { clipNorm: 4, weightCap: 10, compression: { ...RANDOM_K, rate: 0.25 } },
         });
-        expect(await verify(stage, other)).toMatchObject({ ok: false });
+        expect(await verifyStage(stage, { spec: other })).toMatchObject({ ok: false });
       }
       expect(hashes[0]).toBe(hashes[1]);
     },
@@ -385,7 +374,7 @@ describe('a run of random-k', () => {
     const robust = { rule: { type: 'median' } } as const;
     const stage = await createStage(await runSpec({ secagg: 'none', robust }));
     await play(stage);
-    expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+    expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
   });
 
   it.each([

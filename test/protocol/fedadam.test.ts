@@ -3,7 +3,7 @@
  * checked by the members, resumed after a crash at any write, forked with its state.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { journalLedger, memoryJournal, wholeTranscript } from '../../coordinator/index.ts';
+import { memoryJournal, wholeTranscript } from '../../coordinator/index.ts';
 import { fedAdam } from '../../protocol/algorithm/fedadam/index.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
 import { initialModel } from '../../protocol/model/first-model.ts';
@@ -17,11 +17,12 @@ import {
   nextEntry,
 } from '../../protocol/records/transcript.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import { openVersion, verifyRun } from '../../protocol/verify/index.ts';
+import { openVersion } from '../../protocol/verify/index.ts';
 import { mortalJournal } from '../support/mortal-journal.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { connect, createStage, DIMENSION, testSpec, type Stage } from '../support/run.ts';
 import { ScriptedCoordinator, type Fabrication } from '../support/scripted-coordinator.ts';
+import { verifyStage } from '../support/verify-stage.ts';
 
 const PAPER = { serverLearningRate: 0.1, beta1: 0.9, beta2: 0.99, tau: 1e-3 };
 const NAMES = ['anna', 'berta', 'caesar', 'dorothea'];
@@ -98,15 +99,6 @@ const openLast = async (
   return openVersion({ run, model, cipher }, stage.spec.model, gate);
 };
 
-const verify = async (stage: Stage, transcript?: Uint8Array) =>
-  verifyRun({
-    spec: stage.spec,
-    transcript: transcript ?? (await wholeTranscript(stage.journal)),
-    store: stage.store,
-    gate: sealedBoxGate(stage.coordinatorIdentity),
-    ...(transcript === undefined ? { ledger: journalLedger(stage.journal) } : {}),
-  });
-
 const everyone = (stage: Stage) => Promise.all(NAMES.map((name) => stage.participant(name)));
 
 /** A whole run. @returns its last model, opened */
@@ -125,7 +117,7 @@ describe('a run of FedAdam', () => {
       (['masked', 'none'] as const).map(async (secagg) => {
         const stage = await createStage(await adam({ secagg }));
         const { model, content } = await play(stage);
-        expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+        expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
         return { hash: toHex(model.hash), state: toHex(model.state!), content };
       }),
     );
@@ -160,7 +152,7 @@ describe('a run of FedAdam', () => {
         head = entry.hash;
         return encodeEntry(entry);
       });
-      const { ok, culprit } = await verify(stage, Buffer.concat(forged));
+      const { ok, culprit } = await verifyStage(stage, { transcript: Buffer.concat(forged) });
       expect(ok).toBe(false);
       expect(culprit).toMatchObject({
         attempt: last!.attempt,
@@ -203,7 +195,7 @@ describe('a run of FedAdam', () => {
           state: toHex(reference.model.state!),
           hash: toHex(reference.model.hash),
         });
-        expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+        expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
       }
     // How many writes there are varies a little: events that come together are written together.
     expect(crashes).toBeGreaterThan(6);
@@ -228,7 +220,7 @@ describe('a run of FedAdam', () => {
     const { entries } = decodeTranscript(run, await wholeTranscript(stage.journal));
     const [open] = entries.flatMap(({ record }) => (record.type === 'open' ? [record] : []));
     expect(equalBytes(open!.body.model.state!, stateHash!)).toBe(true);
-    expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+    expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
   });
 });
 

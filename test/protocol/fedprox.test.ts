@@ -3,7 +3,6 @@
  * mu and no other; a trainer that does not correct its steps is refused when it joins.
  */
 import { describe, expect, it } from 'vitest';
-import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';
 import { memoryKeystore } from '../../client/keystore/index.ts';
 import { joinRun } from '../../client/participant/index.ts';
 import { functionTrainer, type TrainRequest } from '../../client/trainer.ts';
@@ -13,10 +12,11 @@ import { systemClock } from '../../protocol/ports/clock.ts';
 import { deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import { openVersion, verifyRun } from '../../protocol/verify/index.ts';
+import { openVersion } from '../../protocol/verify/index.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
 import { createStage, testSpec, type Stage } from '../support/run.ts';
+import { verifyStage } from '../support/verify-stage.ts';
 
 const ROUNDS = 2;
 const EPOCHS = 5;
@@ -101,15 +101,6 @@ const play = async (spec: RunSpec) => {
   return { stage, hash: toHex(model.hash), weights: opened.weights };
 };
 
-const verify = async (stage: Stage, spec = stage.spec) =>
-  verifyRun({
-    spec,
-    transcript: await wholeTranscript(stage.journal),
-    store: stage.store,
-    gate: sealedBoxGate(stage.coordinatorIdentity),
-    ledger: journalLedger(stage.journal),
-  });
-
 /**
  * Local steps of w' = -(a (w - b) + mu (w - w0)) end at w0 + a (b - w0) / (a + mu) x
  * (1 - (1 - rate (a + mu))^steps); the server takes their mean by examples.
@@ -139,10 +130,10 @@ describe('a run of FedProx', () => {
       // The term is no small matter here: without it the model is elsewhere.
       expect(Math.abs(free[i]! - expected)).toBeGreaterThan(1e-3);
     }
-    expect(await verify(masked.stage)).toMatchObject({ ok: true, level: 'L1' });
+    expect(await verifyStage(masked.stage)).toMatchObject({ ok: true, level: 'L1' });
     const other = await prox({ strategy: { name: 'fedprox', parameters: { mu: 0.25 } } });
     // Another mu is another specification, so another run: its first record does not link.
-    expect(await verify(masked.stage, other)).toMatchObject({
+    expect(await verifyStage(masked.stage, { spec: other })).toMatchObject({
       ok: false,
       culprit: { entry: 0, reason: expect.stringContaining('link') as string },
     });

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { functionTrainer } from '../../client/trainer.ts';
-import { journalLedger, wholeTranscript } from '../../coordinator/index.ts';
+import { wholeTranscript } from '../../coordinator/index.ts';
 import {
   codeOf,
   hashStrategy,
@@ -13,7 +13,6 @@ import {
   makeStrategySpec,
 } from '../../protocol/algorithm/registry.ts';
 import { toHex } from '../../protocol/bytes.ts';
-import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { signRecord, type Body } from '../../protocol/records/records.ts';
 import {
   decodeTranscript,
@@ -22,10 +21,10 @@ import {
   nextEntry,
 } from '../../protocol/records/transcript.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
 import { guest } from '../support/meeting.ts';
 import { commitOfOtherStep } from '../support/other-step.ts';
 import { createStage, testSpec, type Stage } from '../support/run.ts';
+import { verifyStage } from '../support/verify-stage.ts';
 
 const RATE = 0.1;
 const STEPS = 3;
@@ -80,17 +79,8 @@ const verdictOnOtherStep = async (stage: Stage, change: Readonly<Record<string, 
   const records = entries.map(({ record }) => record);
   const { attempt } = records.findLast(({ type }) => type === 'commit')!;
   const body = await commitOfOtherStep(stage, records, attempt, strategy);
-  return verify(stage, await withLastCommit(stage, () => body));
+  return verifyStage(stage, { transcript: await withLastCommit(stage, () => body) });
 };
-
-const verify = async (stage: Stage, transcript?: Uint8Array) =>
-  verifyRun({
-    spec: stage.spec,
-    transcript: transcript ?? (await wholeTranscript(stage.journal)),
-    store: stage.store,
-    gate: sealedBoxGate(stage.coordinatorIdentity),
-    ...(transcript === undefined ? { ledger: journalLedger(stage.journal) } : {}),
-  });
 
 /** The transcript with another last commit, signed and chained anew by the coordinator. */
 const withLastCommit = async (
@@ -122,7 +112,7 @@ describe.each(ownNames)('%s', (name) => {
     const plain = await play(name, 'none');
     const { stage, model, state } = await play(name, 'masked');
     expect({ model, state }).toEqual({ model: plain.model, state: plain.state });
-    expect(await verify(stage)).toMatchObject({ ok: true, level: 'L1' });
+    expect(await verifyStage(stage)).toMatchObject({ ok: true, level: 'L1' });
 
     const { strategy } = stage.spec;
     const [parameter] = strategy.parameters;
@@ -143,7 +133,9 @@ describe.each(ownNames)('%s', (name) => {
       (body) => ({ ...body, model: { ...body.model, state: new Uint8Array(32).fill(1) } }),
     ];
     for (const forgery of forgeries) {
-      const { ok, culprit } = await verify(stage, await withLastCommit(stage, forgery));
+      const { ok, culprit } = await verifyStage(stage, {
+        transcript: await withLastCommit(stage, forgery),
+      });
       expect(ok).toBe(false);
       expect(culprit).toMatchObject({ record: 'commit' });
     }
