@@ -3,7 +3,8 @@
  */
 import { join as joinPath, parse, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { loweredFields, makeAdmission, type AdmissionInput } from '../client/admission.ts';
+import { makeAdmission, type AdmissionInput } from '../client/admission.ts';
+import { loweredFields } from '../client/lowered-requirements.ts';
 import { httpBase, webSocketAddress } from '../client/connect/address.ts';
 import { readBase } from '../client/adapters/base-file.ts';
 import { trustCertificate } from '../client/connect/trust.ts';

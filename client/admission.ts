@@ -11,6 +11,7 @@ import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { fixedBytes, integer, parseWith } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
+import { clipNormsOf } from '../protocol/privacy/adaptive-clipping.ts';
 import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { ADMISSION_TABLE, DEFAULT_REQUIREMENTS } from './admission-table.ts';
 import { localSteps } from './optimizer.ts';
@@ -115,6 +116,7 @@ export const makeAdmission = (input: AdmissionInput = {}): AdmissionPolicy =>
   );
 
 type Field = keyof AdmissionPolicy;
+type Bounded = 'clipNorm' | 'batchSize' | 'weightCap';
 
 /** The flag of `floe join` that sets a field. */
 const flagOf = (field: Field): string => `--${ADMISSION_TABLE[field].flag}`;
@@ -136,10 +138,10 @@ const weightRatio = (contract: RunSpec['data']): number => {
 };
 
 /** `--require-clip-norm 0.001..100` for a value that the default bounds leave out. */
-const widened = (field: 'clipNorm' | 'batchSize' | 'weightCap', value: number): string[] => {
+const widened = (field: Bounded, ...values: readonly number[]): string[] => {
   const { min, max } = ADMISSION_DEFAULTS[field];
-  if (value >= min && value <= max) return [];
-  return [`${flagOf(field)} ${Math.min(min, value)}..${Math.max(max, value)}`];
+  if (values.every((value) => value >= min && value <= max)) return [];
+  return [`${flagOf(field)} ${Math.min(min, ...values)}..${Math.max(max, ...values)}`];
 };
 
 /**
@@ -167,7 +169,7 @@ export const loweringFlags = ({
   ),
   ...(model.survey === undefined
     ? [
-        ...widened('clipNorm', encoding.clipNorm),
+        ...widened('clipNorm', ...clipNormsOf(encoding)),
         ...widened('batchSize', training.batchSize),
         ...widened('weightCap', encoding.weightCap),
         ...(privacy !== undefined && privacy.delta > ADMISSION_DEFAULTS.delta
@@ -181,7 +183,7 @@ export const loweringFlags = ({
 ];
 
 type Bounds = AdmissionPolicy['clipNorm'];
-const within = (field: 'clipNorm' | 'batchSize' | 'weightCap', offered: number, bounds: Bounds) =>
+const within = (field: Bounded, offered: number, bounds: Bounds) =>
   offered >= bounds.min && offered <= bounds.max
     ? undefined
     : refused(field, String(offered), `${bounds.min} to ${bounds.max}`);
@@ -289,7 +291,9 @@ const checkTraining = (
   policy: AdmissionPolicy,
   { encoding, training, data }: RunSpec,
 ): FloeError | undefined =>
-  within('clipNorm', encoding.clipNorm, policy.clipNorm) ??
+  clipNormsOf(encoding)
+    .map((norm) => within('clipNorm', norm, policy.clipNorm))
+    .find((fault) => fault !== undefined) ??
   within('batchSize', training.batchSize, policy.batchSize) ??
   within('weightCap', encoding.weightCap, policy.weightCap) ??
   (weightRatio(data) > policy.classWeights
@@ -368,33 +372,3 @@ export const cohortRefusal = (
   members.length < policy.minimum
     ? refused('minimum', `a cohort of ${members.length}`, `at least ${policy.minimum}`)
     : checkKnown(policy, spec, members, self, 'the cohort');
-
-const show = ({ min, max }: Bounds): string => `${min} to ${max}`;
-
-/** The requirements lowered below the default, one text for each field: printed first. */
-export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
-  const base = ADMISSION_DEFAULTS;
-  const wider = (field: 'clipNorm' | 'batchSize' | 'weightCap'): string[] =>
-    policy[field].min < base[field].min || policy[field].max > base[field].max
-      ? [`${field} ${show(policy[field])} (default ${show(base[field])})`]
-      : [];
-  const less = (field: 'minimum' | 'known' | 'steps'): string[] =>
-    policy[field] < base[field] ? [`${field} ${policy[field]} (default ${base[field]})`] : [];
-  return [
-    ...(policy.masked ? [] : ['masked false: the coordinator may read every update']),
-    ...(policy.survey ? ['survey: totals over the tables of all sites are opened'] : []),
-    ...less('minimum'),
-    ...less('known'),
-    ...(policy.parents.length === 0
-      ? []
-      : [`parents ${policy.parents.map((hash) => toHex(hash).slice(0, 16)).join(', ')}`]),
-    ...less('steps'),
-    ...wider('clipNorm'),
-    ...wider('batchSize'),
-    ...wider('weightCap'),
-    ...(policy.delta > base.delta ? [`delta ${policy.delta} (default ${base.delta})`] : []),
-    ...(policy.classWeights > base.classWeights
-      ? [`classWeights ${policy.classWeights} (default ${base.classWeights})`]
-      : []),
-  ];
-};

@@ -19,6 +19,7 @@ import {
   finishRound,
   layoutOf,
   encodingSeed,
+  specAt,
   type Fold,
 } from '../protocol/algorithm/round.ts';
 import { hashStrategy } from '../protocol/algorithm/registry.ts';
@@ -137,6 +138,9 @@ const cohortSize = (attempt: Attempt): number => attempt.members.length;
 
 /** Of the Open record. */
 const meanOf = ({ open }: Attempt): number => open?.body.meanExamples ?? FIRST_MEAN_EXAMPLES;
+
+/** As the attempt has it. */
+const specOf = (spec: RunSpec, { open }: Attempt): RunSpec => specAt(spec, open?.body ?? {});
 
 /**
  * The sum of the attempt in progress: a cache, rebuilt for another attempt, and when it contains an
@@ -281,7 +285,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const bytes = received.has(blob)
       ? await store.getRange(blob, 0, blob.size, { signal })
       : await store.get(blob, { signal });
-    const layout = layoutOf(spec, cohortSize(attempt), meanOf(attempt));
+    const layout = layoutOf(specOf(spec, attempt), cohortSize(attempt), meanOf(attempt));
     const hashes = leafHashes(layout, bytes);
     if (!equalBytes(rootOfHashes(hashes), body.chunkRoot)) {
       // Where the disk has changed them since they came, that is what went wrong.
@@ -296,7 +300,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const encoding = encodingFor(spec, cohortSize(attempt), meanOf(attempt));
+    const encoding = encodingFor(specOf(spec, attempt), cohortSize(attempt), meanOf(attempt));
     const { weight } = readExtras(tail, encoding, layout, extrasFor(spec), 1);
     checkMeanNorm(lanes, encoding, layout, 1, weight);
     return { packed, leaves };
@@ -322,7 +326,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         : clearEntropies(attempt, survivors);
       const beacon = nextBeacon(open.body.beacon, entropies);
       const result = finishRound({
-        spec,
+        spec: specAt(spec, open.body),
         n: cohortSize(attempt),
         survivors: survivors.body.members.length,
         lanes,
@@ -366,6 +370,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         examples: result.examples,
         meanExamples: result.meanExamples,
         clipped: result.clipped,
+        ...(result.clip && { clip: result.clip }),
         metrics: [...result.metrics],
         beacon,
         model: published,

@@ -19,6 +19,10 @@ import type { Progress } from './machine/index.ts';
 import type { Presence } from './presence-notes.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
+/** Of the next round, where it is adaptive. */
+const clipNormText = ({ clipNorm }: { readonly clipNorm?: number }): string =>
+  clipNorm === undefined ? '' : `, next clip norm ${Number(clipNorm.toPrecision(4))}`;
+
 const describeProgress = (progress: Progress): string | undefined => {
   switch (progress.type) {
     case 'attempt-opened':
@@ -27,7 +31,7 @@ const describeProgress = (progress: Progress): string | undefined => {
       const metrics = metricsText(progress.metrics, progress.version);
       return (
         `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived` +
-        `${metrics === '' ? '' : `, ${metrics}`}; model ${toHex(progress.modelHash).slice(0, 16)}`
+        `${metrics === '' ? '' : `, ${metrics}`}${clipNormText(progress)}; model ${toHex(progress.modelHash).slice(0, 16)}`
       );
     }
     case 'aborted': {

@@ -71,6 +71,7 @@ export const progressFields = (progress: Progress): LogFields => {
         attempt: progress.attempt,
         version: progress.version,
         survivors: progress.survivors,
+        ...(progress.clipNorm === undefined ? {} : { clipNorm: progress.clipNorm }),
       };
     case 'aborted':
       return {

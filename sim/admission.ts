@@ -4,19 +4,23 @@
  * other requirements keep their defaults.
  */
 import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
+import { clipNormsOf } from '../protocol/privacy/adaptive-clipping.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 
 const including = (
   { min, max }: { readonly min: number; readonly max: number },
-  value: number,
-): { min: number; max: number } => ({ min: Math.min(min, value), max: Math.max(max, value) });
+  ...values: readonly number[]
+): { min: number; max: number } => ({
+  min: Math.min(min, ...values),
+  max: Math.max(max, ...values),
+});
 
 export const requirementsOf = (spec: RunSpec): AdmissionInput => ({
   masked: spec.secagg === 'masked',
   minimum: Math.min(ADMISSION_DEFAULTS.minimum, spec.cohort.minimum),
   known: spec.members.type === 'closed' ? ADMISSION_DEFAULTS.known : 0,
   steps: 1,
-  clipNorm: including(ADMISSION_DEFAULTS.clipNorm, spec.encoding.clipNorm),
+  clipNorm: including(ADMISSION_DEFAULTS.clipNorm, ...clipNormsOf(spec.encoding)),
   batchSize: including(ADMISSION_DEFAULTS.batchSize, spec.training.batchSize),
   honest: Math.max(ADMISSION_DEFAULTS.honest, spec.privacy?.honest ?? 0),
 });

@@ -75,6 +75,7 @@ export const createHistory = (
       weight: event.weight,
       training: Object.fromEntries(event.metrics.map(({ name, value }) => [name, value])),
       clipped: event.clipped,
+      ...(event.clipNorm === undefined ? {} : { clipNorm: event.clipNorm }),
       modelHash: toHex(event.modelHash),
       bytesUp: bytes.up - last.up,
       bytesDown: bytes.down - last.down,

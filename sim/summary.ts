@@ -27,6 +27,8 @@ export const roundSchema = v.strictObject({
   training: v.record(v.string(), amount),
   /** Updates that were cut to the clip norm, among the survivors'. */
   clipped: count,
+  /** Of the next round, where it is adaptive. */
+  clipNorm: v.optional(amount),
   /** Of the model after this round on the test set; absent where it was not evaluated. */
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),

@@ -196,6 +196,7 @@ export const applyRegistered = (
       model: commit.body.model,
       beacon: commit.body.beacon,
       meanExamples: commit.body.meanExamples,
+      ...(commit.body.clip && { clipNorm: commit.body.clip.next }),
       drawn: new Set(attempt.eligible),
       history,
       silent: silentAfter(state, history, attempt.silent),
@@ -215,6 +216,7 @@ export const applyRegistered = (
         survivors: attempt.survivors.body.members.length,
         weight: commit.body.weight,
         clipped: commit.body.clipped,
+        ...(commit.body.clip && { clipNorm: commit.body.clip.next }),
         metrics: reportMetrics(config.spec.metrics, commit.body.metrics, commit.body.weight),
         modelHash: commit.body.model.hash,
         uploadBytes: [...attempt.uploads.values()].reduce(

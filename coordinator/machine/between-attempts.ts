@@ -116,6 +116,12 @@ export const openAttempt = (config: MachineConfig, state: State, now: number): S
   };
 };
 
+/** Of an adaptive run: the clip norm of the last commit, or that of the specification. */
+const clipNormOf = (
+  { spec: { encoding } }: MachineConfig,
+  { clipNorm = encoding.clipNorm }: State,
+): { readonly clipNorm?: number } => (encoding.clipping === undefined ? {} : { clipNorm });
+
 export const applyOpened = (
   config: MachineConfig,
   state: State,
@@ -128,6 +134,7 @@ export const applyOpened = (
     model: event.model,
     beacon: state.beacon,
     meanExamples: state.meanExamples,
+    ...clipNormOf(config, state),
     committed: state.committed,
     key: event.key,
     invited: attempt.invited.map(fromHex),

@@ -91,6 +91,8 @@ export type Progress =
       readonly survivors: number;
       readonly weight: number;
       readonly clipped: number;
+      /** Of the next attempt, where it is adaptive. */
+      readonly clipNorm?: number;
       readonly metrics: readonly ReportedMetric[];
       readonly modelHash: Uint8Array;
       readonly uploadBytes: number;

@@ -207,6 +207,8 @@ export interface State {
   readonly beacon: Uint8Array;
   /** From the last commit; initial value before the first. See encoding/weight-scale.ts. */
   readonly meanExamples: number;
+  /** C of the next attempts, from the last commit of a run that adapts it. */
+  readonly clipNorm?: number;
   /** The set that was fixed before `beacon` was known, from which it draws. */
   readonly drawn: ReadonlySet<Hex>;
   /** The attempts so far, as far as the draw depends on them. */

@@ -6,13 +6,13 @@ import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import { noiseOfSegments } from '../encoding/stages/noise.ts';
 import { guaranteeOf, type NoisySegment } from '../privacy/noise.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import { encodingFor, layoutOf, noiseFor } from './segments.ts';
+import { encodingOfSizes, layoutOf, noiseFor } from './segments.ts';
 
 /** The noise of one sum, in units of the lattice; empty without privacy. */
 export const noiseOfRun = (spec: RunSpec): readonly NoisySegment[] => {
   const { size } = spec.cohort;
   const { segments } = layoutOf(spec, size, FIRST_MEAN_EXAMPLES);
-  return noiseOfSegments(encodingFor(spec, size, FIRST_MEAN_EXAMPLES), segments);
+  return noiseOfSegments(encodingOfSizes(spec, size, FIRST_MEAN_EXAMPLES), segments);
 };
 
 /** A claim of differential privacy, with what it rests on. */

@@ -28,7 +28,7 @@ import type { TensorSpec } from '../model/manifest.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
 import { decodeRound, robustMeans, type StepInput } from './decode-round.ts';
-import { metricValues, type NamedSum } from './metrics.ts';
+import { metricValues } from './metrics.ts';
 import { strategyOf } from './registry.ts';
 import {
   encodingFor,
@@ -41,6 +41,7 @@ import {
 import { stateHashOf, stateTensors, stateVectors } from './state.ts';
 import { steppedStatistics } from './statistics.ts';
 import type { ServerStep, StepTotals } from './strategy.ts';
+import { totalsOf, type RoundTotals } from './totals.ts';
 
 export { encodingSeed, rotationSeed } from './encoding-seed.ts';
 export {
@@ -51,9 +52,11 @@ export {
   leavesOfCheck,
   partsFor,
   segmentsFor,
+  specAt,
 } from './segments.ts';
 
 export type { StepInput } from './decode-round.ts';
+export { sameTotals, type RoundTotals } from './totals.ts';
 
 /** The tensors of the state that the run's strategy carries; none for a strategy without state. */
 export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
@@ -80,20 +83,6 @@ export const createFold = (layout: RingLayout): Fold => {
     },
   };
 };
-
-/** What a sum says of the updates in it. */
-export interface RoundTotals {
-  /** What the updates count for in the mean: the sum of min(examples, weight scale). */
-  readonly weight: number;
-  /** Sum of the capped example counts. */
-  readonly examples: number;
-  /** ceil(examples / survivors): what the scale of the next attempts follows from. */
-  readonly meanExamples: number;
-  /** How many updates were clipped. */
-  readonly clipped: number;
-  /** In the order of the specification. */
-  readonly metrics: readonly NamedSum[];
-}
 
 /** The next model, and the totals. */
 export interface RoundStep extends RoundTotals {
@@ -206,18 +195,6 @@ const requireFinite = (values: Float32Array, what: string): void => {
     if (!Number.isFinite(values[i]))
       throw new FloeError('update_not_finite', `value ${i} of ${what} is not finite`);
 };
-
-const totalsOf = (
-  spec: RunSpec,
-  survivors: number,
-  { weight, examples, clipped, metrics }: ExtraTotals,
-): RoundTotals => ({
-  weight,
-  examples,
-  meanExamples: Math.ceil(examples / survivors),
-  clipped,
-  metrics: spec.metrics.map(({ name }, i) => ({ name, sum: metrics[i]! })),
-});
 
 /**
  * The step, and the commitment to the sum that it comes from. @throws FloeError as
@@ -382,12 +359,3 @@ const differsInStatistics = (
 /** Whether two results commit to the same sum. */
 export const sameAggregate = (a: RoundResult['aggregate'], b: RoundResult['aggregate']): boolean =>
   a.size === b.size && equalBytes(a.chunkRoot, b.chunkRoot);
-
-/** Whether totals are those of a commit. */
-export const sameTotals = (a: RoundTotals, b: RoundTotals): boolean =>
-  a.weight === b.weight &&
-  a.examples === b.examples &&
-  a.meanExamples === b.meanExamples &&
-  a.clipped === b.clipped &&
-  a.metrics.length === b.metrics.length &&
-  a.metrics.every(({ name, sum }, i) => name === b.metrics[i]?.name && sum === b.metrics[i].sum);

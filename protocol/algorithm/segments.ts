@@ -12,6 +12,7 @@ import {
   type RingLayout,
   type SegmentSpec,
 } from '../encoding/index.ts';
+import { FloeError } from '../errors.ts';
 import { partsOf, sizeOf, type ModelParts } from '../model/parts.ts';
 import { honestSurvivors } from '../privacy/noise.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
@@ -46,13 +47,43 @@ export const noiseFor = ({ privacy, cohort }: RunSpec): NoiseSpec | undefined =>
     honestSurvivors: honestSurvivors(cohort.size, cohort.minimum, privacy.honest),
   };
 
+/** Specifications whose clip norm is that of one attempt. */
+const placed = new WeakSet<RunSpec>();
+
+/**
+ * The specification as one attempt has it: with the clip norm of its Open record, where that is
+ * adaptive. The encoding of such a run is of attempts only.
+ *
+ * @throws FloeError `spec_mismatch` for an Open record without the clip norm
+ */
+export const specAt = (
+  spec: RunSpec,
+  { clipNorm }: { readonly clipNorm?: number | undefined },
+): RunSpec => {
+  if (spec.encoding.clipping === undefined) return spec;
+  if (clipNorm === undefined)
+    throw new FloeError('spec_mismatch', 'the attempt names no clip norm, and the run adapts it');
+  const of = { ...spec, encoding: { ...spec.encoding, clipNorm } };
+  placed.add(of);
+  return of;
+};
+
 /**
  * The encoding of an attempt: the scale of the share and the bits of a lane follow what the last
  * commit announced.
  *
+ * @param spec from {@link specAt}
  * @param meanExamples of the attempt's Open record
  */
-export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec =>
+export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec => {
+  // The clip norm of the specification is that of the first attempt alone.
+  if (spec.encoding.clipping !== undefined && !placed.has(spec))
+    throw new FloeError('internal', 'expected the specification of one attempt');
+  return encodingOfSizes(spec, n, meanExamples);
+};
+
+/** The same, for what does not depend on the clip norm. */
+export const encodingOfSizes = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec =>
   encodingOf({ ...spec.encoding, noise: noiseFor(spec) }, n, meanExamples, trainableOf(spec));
 
 /**
@@ -62,7 +93,7 @@ export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): Enc
  * @throws FloeError `encoding_overflow` when the ring is too small for it
  */
 export const layoutOf = (spec: RunSpec, n: number, meanExamples: number): RingLayout =>
-  ringLayout(encodingFor(spec, n, meanExamples), n, segmentsFor(spec), extrasFor(spec));
+  ringLayout(encodingOfSizes(spec, n, meanExamples), n, segmentsFor(spec), extrasFor(spec));
 
 /** Blocks that a spot check draws from: those of the update, then those of the statistics. */
 export const blocksOf = (spec: RunSpec): number => {

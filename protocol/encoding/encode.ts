@@ -3,6 +3,7 @@
  * block, so that it needs the memory of one block.
  */
 import { FloeError } from '../errors.ts';
+import { isNoisyBit, writeNoisyBit } from './clip-bit.ts';
 import { writeExtras } from './extras.ts';
 import {
   ENCODING_LIMITS,
@@ -190,6 +191,10 @@ export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> 
   // With privacy nothing that follows from the examples leaves without noise.
   const bit = clipped && spec.noise === undefined;
   writeExtras(lanes, layout, extras, { weight, examples: counted, clipped: bit, metrics });
+  if (isNoisyBit(spec)) {
+    const flag = layout.padded + 2 * layout.weightLimbs;
+    writeNoisyBit(lanes.subarray(flag, flag + 1), spec, layout, clipped, input.noise);
+  }
   return { lanes, layout, norm, clipped, factors: encoded.map(({ factor }) => factor), weight };
 };
 

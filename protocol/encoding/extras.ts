@@ -12,6 +12,7 @@ import {
   type ExtraSpec,
   type RingLayout,
 } from './layout.ts';
+import { isNoisyBit, shareWithin } from './clip-bit.ts';
 import type { Lanes } from './lanes.ts';
 
 /** What one participant adds to the extra lanes. */
@@ -32,8 +33,13 @@ export interface ExtraTotals {
   readonly weight: number;
   /** Their capped example counts. */
   readonly examples: number;
-  /** How many updates were clipped. */
+  /** How many updates were clipped; 0 with differential privacy, where that is not counted. */
   readonly clipped: number;
+  /**
+   * Of an adaptive clip norm: the share of the updates within it, with privacy a noisy one outside
+   * of 0 to 1 too.
+   */
+  readonly within?: number;
   readonly metrics: readonly number[];
 }
 
@@ -113,8 +119,9 @@ export const readExtras = (
 ): ExtraTotals => {
   const { extraLanes, weightLimbs, metricLimbs, limbBits } = layout;
   const mostLimb = survivors * (2 ** limbBits - 1);
+  const flag = 2 * weightLimbs;
   for (let i = 0; i < extraLanes; i += 1)
-    if (!(tail[i]! <= mostLimb))
+    if (!(tail[i]! <= mostLimb) && !(i === flag && isNoisyBit(spec)))
       throw implausible(`extra lane ${i}: expected at most ${mostLimb}, got ${tail[i]}`);
   const weight = readLimbs(tail, 0, weightLimbs, limbBits);
   const mostWeight = survivors * scaleOf(spec);
@@ -124,15 +131,17 @@ export const readExtras = (
   const mostExamples = survivors * spec.weightCap;
   if (examples < weight || examples > mostExamples)
     throw implausible(`expected ${weight} to ${mostExamples} examples, got ${examples}`);
-  const clipped = tail[2 * weightLimbs]!;
+  const clipped = isNoisyBit(spec) ? 0 : tail[flag]!;
   if (clipped > survivors)
     throw implausible(`expected at most ${survivors} clipped updates, got ${clipped}`);
   const metrics = extras.map(({ name, scale }, index) => {
-    const at = 2 * weightLimbs + 1 + index * metricLimbs;
+    const at = flag + 1 + index * metricLimbs;
     const total = readLimbs(tail, at, metricLimbs, limbBits);
     if (total > survivors * (METRIC_CEILING - 1))
       throw implausible(`metric ${name}: the sum ${total / scale} is out of range`);
     return total / scale;
   });
-  return { weight, examples, clipped, metrics };
+  if (spec.clipping === undefined) return { weight, examples, clipped, metrics };
+  const within = shareWithin(tail[flag]!, spec, layout, survivors);
+  return { weight, examples, clipped, within, metrics };
 };

@@ -12,6 +12,7 @@
  * 4096 (0.75 % padding), 1e6 in 31 of 32,768.
  */
 import { FloeError } from '../errors.ts';
+import type { ClipRule } from '../privacy/adaptive-clipping.ts';
 import { checkCompression, compressedUpdate, type Compression, type Whole } from './compression.ts';
 
 /**
@@ -58,6 +59,8 @@ export interface EncodingSpec {
    * lane has all bits of the ring. Needs `bits`.
    */
   readonly noise?: NoiseSpec | undefined;
+  /** C follows the updates, and the clip bit says whether one was within C: clip-bit.ts. */
+  readonly clipping?: ClipRule | undefined;
 }
 
 /** The noise of a sum. */
@@ -330,6 +333,12 @@ export const quantisationStep = (spec: EncodingSpec, segment: SegmentLayout): nu
   const range = spec.rotation ? (CLAMP_DEVIATIONS * clipNorm) / Math.sqrt(padded) : clipNorm;
   return range / level;
 };
+
+/** The clip norm of a segment in steps of its quantisation, which does not depend on the norm. */
+export const normInSteps = (
+  { rotation }: EncodingSpec,
+  { padded, level }: SegmentLayout,
+): number => (rotation ? (level * Math.sqrt(padded)) / CLAMP_DEVIATIONS : level);
 
 /** What an integer of a sum is multiplied by to be a mean of updates. */
 export const stepOfMean = (

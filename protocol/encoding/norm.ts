@@ -20,7 +20,7 @@ import { BLOCK_ENERGY, stepOfMean, type EncodingSpec, type SegmentLayout } from 
 /**
  * ln 2^40: an honest round is refused with probability 2^-40 at most, and as often for its blocks.
  */
-const CONFIDENCE = 40 * Math.LN2;
+export const CONFIDENCE = 40 * Math.LN2;
 /** Bias of one rounding: randomness of sixteen bits. */
 const BIAS = 2 ** -17;
 /** For the float operations of encoding and decoding, which lose 2^-24 a coordinate at most. */
@@ -31,7 +31,7 @@ const FLOAT_SLACK = 1 + 1e-6;
  * of N times the variance, and each of the unit jumps that the noise is made of changes the norm by
  * 1 at most (Bernstein).
  */
-const noiseLimit = (coordinates: number, variance: number, confidence: number): number =>
+export const noiseLimit = (coordinates: number, variance: number, confidence: number): number =>
   variance === 0
     ? 0
     : Math.sqrt(coordinates * variance) +

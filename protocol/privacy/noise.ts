@@ -23,24 +23,36 @@ export interface SegmentLattice {
   readonly norm: number;
   /** Coordinates, padding included. */
   readonly dimension: number;
+  /** An integer already: nothing is rounded. */
+  readonly whole?: true;
+  /** Of the noise budget; the others have equal parts of the rest. */
+  readonly share?: number;
 }
 
-export const sensitivityOf = ({ norm, dimension }: SegmentLattice): Sensitivity =>
-  integerSensitivity(roundedNorm(norm, dimension), dimension);
+export const sensitivityOf = ({ norm, dimension, whole }: SegmentLattice): Sensitivity =>
+  integerSensitivity(whole === true ? norm : roundedNorm(norm, dimension), dimension);
 
 /**
- * The noise of a round with a multiplier z: a released vector of sensitivity D gets the variance
- * m (z D)^2, m the number of vectors, so that together they are one mechanism of multiplier z.
+ * The noise of a round with a multiplier z: a released vector of sensitivity D and share f of the
+ * budget gets the variance (z D)^2 / f, and the shares are 1 in all, so that together they are one
+ * mechanism of multiplier z. Of m vectors without a share of their own, each has 1/m of what is
+ * left.
  */
 export const noiseOf = (
   segments: readonly SegmentLattice[],
   noiseMultiplier: number,
-): readonly NoisySegment[] =>
-  segments.map((segment) => {
+): readonly NoisySegment[] => {
+  const fixed = segments.filter(({ share }) => share !== undefined);
+  const left = fixed.reduce((rest, { share = 0 }) => rest - share, 1);
+  const inverse = (segments.length - fixed.length) / left;
+  return segments.map((segment) => {
     const sensitivity = sensitivityOf(segment);
     const deviation = noiseMultiplier * sensitivity.l2;
-    return { ...sensitivity, variance: segments.length * deviation * deviation };
+    const { share } = segment;
+    const times = share === undefined ? inverse : 1 / share;
+    return { ...sensitivity, variance: times * deviation * deviation };
   });
+};
 
 /** Renyi divergences of `rounds` rounds with this noise. */
 export const curveOfNoise = (noise: readonly NoisySegment[], rounds: number): RdpCurve =>

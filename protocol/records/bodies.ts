@@ -26,6 +26,7 @@ const hashes = v.pipe(v.array(hash), v.maxLength(MAX_COHORT));
 const eligibleKeys = v.pipe(v.array(key), v.maxLength(MAX_ELIGIBLE));
 const text = v.pipe(v.string(), v.maxLength(500));
 const finite = v.pipe(v.number(), v.finite());
+const positive = v.pipe(finite, v.gtValue(0));
 /** A hybrid public key: X25519 and ML-KEM-768. */
 export const publicKeysSchema = v.strictObject({
   x25519: fixedBytes(32),
@@ -113,6 +114,8 @@ export const bodySchemas = {
      * follows from; 5 before the first: see encoding/weight-scale.ts.
      */
     meanExamples: integer(1, ENCODING_LIMITS.weight),
+    /** Where the clip norm is adaptive: C of the attempt, from the last commit. */
+    clipNorm: v.optional(positive),
     /** Commits of the run before this attempt, which tries the round after them. */
     committed: integer(0, 100_000),
     invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
@@ -268,6 +271,11 @@ export const bodySchemas = {
     meanExamples: integer(1, ENCODING_LIMITS.weight),
     /** How many of the survivors' updates were clipped. */
     clipped: integer(0, MAX_COHORT),
+    /**
+     * Where the clip norm is adaptive: the share of the survivors' updates within it, noisy with
+     * privacy, and C of the next attempts. See privacy/adaptive-clipping.ts.
+     */
+    clip: v.optional(v.strictObject({ within: finite, next: positive })),
     /** Sums over the survivors, in the order of the specification. */
     metrics: v.pipe(
       v.array(v.strictObject({ name: metricName, sum: finite })),

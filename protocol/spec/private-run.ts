@@ -77,7 +77,8 @@ const fit = (
   const wraps = variances.map((variance, i) =>
     wrapProbability(
       layout.modulusBits,
-      cohort.size * layout.level,
+      // The last one may be the clip bit, which is no coordinate.
+      cohort.size * (i < layout.segments.length ? layout.level : lattices[i]!.norm),
       variance * cohort.size,
       lattices[i]!.dimension * rounds,
     ),

@@ -212,6 +212,8 @@ export const runSpecSchema = v.pipe(
       isMasked: secagg === 'masked',
       robust: robust ?? {},
       compression: encoding.compression,
+      clipNorm: encoding.clipNorm,
+      clipping: encoding.clipping,
     });
     if (violation === undefined) return;
     const { setting, message } = violation;

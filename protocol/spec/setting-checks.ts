@@ -22,7 +22,9 @@ export interface Together {
   readonly isMasked: boolean;
   /** Without a rule there is only what was given beside it. */
   readonly robust: { readonly [Key in keyof Robust]?: Robust[Key] | undefined };
-  readonly compression: { readonly rate: number } | undefined;
+  readonly compression: { readonly rate: number; readonly mode: string } | undefined;
+  readonly clipNorm: number;
+  readonly clipping: { readonly floor: number; readonly ceiling: number } | undefined;
 }
 
 export interface Violation {
@@ -144,6 +146,26 @@ const rateCoversCohort: Check = ({ compression, cohort }) =>
           `expected a rate of at least 1/${cohort} for ${nameOf('cohort')} ${cohort}, got ${compression.rate}`,
       };
 
+/** An adaptive norm begins within its bounds. */
+const clipNormWithinBounds: Check = ({ clipNorm, clipping }) =>
+  clipping === undefined || (clipNorm >= clipping.floor && clipNorm <= clipping.ceiling)
+    ? undefined
+    : {
+        setting: 'clipping',
+        message: (nameOf) =>
+          `expected a floor and a ceiling around ${nameOf('clipNorm')} (${clipNorm}), got ${clipping.floor} and ${clipping.ceiling}`,
+      };
+
+/** What was left out at one norm would be fed back at another. */
+const clippingWithoutFeedback: Check = ({ clipping, compression }) =>
+  clipping === undefined || compression?.mode !== 'feedback'
+    ? undefined
+    : {
+        setting: 'clipping',
+        message: (nameOf) =>
+          `the residual of error feedback has the clip norm of earlier rounds: expected ${nameOf('compression')} without it, or a fixed clip norm`,
+      };
+
 const CHECKS: readonly Check[] = [
   minimumWithinCohort,
   enoughMembers,
@@ -155,6 +177,8 @@ const CHECKS: readonly Check[] = [
   ruleSeesUpdates,
   ruleBears,
   rateCoversCohort,
+  clipNormWithinBounds,
+  clippingWithoutFeedback,
 ];
 
 /** The first check that the settings fail; undefined where they hold together. */

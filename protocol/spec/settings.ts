@@ -6,6 +6,7 @@
  * folder, port, TLS files, output) belong to their commands and are not here.
  */
 import type { SettingsTable, SettingValues } from './setting.ts';
+import { CLIPPING_SETTINGS } from './settings/clipping.ts';
 import { COMPRESSION_SETTINGS } from './settings/compression.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';
 import { LOCAL_SETTINGS } from './settings/local.ts';
@@ -27,6 +28,7 @@ export const SETTINGS = {
   ...LOCAL_SETTINGS,
   ...STRATEGY_SETTINGS,
   ...ENCODING_SETTINGS,
+  ...CLIPPING_SETTINGS,
   ...ROBUST_SETTINGS,
   ...COMPRESSION_SETTINGS,
   ...PRIVACY_SETTINGS,

@@ -28,6 +28,8 @@ const togetherOf = (settings: RunSettings, members: number | undefined): Togethe
       mixing: settings.mixing,
     },
     compression: settings.compression,
+    clipNorm: settings.clipNorm ?? encoding.clipNorm,
+    clipping: settings.clipping,
   };
 };
 

@@ -12,6 +12,7 @@ import {
   encodingSeed,
   sameAggregate,
   sameTotals,
+  specAt,
   stateTensorsOf,
 } from '../algorithm/round.ts';
 import { equalBytes } from '../bytes.ts';
@@ -144,7 +145,7 @@ export const recomputeRound = async (
   }
   const result = await blame('the sum', () =>
     finishRound({
-      spec: rules.spec,
+      spec: specAt(rules.spec, open.body),
       n: cohort.body.members.length,
       survivors: survivors.body.members.length,
       lanes,

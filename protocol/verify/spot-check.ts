@@ -23,6 +23,7 @@ import {
   leavesOfCheck,
   encodingSeed,
   sameTotals,
+  specAt,
   stateTensorsOf,
 } from '../algorithm/round.ts';
 import type { BlobRef } from '../ports/blob-store.ts';
@@ -205,7 +206,7 @@ const checkStep = async (
   const modelHash = open.body.model.hash;
   const result = await blamed('step', () =>
     checkBlock({
-      spec,
+      spec: specAt(spec, open.body),
       n: members.length,
       survivors: survivors.body.members.length,
       ...models,

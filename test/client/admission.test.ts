@@ -8,11 +8,11 @@ import {
   admitRun,
   admitTraining,
   cohortRefusal,
-  loweredFields,
   loweringFlags,
   makeAdmission,
   type AdmissionInput,
 } from '../../client/admission.ts';
+import { loweredFields } from '../../client/lowered-requirements.ts';
 import { compareBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import type { FloeError } from '../../protocol/errors.ts';
 import type { RunSpec, RunSpecInput } from '../../protocol/spec/run-spec.ts';
@@ -76,6 +76,18 @@ describe('the default policy', () => {
       { encoding: { clipNorm: 1e-4 } },
       { clipNorm: { min: 1e-4, max: 1 } },
       '--require-clip-norm 0.0001..64',
+    ],
+    // An adaptive norm may go wherever its bounds let it.
+    [
+      'clipNorm',
+      '1000000',
+      {
+        encoding: {
+          clipping: { type: 'adaptive', quantile: 0.5, rate: 0.2, floor: 1, ceiling: 1e6 },
+        },
+      },
+      { clipNorm: { min: 1, max: 1e6 } },
+      '--require-clip-norm 0.001..1000000',
     ],
     [
       'batchSize',

@@ -170,6 +170,8 @@ describe('the table', () => {
     expect(rest.toSorted()).toEqual([
       'attack',
       'bandwidth',
+      'clipUnit',
+      'clipping',
       'local',
       'network',
       'privacy',

@@ -24,7 +24,12 @@ import {
 import { contextOf } from '../../protocol/rules/index.ts';
 import { localBeacon, nextBeacon } from '../../protocol/rules/beacon.ts';
 import { identityFromSeed, type Identity } from '../../protocol/ports/identity.ts';
-import { hashRunSpec, makeRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
+import {
+  hashRunSpec,
+  makeRunSpec,
+  type RunSpec,
+  type RunSpecInput,
+} from '../../protocol/spec/run-spec.ts';
 import { cohortRoot, deriveKeys, threshold, type PublicKeys } from '../../protocol/secagg/index.ts';
 import { lyingShares, type Liar } from './lying-shares.ts';
 import { signedOf } from '../support/entries.ts';
@@ -48,18 +53,24 @@ export const makeCast = async (count: number): Promise<Cast> => {
   };
 };
 
-export const specOf = ({ coordinator }: Cast, secagg: RunSpec['secagg']): RunSpec =>
+export const specOf = (
+  { coordinator }: Cast,
+  secagg: RunSpec['secagg'],
+  encoding: RunSpecInput['encoding'] = {},
+): RunSpec =>
   makeRunSpec({
     id: new Uint8Array(16).fill(3),
     coordinator: coordinator.publicKey,
     model: { architecture: 'custom', tensors: [{ name: 'w', shape: [40], dtype: 'float32' }] },
     cohort: { size: 6, minimum: 3, overSelect: 1 },
     secagg,
+    encoding,
   });
 
 /** Who takes part in what, as indices of the cast: each list is a part of the one before. */
 export interface Course {
   readonly secagg: RunSpec['secagg'];
+  readonly encoding?: RunSpecInput['encoding'];
   readonly invited: readonly number[];
   readonly members: readonly number[];
   readonly sharers: readonly number[];
@@ -106,7 +117,7 @@ export const buildRound = (
   course: Course,
   change: Change = (_type, _at, body) => body,
 ): BuiltRound => {
-  const spec = specOf(cast, course.secagg);
+  const spec = specOf(cast, course.secagg, course.encoding);
   const masked = spec.secagg === 'masked';
   const run = hashRunSpec(spec);
   const records: SignedRecord[] = [];

@@ -6,7 +6,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { makeScenario, runScenario, type ScenarioInput } from '../../sim/index.ts';
+import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
+import { directoryStore } from '../../protocol/ports/directory-store.ts';
+import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { verifyRun } from '../../protocol/verify/index.ts';
+import {
+  makeScenario,
+  readRun,
+  RUN_FILES,
+  runScenario,
+  type ScenarioInput,
+} from '../../sim/index.ts';
 import { writeTable } from '../support/table.ts';
 
 let folder: string;
@@ -51,6 +61,37 @@ it('gives the same models with masks and without, for the same noise', async () 
   const [masked, plain] = [await privately(), await privately({ mask: false })];
   expect(modelsOf(masked)).toHaveLength(2);
   expect(modelsOf(plain)).toEqual(modelsOf(masked));
+});
+
+it('follows the updates with its clip norm, whose noisy bits verify, with masks and without', async () => {
+  const clipping = {
+    type: 'adaptive',
+    quantile: 0.5,
+    rate: 0.2,
+    floor: 1e-3,
+    ceiling: 64,
+  } as const;
+  const adapted = { clipping, clipNorm: 0.01, clipUnit: 'layer', seed: 'adaptive' } as const;
+  const [masked, plain] = [await privately(adapted), await privately({ ...adapted, mask: false })];
+  expect(modelsOf(plain)).toEqual(modelsOf(masked));
+  const norms = masked.summary.history.map(({ clipNorm }) => clipNorm!);
+  expect(norms).toHaveLength(2);
+  // The noise decides how far, not whether: at most by exp(eta / 2) a round.
+  for (const [i, norm] of norms.entries()) {
+    const before = norms[i - 1] ?? 0.01;
+    expect(norm).not.toBe(before);
+    expect(Math.abs(Math.log(norm / before))).toBeLessThanOrEqual(0.1 + 1e-12);
+  }
+  for (const { folder: own } of [masked, plain]) {
+    const stored = await readRun(own);
+    const result = await verifyRun({
+      spec: stored.spec,
+      transcript: stored.transcript,
+      store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
+      gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
+    });
+    expect(result).toMatchObject({ ok: true, level: 'L1' });
+  }
 });
 
 it('opens no round that would overspend: the run ends by name', async () => {

@@ -7,7 +7,7 @@ import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { chunkRoot } from '../../protocol/encoding/leaves.ts';
-import { encodingFor, encodingSeed, layoutOf } from '../../protocol/algorithm/round.ts';
+import { encodingFor, encodingSeed, layoutOf, specAt } from '../../protocol/algorithm/round.ts';
 import type { BlobStore } from '../../protocol/ports/blob-store.ts';
 import { concatBytes, equalBytes, sha256, toHex } from '../../protocol/bytes.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
@@ -391,7 +391,7 @@ export class TestParticipant {
         examples: 10,
         metrics: [1.5, 7],
         extras: extrasOf(DEFAULT_METRICS),
-        spec: encodingFor(spec, n, memory.open.body.meanExamples),
+        spec: encodingFor(specAt(spec, memory.open.body), n, memory.open.body.meanExamples),
         n,
         rotationSeed: encodingSeed(spec, {
           attempt,

@@ -5,7 +5,7 @@
  */
 import type { AccessGate } from '../../../protocol/ports/access-gate.ts';
 import { chunkRootSteps } from '../../../protocol/encoding/leaves.ts';
-import { blocksOf, encodingSeed, layoutOf } from '../../../protocol/algorithm/round.ts';
+import { blocksOf, encodingSeed, layoutOf, specAt } from '../../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
 import { LANES_PER_STEP, packSteps, type RingLayout } from '../../../protocol/encoding/index.ts';
 import { encryptBlob } from '../../../protocol/model/envelope.ts';
@@ -252,7 +252,8 @@ export interface Vector {
  * `metric_out_of_range`, `aborted`...
  */
 export const makeVector = async (view: RunView, own: Own, input: VectorInput): Promise<Vector> => {
-  const { spec, run } = view;
+  const { run } = view;
+  const spec = specAt(view.spec, input.open.body);
   const { checked, masks, before, trained, member, wrap, signal, open } = input;
   const { attempt } = open;
   const { members, root } = checked.record.body;

@@ -28,6 +28,7 @@ import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import type { Steps } from '../../../protocol/steps.ts';
 import { effectiveSteps, localSteps, PLAIN_SGD } from '../../optimizer.ts';
 import type { TrainResult } from '../../trainer.ts';
+import { clipLayers } from './clip-layers.ts';
 import { residualAfter, withResidual } from './error-feedback.ts';
 
 /** What the attempt gives. */
@@ -95,6 +96,7 @@ const sentSteps = function* (
  * The update of one participant. Frozen tensors are left out, whatever training did to them. Yields
  * lanes done.
  *
+ * @param spec of the attempt: see `specAt`
  * @param before flat weights before training
  * @throws FloeError `update_not_finite`, `tensor_mismatch`, `weight_out_of_range`,
  * `metric_out_of_range`
@@ -132,10 +134,11 @@ export const encodeTrained = function* (
   const encoding = encodingFor(spec, n, meanExamples);
   const scale = scaleOf(encoding);
   const segments = segmentsFor(spec);
-  const corrected = residual && withResidual(spec, delta, residual);
+  const layers = clipLayers(spec, delta);
+  const corrected = residual && withResidual(spec, layers.values, residual);
   const encoded = yield* encodeSteps({
-    delta: corrected?.values ?? delta,
-    clipped: corrected?.clipped ?? false,
+    delta: corrected?.values ?? layers.values,
+    clipped: layers.clipped || (corrected?.clipped ?? false),
     segments,
     others: [
       ...(statistics.length === 0 ? [] : [statisticChanges(statistics, before, weights)]),

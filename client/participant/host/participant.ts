@@ -16,13 +16,8 @@ import type { SignedRecord } from '../../../protocol/records/records.ts';
 import { eventLoopTurn } from '../../../protocol/secagg/event-loop-turn.ts';
 import { requireBase } from '../../../protocol/model/base.ts';
 import { matchManifest } from '../../../protocol/model/index.ts';
-import {
-  admitRun,
-  admitTraining,
-  loweredFields,
-  makeAdmission,
-  type AdmissionPolicy,
-} from '../../admission.ts';
+import { admitRun, admitTraining, makeAdmission, type AdmissionPolicy } from '../../admission.ts';
+import { loweredFields } from '../../lowered-requirements.ts';
 import { requireCorrections, requireSteps, type Trainer } from '../../trainer.ts';
 import { backoffDelay, DEFAULT_BACKOFF } from './backoff.ts';
 import { nearest } from '../machine/withdrawal.ts';

@@ -7,21 +7,32 @@
 import { FloeError } from '../../errors.ts';
 import type { RandomSource } from '../../ports/random.ts';
 import { createMemo } from '../../memo.ts';
+import { BIT_SCALE, BIT_SHARE } from '../../privacy/adaptive-clipping.ts';
 import { noiseOf, type NoisySegment, type SegmentLattice } from '../../privacy/noise.ts';
 import { skellamSampler, type SkellamSampler } from '../../privacy/skellam.ts';
 import { centredEnergy, type Lanes } from '../lanes.ts';
-import { quantisationStep, type EncodingSpec, type SegmentLayout } from '../layout.ts';
+import { normInSteps, type EncodingSpec, type SegmentLayout } from '../layout.ts';
 import type { Stage } from './stage.ts';
 
-/** The segments in steps of their quantisation. */
+/** The segments in steps of their quantisation, and the clip bit where it has noise. */
 export const latticesOf = (
   spec: EncodingSpec,
   segments: readonly SegmentLayout[],
-): readonly SegmentLattice[] =>
-  segments.map((segment) => ({
-    norm: segment.clipNorm / quantisationStep(spec, segment),
+): readonly SegmentLattice[] => [
+  ...segments.map((segment) => ({
+    norm: normInSteps(spec, segment),
     dimension: segment.padded,
-  }));
+  })),
+  ...(spec.clipping === undefined ? [] : [CLIP_BIT]),
+];
+
+/** What the clip bit of an adaptive norm is among the vectors of a sum, the last one. */
+const CLIP_BIT: SegmentLattice = {
+  norm: BIT_SCALE,
+  dimension: 1,
+  whole: true,
+  share: BIT_SHARE,
+};
 
 /**
  * The noise of a sum of all segments, each in steps of its own quantisation; empty without privacy.
@@ -42,6 +53,14 @@ export const noiseVariance = (
   return noise === undefined ? 0 : noise.variance / spec.noise!.honestSurvivors;
 };
 
+/** Variance of one participant's noise on the clip bit of an adaptive norm; 0 without privacy. */
+export const bitVariance = (spec: EncodingSpec, segments: readonly SegmentLayout[]): number => {
+  const noise = noiseOfSegments(spec, segments).at(-1);
+  return noise === undefined || spec.clipping === undefined
+    ? 0
+    : noise.variance / spec.noise!.honestSurvivors;
+};
+
 /** Samplers of the last variances: a table takes as long as the draws of a small model. */
 const KEPT_BYTES = 64 << 20;
 const KEPT = 16;
@@ -54,6 +73,17 @@ const samplerOf = (variance: number): SkellamSampler => {
   const made = skellamSampler(variance);
   samplers.add(key, made, made.table.upper.byteLength + made.table.lower.byteLength);
   return made;
+};
+
+/** Adds one participant's noise of this variance to every lane, modulo 2^bits. */
+export const addNoise = (
+  lanes: Lanes,
+  modulusBits: number,
+  variance: number,
+  random: RandomSource | undefined,
+): void => {
+  if (random === undefined) throw new FloeError('internal', 'expected randomness for the noise');
+  samplerOf(variance).addTo(lanes, modulusBits, random);
 };
 
 /**
@@ -72,11 +102,7 @@ export const noiseStage = (
     name: 'noise',
     participant: {
       accepts: (lanes) => centredEnergy(lanes, modulusBits) <= most,
-      lanes: (lanes: Lanes) => {
-        if (random === undefined)
-          throw new FloeError('internal', 'expected randomness for the noise');
-        samplerOf(variance).addTo(lanes, modulusBits, random);
-      },
+      lanes: (lanes) => addNoise(lanes, modulusBits, variance, random),
     },
     server: {},
   };
