@@ -1,10 +1,10 @@
 /**
  * @module Accuracy under differential privacy: MNIST at 1,000 simulated participants, epsilon 2, 4,
  * 8 and none at delta 1e-5, with the noise of the participants beside central noise at the same
- * epsilon. A linear model, so that the noise and not the machine decides; updates go through the
- * production encoding, sums through the production decoding. Masks change nothing of a sum
- * (test/sim/private.test.ts). Then the audit: the empirical bound beside the claim, with the noise
- * as it is and cut by ten.
+ * epsilon, both as a run has them. A linear model, so that the noise and not the machine decides;
+ * updates go through the production encoding, sums through the production decoding. Masks change
+ * nothing of a sum (test/sim/private.test.ts). Then the audit: the empirical bound beside the
+ * claim, with the noise as it is and cut by ten.
  *
  *   node bench/privacy.ts [--participants 1000] [--rounds 8] [--clip 2] [--figure privacy.svg]
  */
@@ -12,6 +12,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { loadMnist } from '../client/data/mnist-node.ts';
 import {
+  addCentralNoise,
   addInto,
   createLanes,
   decodeSum,
@@ -20,8 +21,7 @@ import {
   type EncodingSpec,
 } from '../protocol/encoding/index.ts';
 import { latticesOf } from '../protocol/encoding/stages/noise.ts';
-import { cipherStream, deriveSeed, unitRandom } from '../protocol/ports/random.ts';
-import { multiplierOfGaussian } from '../protocol/privacy/accounting/analytic-gaussian.ts';
+import { cipherStream, deriveSeed } from '../protocol/ports/random.ts';
 import { auditNoise } from '../protocol/privacy/audit-run.ts';
 import { calibrate, honestSurvivors } from '../protocol/privacy/noise.ts';
 import { report } from './table.ts';
@@ -99,10 +99,6 @@ const MINIMUM = Math.ceil(0.6 * N);
 const HONEST = honestSurvivors(N, MINIMUM, 0.9);
 const PER = Math.floor(train.size / N);
 
-/** Normal draws by Box and Muller: for the central reference only. */
-const gaussian = (random: () => number): number =>
-  Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-
 type Mechanism = 'none' | 'distributed' | 'central';
 
 const run = (mechanism: Mechanism, epsilon: number): number => {
@@ -115,20 +111,19 @@ const run = (mechanism: Mechanism, epsilon: number): number => {
     weightCap: 1,
   };
   const { segments } = ringLayout(plain, N, DIMENSION);
+  const isCentral = mechanism === 'central';
   const spec: EncodingSpec =
-    mechanism === 'distributed'
-      ? {
+    mechanism === 'none'
+      ? plain
+      : {
           ...plain,
           noise: {
             multiplier: calibrate(latticesOf(plain, segments), target),
-            honestSurvivors: HONEST,
+            honestSurvivors: isCentral ? 1 : HONEST,
+            isCentral,
           },
-        }
-      : plain;
+        };
   const layout = ringLayout(spec, N, DIMENSION);
-  const central =
-    mechanism === 'central' ? multiplierOfGaussian(epsilon, DELTA) * Math.sqrt(ROUNDS) : 0;
-  const noise = cipherStream(deriveSeed(SEED, 'central', epsilon));
   const weights = new Float32Array(DIMENSION);
   for (let round = 0; round < ROUNDS; round += 1) {
     const sum = createLanes(layout.lanes, layout.modulusBits);
@@ -147,10 +142,17 @@ const run = (mechanism: Mechanism, epsilon: number): number => {
       });
       addInto(sum, lanes, layout.modulusBits);
     }
+    if (isCentral)
+      addCentralNoise(
+        sum,
+        spec,
+        layout,
+        N,
+        cipherStream(deriveSeed(SEED, 'central', epsilon, round)),
+      );
     const input = { lanes: sum, spec, n: N, survivors: N, rotationSeed, dimension: DIMENSION };
     const { meanDelta } = decodeSum(input);
-    for (let j = 0; j < DIMENSION; j += 1)
-      weights[j]! += meanDelta[j]! + ((central * CLIP) / N) * gaussian(() => unitRandom(noise));
+    for (let j = 0; j < DIMENSION; j += 1) weights[j]! += meanDelta[j]!;
   }
   return accuracyOf(weights);
 };

@@ -19,6 +19,7 @@ export const DEFAULT_REQUIREMENTS = {
   classWeights: 10,
   delta: 1e-5,
   honest: 0.9,
+  central: false,
 };
 
 export interface Requirement {
@@ -134,6 +135,12 @@ export const ADMISSION_TABLE = {
     help: `largest fraction of a cohort that a run with privacy may assume to be honest: the noise of the others does not count (default ${DEFAULT_REQUIREMENTS.honest})`,
     takes: 'value',
     kind: { type: 'number', above: 0, max: 1 },
+  },
+  central: {
+    flag: 'accept-central-noise',
+    help: 'also accept a run with central privacy: its coordinator sees single updates and adds the noise',
+    takes: 'on',
+    kind: { type: 'boolean', default: false },
   },
   architectures: {
     flag: 'require-architecture',

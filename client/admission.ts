@@ -92,6 +92,8 @@ export const admissionSchema = v.strictObject({
    * assumes, the less noise each participant adds for the same claim.
    */
   honest: v.pipe(positive, v.maxValue(1)),
+  /** Takes part in runs with central noise, whose coordinator sees single updates. */
+  central: v.boolean(),
   /** Architectures that it trains; any where missing. */
   architectures: v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(1000))),
 });
@@ -175,6 +177,7 @@ export const loweringFlags = ({
         ...(privacy !== undefined && privacy.delta > ADMISSION_DEFAULTS.delta
           ? [`${flagOf('delta')} ${privacy.delta}`]
           : []),
+        ...(privacy?.type === 'central' ? [flagOf('central')] : []),
         ...(weightRatio(data) > ADMISSION_DEFAULTS.classWeights
           ? [`${flagOf('classWeights')} ${Math.ceil(weightRatio(data))}`]
           : []),
@@ -217,7 +220,7 @@ const checkParent = ({ parents }: AdmissionPolicy, { parent }: RunSpec): FloeErr
 
 /** Who has a budget, of a run or of all, gives nothing to a sum without noise. */
 const checkPrivacy = (
-  { epsilon, delta, totalEpsilon, honest }: AdmissionPolicy,
+  { epsilon, delta, totalEpsilon, honest, central }: AdmissionPolicy,
   { privacy }: RunSpec,
 ): FloeError | undefined => {
   if (privacy === undefined) {
@@ -229,8 +232,14 @@ const checkPrivacy = (
   }
   if (epsilon !== undefined && privacy.epsilon > epsilon)
     return refused('epsilon', `epsilon ${privacy.epsilon}`, `at most ${epsilon}`);
+  if (privacy.type === 'central' && !central)
+    return refused(
+      'central',
+      'noise that its coordinator adds, which sees single updates',
+      'noise of the participants',
+    );
   if (privacy.delta > delta) return refused('delta', `delta ${privacy.delta}`, `at most ${delta}`);
-  return privacy.honest > honest
+  return privacy.type === 'skellam' && privacy.honest > honest
     ? refused('honest', `noise for a cohort that is ${privacy.honest} honest`, `at most ${honest}`)
     : undefined;
 };

@@ -18,6 +18,9 @@ export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
   return [
     ...(policy.masked ? [] : ['masked false: the coordinator may read every update']),
     ...(policy.survey ? ['survey: totals over the tables of all sites are opened'] : []),
+    ...(policy.central
+      ? ['central: the coordinator may see updates and add the noise itself']
+      : []),
     ...less('minimum'),
     ...less('known'),
     ...(policy.parents.length === 0

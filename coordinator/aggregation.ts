@@ -14,7 +14,6 @@ import {
 import { extrasLeaf, joinHashes, leafHashes } from '../protocol/encoding/leaves.ts';
 import {
   createFold,
-  encodingFor,
   extrasFor,
   finishRound,
   layoutOf,
@@ -22,6 +21,7 @@ import {
   specAt,
   type Fold,
 } from '../protocol/algorithm/round.ts';
+import { encodingOfOne } from '../protocol/algorithm/central-noise.ts';
 import { hashStrategy } from '../protocol/algorithm/registry.ts';
 import { checkBlob, type BlobRef, type BlobStore } from '../protocol/ports/blob-store.ts';
 import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
@@ -40,6 +40,7 @@ import { rootOfHashes } from '../protocol/records/merkle.ts';
 import type { Body, ModelRef, SignedRecord } from '../protocol/records/records.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
+import { noiseSum } from './central-noise.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Logger } from './log.ts';
 import type { Hex, Attempt } from './machine/index.ts';
@@ -91,6 +92,8 @@ export interface AggregationInit {
   readonly gate: AccessGate;
   readonly keeper: ModelKeeper;
   readonly received: Received;
+  /** 32 bytes. Secret. */
+  readonly sealingSecret: Uint8Array;
   readonly log: Logger;
 }
 
@@ -218,6 +221,13 @@ const createSums = (
   };
 };
 
+/** The keys of the models before and after, for spot checks. */
+const keysOf = async (
+  keeper: ModelKeeper,
+  before: ModelRef,
+  { key: after }: { readonly key: Uint8Array },
+): Promise<UnmaskingBundle['keys']> => ({ before: await keeper.keyOf(before), after });
+
 /** The beacon entropy of each survivor, where nothing is masked. */
 const clearEntropies = (
   { uploads }: Attempt,
@@ -300,7 +310,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     const packed = await decryptBlob(key, purpose, bytes);
     const lanes = unpack(packed, layout.modulusBits, layout.lanes);
     const tail = lanes.subarray(layout.padded);
-    const encoding = encodingFor(specOf(spec, attempt), cohortSize(attempt), meanOf(attempt));
+    const encoding = encodingOfOne(specOf(spec, attempt), cohortSize(attempt), meanOf(attempt));
     const { weight } = readExtras(tail, encoding, layout, extrasFor(spec), 1);
     checkMeanNorm(lanes, encoding, layout, 1, weight);
     return { packed, leaves };
@@ -320,9 +330,9 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         throw new FloeError('internal', 'the attempt has no survivors to finish with');
       const { lanes, each, uploads } = await sums.ofSurvivors(attempt, signal);
       const opened = await openMasks(init, attempt, lanes, signal);
-      const { secrets } = opened;
+      const noise = await noiseSum(init, attempt, lanes);
       const entropies = masked
-        ? entropiesOf(survivors.body.members, secrets)
+        ? entropiesOf(survivors.body.members, opened.secrets)
         : clearEntropies(attempt, survivors);
       const beacon = nextBeacon(open.body.beacon, entropies);
       const result = finishRound({
@@ -341,14 +351,10 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         }),
       });
       const next = keeper.prepare(result.after, attempt.attempt, result.afterHash);
+      const sum = joinHashes(result.sumLeaves);
       const bundle = encodeBundle(
         masked
-          ? {
-              ...opened,
-              sum: joinHashes(result.sumLeaves),
-              uploads: [...uploads],
-              keys: { before: await keeper.keyOf(model), after: next.key },
-            }
+          ? { ...opened, sum, uploads: [...uploads], keys: await keysOf(keeper, model, next) }
           : EMPTY_BUNDLE,
       );
       const purpose = { run, attempt: attempt.attempt, role: 'bundle' } as const;
@@ -372,6 +378,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         clipped: result.clipped,
         ...(result.clip && { clip: result.clip }),
         metrics: [...result.metrics],
+        ...noise,
         beacon,
         model: published,
         ...(stored.archive === undefined ? {} : { archive: stored.archive }),

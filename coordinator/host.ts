@@ -69,6 +69,7 @@ const createTools = (init: CoordinatorInit, run: Uint8Array) => {
     gate,
     keeper,
     received,
+    sealingSecret,
     log,
   });
   return { keeper, attemptKeys, aggregation, received };

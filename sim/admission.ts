@@ -22,5 +22,9 @@ export const requirementsOf = (spec: RunSpec): AdmissionInput => ({
   steps: 1,
   clipNorm: including(ADMISSION_DEFAULTS.clipNorm, ...clipNormsOf(spec.encoding)),
   batchSize: including(ADMISSION_DEFAULTS.batchSize, spec.training.batchSize),
-  honest: Math.max(ADMISSION_DEFAULTS.honest, spec.privacy?.honest ?? 0),
+  honest: Math.max(
+    ADMISSION_DEFAULTS.honest,
+    spec.privacy?.type === 'skellam' ? spec.privacy.honest : 0,
+  ),
+  central: spec.privacy?.type === 'central',
 });

@@ -6,6 +6,7 @@ import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import { noiseOfSegments } from '../encoding/stages/noise.ts';
 import { guaranteeOf, type NoisySegment } from '../privacy/noise.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
+import { isCentral } from './central-noise.ts';
 import { encodingOfSizes, layoutOf, noiseFor } from './segments.ts';
 
 /** The noise of one sum, in units of the lattice; empty without privacy. */
@@ -17,7 +18,8 @@ export const noiseOfRun = (spec: RunSpec): readonly NoisySegment[] => {
 
 /** A claim of differential privacy, with what it rests on. */
 export interface PrivacyClaim {
-  readonly mechanism: 'skellam';
+  /** `central`: the coordinator sees single updates and adds the noise. */
+  readonly mechanism: 'skellam' | 'central';
   /** Of each participant. */
   readonly epsilon: number;
   readonly delta: number;
@@ -25,7 +27,7 @@ export interface PrivacyClaim {
   /** Attempts that a participant's update is in, at most. */
   readonly participations: number;
   readonly minimum: number;
-  /** Survivors that are assumed to add their noise, at least. */
+  /** Survivors that are assumed to add their noise, at least; none of them with central noise. */
   readonly honestSurvivors: number;
 }
 
@@ -47,7 +49,7 @@ export const privacyClaim = (spec: RunSpec, attempts = Infinity): PrivacyClaim |
     noiseMultiplier: privacy.noiseMultiplier,
     participations,
     minimum: cohort.minimum,
-    honestSurvivors: noiseFor(spec)?.honestSurvivors ?? 0,
+    honestSurvivors: isCentral(spec) ? 0 : (noiseFor(spec)?.honestSurvivors ?? 0),
   };
 };
 
@@ -56,13 +58,20 @@ export const describePrivacy = (spec: RunSpec): string | undefined => {
   const claim = privacyClaim(spec);
   if (claim === undefined) return undefined;
   const { epsilon, delta, noiseMultiplier, participations, minimum, honestSurvivors } = claim;
+  const spends = `epsilon ${Number(epsilon.toPrecision(3))} at delta ${delta} for each participant`;
+  const limited = `multiplier ${noiseMultiplier}, at most ${participations} participations`;
+  if (claim.mechanism === 'central')
+    return (
+      `central: the coordinator sees single updates and adds the noise; ${spends}, ` +
+      `against readers of the models alone; Skellam noise of ${limited}, ` +
+      'assuming that the coordinator draws it and tells nobody but the auditors'
+    );
   const readers =
     spec.secagg === 'masked'
       ? 'against all readers, the coordinator included'
       : 'against readers of the models alone: without masks the coordinator reads updates with a fraction of the noise';
   return (
-    `epsilon ${Number(epsilon.toPrecision(3))} at delta ${delta} for each participant, ${readers}; ` +
-    `Skellam noise of multiplier ${noiseMultiplier}, at most ${participations} participations, ` +
+    `${spends}, ${readers}; Skellam noise of ${limited}, ` +
     `assuming that ${honestSurvivors} of at least ${minimum} survivors add their noise`
   );
 };

@@ -14,7 +14,7 @@ import {
 } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { partsOf, sizeOf, type ModelParts } from '../model/parts.ts';
-import { honestSurvivors } from '../privacy/noise.ts';
+import { noiseSpecOf } from '../spec/private-run.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { extrasOf } from './metrics.ts';
 import { strategyOf } from './registry.ts';
@@ -42,10 +42,7 @@ export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] =>
 
 /** The noise of the run's sums; undefined without privacy. */
 export const noiseFor = ({ privacy, cohort }: RunSpec): NoiseSpec | undefined =>
-  privacy && {
-    multiplier: privacy.noiseMultiplier,
-    honestSurvivors: honestSurvivors(cohort.size, cohort.minimum, privacy.honest),
-  };
+  privacy && noiseSpecOf(privacy, cohort);
 
 /** Specifications whose clip norm is that of one attempt. */
 const placed = new WeakSet<RunSpec>();

@@ -10,11 +10,15 @@ import { BIT_SCALE } from '../privacy/adaptive-clipping.ts';
 import type { EncodingSpec, RingLayout } from './layout.ts';
 import { laneMask, type Lanes } from './lanes.ts';
 import { CONFIDENCE, noiseLimit } from './norm.ts';
-import { addNoise, bitVariance } from './stages/noise.ts';
+import { addNoise, bitNoiseOfSum } from './stages/noise.ts';
 
-/** Whether the lane of the clip bit has noise, and is no count. */
+/** Whether the lane of the clip bit has noise in a sum, and is no count. */
 export const isNoisyBit = ({ clipping, noise }: EncodingSpec): boolean =>
   clipping !== undefined && noise !== undefined;
+
+/** Whether a participant sends its bit as it is: to a sum without noise, or without its own. */
+export const sendsPlainBit = ({ clipping, noise }: EncodingSpec): boolean =>
+  noise === undefined || (noise.isCentral === true && clipping !== undefined);
 
 /** @param lane of the clip bit, one of it @param random as of the noise stage */
 export const writeNoisyBit = (
@@ -25,7 +29,7 @@ export const writeNoisyBit = (
   random: RandomSource | undefined,
 ): void => {
   lane[0] = (isClipped ? -BIT_SCALE : BIT_SCALE) & laneMask(modulusBits);
-  addNoise(lane, modulusBits, bitVariance(spec, segments), random);
+  addNoise(lane, modulusBits, bitNoiseOfSum(spec, segments, 1), random);
 };
 
 /**
@@ -45,7 +49,7 @@ export const shareWithin = (
   if (!isNoisyBit(spec)) return (survivors - lane) / survivors;
   const shift = 32 - modulusBits;
   const sum = (lane << shift) >> shift;
-  const noise = survivors * bitVariance(spec, segments);
+  const noise = bitNoiseOfSum(spec, segments, survivors);
   const most = survivors * BIT_SCALE + noiseLimit(1, noise, CONFIDENCE);
   if (Math.abs(sum) > most)
     throw new FloeError(

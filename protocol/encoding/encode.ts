@@ -3,7 +3,7 @@
  * block, so that it needs the memory of one block.
  */
 import { FloeError } from '../errors.ts';
-import { isNoisyBit, writeNoisyBit } from './clip-bit.ts';
+import { isNoisyBit, sendsPlainBit, writeNoisyBit } from './clip-bit.ts';
 import { writeExtras } from './extras.ts';
 import {
   ENCODING_LIMITS,
@@ -188,10 +188,10 @@ export const encodeSteps = function* (input: UpdateInput): Steps<EncodedUpdate> 
   }
   const { norm, clipped: shortened } = encoded[0]!;
   const clipped = shortened || input.clipped === true;
-  // With privacy nothing that follows from the examples leaves without noise.
-  const bit = clipped && spec.noise === undefined;
+  // With privacy nothing that follows from the examples is opened without noise.
+  const bit = clipped && sendsPlainBit(spec);
   writeExtras(lanes, layout, extras, { weight, examples: counted, clipped: bit, metrics });
-  if (isNoisyBit(spec)) {
+  if (isNoisyBit(spec) && !sendsPlainBit(spec)) {
     const flag = layout.padded + 2 * layout.weightLimbs;
     writeNoisyBit(lanes.subarray(flag, flag + 1), spec, layout, clipped, input.noise);
   }

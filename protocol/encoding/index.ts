@@ -2,6 +2,7 @@
  * @module Encoding: update <-> elements of Z_{2^b}. Clip, rotate, quantise, pack, as stages with a
  * side for the participant and one for the server (stages/stage.ts).
  */
+export { addCentralNoise } from './central-noise.ts';
 export {
   compressedUpdate,
   compressedVector,

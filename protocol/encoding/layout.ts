@@ -67,8 +67,10 @@ export interface EncodingSpec {
 export interface NoiseSpec {
   /** Standard deviation over the L2 sensitivity, > 0. */
   readonly multiplier: number;
-  /** Participants of the smallest sum that add their part, at least. */
+  /** Participants of the smallest sum that add their part, at least; 1 of central noise. */
   readonly honestSurvivors: number;
+  /** The coordinator adds all of it to the sum of a run without masks; participants add none. */
+  readonly isCentral?: boolean;
 }
 
 /** The round's scale of the weighted share. */

@@ -6,7 +6,7 @@ import { FloeError } from '../errors.ts';
 import { blockOf, centredEnergy, type Lanes } from './lanes.ts';
 import { stepOfMean, type EncodingSpec, type RingLayout, type SegmentLayout } from './layout.ts';
 import { blockNormLimit, meanNormLimit } from './norm.ts';
-import { noiseVariance } from './stages/noise.ts';
+import { noiseOfSum } from './stages/noise.ts';
 
 const requireNorm = (what: string, norm: number, limit: number): void => {
   if (norm <= limit) return;
@@ -35,7 +35,7 @@ const checkSegment = (
   );
   const toMean = stepOfMean(spec, segment, { survivors, weight });
   const whole = energies.reduce((a, b) => a + b);
-  const noise = noiseVariance(spec, layout.segments, segment);
+  const noise = noiseOfSum(spec, layout.segments, segment, survivors);
   const limit = meanNormLimit(spec, segment, survivors, weight, noise);
   requireNorm(`a mean${nameOf(segment)}`, Math.sqrt(whole) * toMean, limit);
   const most = blockNormLimit(spec, segment, survivors, weight, noise);
@@ -78,7 +78,7 @@ export const checkBlockNorm = (
 ): void => {
   const energy = centredEnergy(lanes, segment.modulusBits);
   const norm = Math.sqrt(energy) * stepOfMean(spec, segment, { survivors, weight });
-  const noise = noiseVariance(spec, segments, segment);
+  const noise = noiseOfSum(spec, segments, segment, survivors);
   const limit = blockNormLimit(spec, segment, survivors, weight, noise);
   requireNorm(`a block of the mean${nameOf(segment)}`, norm, limit);
 };

@@ -41,7 +41,7 @@ export const noiseLimit = (coordinates: number, variance: number, confidence: nu
 /**
  * The two bounds for N ring coordinates of vectors of norm at most `clip`.
  *
- * @param noise variance of the noise that each survivor adds to a coordinate; 0 without
+ * @param noise variance of the noise in a coordinate of the sum; 0 without
  */
 const normLimit = (
   clip: number,
@@ -59,7 +59,7 @@ const normLimit = (
     Math.sqrt(clipped * clipped + variance) +
     survivors * root * BIAS +
     Math.sqrt(2 * survivors * confidence);
-  const noisy = noiseLimit(coordinates, noise * survivors, confidence);
+  const noisy = noiseLimit(coordinates, noise, confidence);
   return (Math.min(certain, likely) + noisy) * toMean * FLOAT_SLACK;
 };
 
@@ -69,7 +69,7 @@ const normLimit = (
  *
  * @param survivors k, how many encodings are in the sum; 1 to 4096
  * @param weight W, the sum of what they count for; at least k
- * @param noise variance of one survivor's noise in a coordinate, in steps; 0 without privacy
+ * @param noise variance of the noise in a coordinate of the sum, in steps; 0 without privacy
  * @example meanNormLimit(spec, segment, 10, 6000); // 1.0002 C at 8 bits, full weights and 2e5
  * parameters
  */

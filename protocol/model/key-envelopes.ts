@@ -4,7 +4,7 @@
  * names.
  */
 import * as v from 'valibot';
-import { equalBytes, toHex } from '../bytes.ts';
+import { compareBytes, equalBytes, toHex } from '../bytes.ts';
 import { bytesUpTo, decodeCbor, fixedBytes, integer } from '../wire/cbor.ts';
 import { FloeError, toFloeError } from '../errors.ts';
 import { addressOf } from '../ports/identity.ts';
@@ -55,6 +55,16 @@ export const sealedSchema = v.strictObject({
 export type Sealed = v.InferOutput<typeof sealedSchema>['sealed'][number];
 
 const envelopeSchema = v.variant('v', [boxesSchema, sealedSchema]);
+
+/** Who reads single updates of a run without masks: the coordinator and the auditors, ascending. */
+export const unmaskedReaders = ({
+  coordinator,
+  auditors,
+}: Pick<RunSpec, 'coordinator' | 'auditors'>): readonly Uint8Array[] => {
+  // The coordinator may be an auditor too.
+  const keys = new Map([coordinator, ...auditors].map((key) => [toHex(key), key]));
+  return [...keys.values()].toSorted(compareBytes);
+};
 
 /** The parties that must be able to open a key, independent of other envelope contents. */
 export interface Required {

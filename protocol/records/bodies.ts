@@ -281,6 +281,11 @@ export const bodySchemas = {
       v.array(v.strictObject({ name: metricName, sum: finite })),
       v.maxLength(ENCODING_LIMITS.metrics),
     ),
+    /**
+     * Of central noise: the key of its draws, 32 bytes, for the coordinator and the auditors, who
+     * read single updates anyway. See algorithm/central-noise.ts.
+     */
+    noise: v.optional(v.strictObject({ envelope: bytesUpTo(64 << 10) })),
     /** R of the next attempts, from what this commit opened. */
     beacon: hash,
     model: modelRefSchema,

@@ -12,6 +12,7 @@ import { mayBeginWith, mayBeginWithState } from '../spec/first-version.ts';
 import { cohortRoot, requireSortedIds, validatePublicKeys } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
 import { BUDGET_RULES } from './budget.ts';
+import { CENTRAL_NOISE_RULES } from './central-noise.ts';
 import { CLIP_NORM_RULES } from './clip-norm.ts';
 import { DRAW_RULES } from './draw-rules.ts';
 import { mostInvited, selectionFault } from './selection.ts';
@@ -317,6 +318,7 @@ const COHORT: readonly Rule[] = [
 export const OPENING_RULES: readonly Rule[] = [
   ...OPEN,
   ...CLIP_NORM_RULES,
+  ...CENTRAL_NOISE_RULES,
   ...DRAW_RULES,
   ...BUDGET_RULES,
   ...REGISTER,

@@ -31,6 +31,7 @@ interface Fields {
   readonly strategy: StrategySpec;
   readonly metrics: readonly unknown[];
   readonly robust?: unknown;
+  readonly secagg: 'masked' | 'none';
 }
 
 const privateRun = (spec: Fields, privacy: PrivacySpec): PrivateRun => {
@@ -48,6 +49,7 @@ const privateRun = (spec: Fields, privacy: PrivacySpec): PrivateRun => {
     scalars: chosen.strategy.member?.scalars?.length ?? 0,
     isSurvey: model.survey !== undefined,
     isRobust: robust !== undefined,
+    isMasked: spec.secagg === 'masked',
   };
 };
 
@@ -61,7 +63,12 @@ export const privateDefaults = (
 } =>
   privacy === undefined
     ? {}
-    : { ...PRIVATE_DEFAULTS, minimum: privateMinimum(cohort), metrics: [] };
+    : {
+        ...PRIVATE_DEFAULTS,
+        // Central noise does not depend on who survives.
+        ...(privacy.type === 'central' ? {} : { minimum: privateMinimum(cohort) }),
+        metrics: [],
+      };
 
 const completedIn = (run: PrivateRun): Completed => {
   try {

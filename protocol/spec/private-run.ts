@@ -3,7 +3,13 @@
  * budget, and what the other settings must be so that the budget holds. Every party checks it, so a
  * coordinator cannot announce an epsilon that its noise does not keep.
  */
-import { ringLayout, RINGS, type EncodingSpec, type SegmentSpec } from '../encoding/layout.ts';
+import {
+  ringLayout,
+  RINGS,
+  type EncodingSpec,
+  type NoiseSpec,
+  type SegmentSpec,
+} from '../encoding/layout.ts';
 import { latticesOf } from '../encoding/stages/noise.ts';
 import { FloeError, toFloeError } from '../errors.ts';
 import {
@@ -18,14 +24,16 @@ import { ACCEPTED_WRAP } from '../privacy/plan.ts';
 import { MAX_VARIANCE } from '../privacy/skellam-table.ts';
 
 /** The field `privacy` of a specification. */
-export interface PrivacySpec {
-  readonly type: 'skellam';
+export type PrivacySpec = {
   readonly epsilon: number;
   readonly delta: number;
   readonly participations: number;
-  readonly honest: number;
   readonly noiseMultiplier: number;
-}
+} & (
+  | { readonly type: 'skellam'; readonly honest: number }
+  /** The coordinator sees single updates and adds the noise. */
+  | { readonly type: 'central' }
+);
 
 /** What of a run its privacy depends on. */
 export interface PrivateRun {
@@ -40,9 +48,18 @@ export interface PrivateRun {
   readonly metrics: number;
   readonly scalars: number;
   readonly isSurvey: boolean;
+  readonly isMasked: boolean;
   /** A rule over single updates instead of their sum. */
   readonly isRobust: boolean;
 }
+
+/** The noise of a run. @throws FloeError `privacy_invalid` where nobody honest is left */
+export const noiseSpecOf = (privacy: PrivacySpec, cohort: PrivateRun['cohort']): NoiseSpec => ({
+  multiplier: privacy.noiseMultiplier,
+  isCentral: privacy.type === 'central',
+  honestSurvivors:
+    privacy.type === 'central' ? 1 : honestSurvivors(cohort.size, cohort.minimum, privacy.honest),
+});
 
 /** Of a private run where nothing else is given: the ring has room for noise, weights are equal. */
 export const PRIVATE_DEFAULTS = { ring: 'ring24', weightCap: 1 } as const;
@@ -53,7 +70,7 @@ export const privateMinimum = (cohort: number): number => Math.max(3, Math.ceil(
 interface Fitting {
   readonly lattices: readonly SegmentLattice[];
   readonly multiplier: number;
-  /** Largest variance of one participant's noise in a coordinate. */
+  /** Largest variance that is drawn at once for a coordinate: by one participant, or centrally. */
   readonly variance: number;
   /** That any coordinate of any round leaves the ring, at most. */
   readonly wrap: number;
@@ -63,9 +80,7 @@ const fit = (
   { privacy, rounds, cohort, encoding, segments }: PrivateRun,
   bits: number,
 ): Fitting => {
-  const survivors = honestSurvivors(cohort.size, cohort.minimum, privacy.honest);
-  const noise = { multiplier: 1, honestSurvivors: survivors };
-  const spec: EncodingSpec = { ...encoding, bits, noise };
+  const spec: EncodingSpec = { ...encoding, bits, noise: noiseSpecOf(privacy, cohort) };
   const layout = ringLayout(spec, cohort.size, segments);
   const lattices = latticesOf(spec, layout.segments);
   const multiplier =
@@ -73,13 +88,14 @@ const fit = (
       ? privacy.noiseMultiplier
       : // A short number, rounded to the safe side.
         Math.ceil(calibrate(lattices, privacy) * 1e4) / 1e4;
-  const variances = noiseOf(lattices, multiplier).map(({ variance }) => variance / survivors);
+  const { honestSurvivors: parts, isCentral } = spec.noise!;
+  const variances = noiseOf(lattices, multiplier).map(({ variance }) => variance / parts);
   const wraps = variances.map((variance, i) =>
     wrapProbability(
       layout.modulusBits,
       // The last one may be the clip bit, which is no coordinate.
       cohort.size * (i < layout.segments.length ? layout.level : lattices[i]!.norm),
-      variance * cohort.size,
+      isCentral ? variance : variance * cohort.size,
       lattices[i]!.dimension * rounds,
     ),
   );
@@ -156,7 +172,7 @@ const numbersViolation = (run: PrivateRun): string | undefined => {
   if (epsilon > privacy.epsilon * SLACK)
     return `privacy.noiseMultiplier: ${privacy.noiseMultiplier} keeps epsilon ${epsilon.toPrecision(4)} over ${privacy.participations} participations, and the budget is ${privacy.epsilon}`;
   if (fitted.variance > MAX_VARIANCE)
-    return `encoding.bits: at ${encoding.bits} bits a participant's noise has variance ${fitted.variance.toPrecision(3)}, at most 2^28 is drawn; fewer bits need less`;
+    return `encoding.bits: at ${encoding.bits} bits the noise has variance ${fitted.variance.toPrecision(3)}, at most 2^28 is drawn; fewer bits need less`;
   if (fitted.wrap > ACCEPTED_WRAP)
     return `encoding.ring: with this noise a coordinate leaves ${encoding.ring} at ${encoding.bits} bits with probability ${fitted.wrap.toPrecision(2)}; a larger ring or fewer bits hold it`;
   if (members !== undefined && members * privacy.participations < rounds * cohort.minimum)
@@ -166,8 +182,10 @@ const numbersViolation = (run: PrivateRun): string | undefined => {
 
 /** Why a run cannot keep its budget; undefined where it can. */
 export const privacyViolation = (run: PrivateRun): string | undefined => {
-  const { encoding, metrics, scalars, isSurvey, isRobust } = run;
+  const { encoding, metrics, scalars, isSurvey, isRobust, isMasked, privacy } = run;
   if (isSurvey) return 'privacy: a survey opens exact counts, without noise';
+  if (privacy.type === 'central' && isMasked)
+    return 'privacy: central noise is of the coordinator, which sees no update under masks; expected a run without masks, or skellam';
   if (isRobust) return 'robust.rule: it reads single updates, and the noise is sized for their sum';
   if (encoding.compression?.mode === 'feedback')
     return 'encoding.compression: error feedback would send the noise of one round with the next; expected unbiased';

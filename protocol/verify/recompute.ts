@@ -15,6 +15,7 @@ import {
   specAt,
   stateTensorsOf,
 } from '../algorithm/round.ts';
+import { addNoiseOfRound, isCentral } from '../algorithm/central-noise.ts';
 import { equalBytes } from '../bytes.ts';
 import { decryptBlob } from '../model/envelope.ts';
 import { FloeError } from '../errors.ts';
@@ -143,6 +144,21 @@ export const recomputeRound = async (
     await unmask(lanes, found.jobs, layout.modulusBits, { signal: rules.signal });
     opened = bundle;
   }
+  if (isCentral(rules.spec))
+    await blame('the central noise', async () => {
+      const purpose = { run: rules.run, attempt: log.attempt, role: 'update' } as const;
+      const key = await gate.unwrap(commit.body.noise?.envelope ?? NOTHING, purpose);
+      addNoiseOfRound(
+        {
+          spec: specAt(rules.spec, open.body),
+          n: cohort.body.members.length,
+          meanExamples: open.body.meanExamples,
+          survivors: survivors.body.members.length,
+        },
+        lanes,
+        key,
+      );
+    });
   const result = await blame('the sum', () =>
     finishRound({
       spec: specAt(rules.spec, open.body),

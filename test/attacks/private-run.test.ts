@@ -4,7 +4,7 @@
  * and it offers a run without any noise to a participant that has a budget.
  */
 import { describe, expect, it } from 'vitest';
-import { admitRun, makeAdmission } from '../../client/admission.ts';
+import { admitRun, loweringFlags, makeAdmission } from '../../client/admission.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
 import type { RunSpec, RunSpecInput } from '../../protocol/spec/run-spec.ts';
@@ -36,12 +36,41 @@ describe('a survivor of the last commit that is left out as if its budget were s
 
 describe('a participant with a total budget', () => {
   it('takes part in no run whose noise counts on everybody, unless told', () => {
-    const trusting = specOf({ privacy: { ...specOf().privacy!, honest: 1, noiseMultiplier: 0 } });
+    const trusting = specOf({
+      privacy: {
+        type: 'skellam',
+        epsilon: 4,
+        delta: 1e-6,
+        participations: 4,
+        honest: 1,
+        noiseMultiplier: 0,
+      },
+    });
     const admit = (input: Parameters<typeof makeAdmission>[0], spec: RunSpec) =>
       admitRun(makeAdmission(input), spec, keys[0]!);
     expect(() => admit({}, trusting)).toThrow('honest: the run offers noise for a cohort');
     expect(() => admit({ honest: 1 }, trusting)).not.toThrow();
     expect(() => admit({}, specOf())).not.toThrow();
+  });
+
+  it('takes part in no run whose coordinator adds the noise, unless told', () => {
+    const central = specOf({
+      secagg: 'none',
+      privacy: {
+        type: 'central',
+        epsilon: 4,
+        delta: 1e-6,
+        participations: 4,
+        noiseMultiplier: 0,
+      },
+    });
+    const admit = (input: Parameters<typeof makeAdmission>[0]) => () =>
+      admitRun(makeAdmission({ masked: false, minimum: 3, ...input }), central, keys[0]!);
+    expect(admit({ epsilon: 8 })).toThrow(
+      'central: the run offers noise that its coordinator adds',
+    );
+    expect(admit({ epsilon: 8, central: true })).not.toThrow();
+    expect(loweringFlags(central)).toContain('--accept-central-noise');
   });
 
   it('takes part in no run without privacy, whose sums have no noise', () => {

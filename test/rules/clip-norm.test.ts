@@ -69,6 +69,23 @@ describe('a round of an adaptive run', () => {
     expect(brokenBy(open, commit)).toBe(rule);
   });
 
+  it('holds no key of central noise, which the run does not have', () => {
+    const { spec, run, records } = buildRound(cast, course, (type, _at, body) => {
+      if (type === 'open') return { ...body, clipNorm: 1 };
+      const noise = { envelope: new Uint8Array(3) };
+      return type === 'commit' ? { ...body, clip: after(0.5), noise } : body;
+    });
+    const rules = records.map((record) => {
+      let view = emptyView({ spec, run, attempt: 1, complete: true });
+      for (const before of records) {
+        if (before === record) break;
+        view = withRecord(view, before);
+      }
+      return violation(view, record)?.rule;
+    });
+    expect(rules.filter((rule) => rule !== undefined)).toEqual(['commit-noise']);
+  });
+
   it('in a run with a fixed norm names none', () => {
     const fixed = { encoding: { clipNorm: 1 } };
     expect(brokenBy(undefined, undefined, fixed)).toBeUndefined();

@@ -3,7 +3,7 @@
  * protocol/: it keeps what it has sent, so that it survives reconnects and restarts of the
  * coordinator, and it can be told to misbehave.
  */
-import { DEFAULT_METRICS, extrasOf } from '../../protocol/algorithm/metrics.ts';
+import { extrasOf } from '../../protocol/algorithm/metrics.ts';
 import type { AccessGate } from '../../protocol/ports/access-gate.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { chunkRoot } from '../../protocol/encoding/leaves.ts';
@@ -21,7 +21,7 @@ import {
   loginPayload,
   type ServerFrame,
 } from '../../protocol/wire/messages.ts';
-import type { RandomSource } from '../../protocol/ports/random.ts';
+import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/ports/random.ts';
 import {
   decodeRecord,
   decodeRecordOf,
@@ -389,8 +389,8 @@ export class TestParticipant {
       const { lanes, layout } = encodeUpdate({
         delta: train(flat, attempt),
         examples: 10,
-        metrics: [1.5, 7],
-        extras: extrasOf(DEFAULT_METRICS),
+        metrics: [1.5, 7].slice(0, spec.metrics.length),
+        extras: extrasOf(spec.metrics),
         spec: encodingFor(specAt(spec, memory.open.body), n, memory.open.body.meanExamples),
         n,
         rotationSeed: encodingSeed(spec, {
@@ -400,7 +400,11 @@ export class TestParticipant {
           cohortRoot: record.body.root,
         }),
         // The rounding must not depend on how often the coordinator was restarted.
-        random: (length) => new Uint8Array(length).fill(127),
+        random:
+          spec.privacy === undefined
+            ? (length) => new Uint8Array(length).fill(127)
+            : // A bounded rounding is drawn until it is within its bound.
+              cipherStream(deriveSeed(this.identity.publicKey, attempt)),
       });
       this.#init.lie?.lanes?.(lanes as Lanes);
       if (spec.secagg === 'masked')

@@ -8,6 +8,7 @@ import { chunkRootSteps } from '../../../protocol/encoding/leaves.ts';
 import { blocksOf, encodingSeed, layoutOf, specAt } from '../../../protocol/algorithm/round.ts';
 import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
 import { LANES_PER_STEP, packSteps, type RingLayout } from '../../../protocol/encoding/index.ts';
+import { unmaskedReaders } from '../../../protocol/model/key-envelopes.ts';
 import { encryptBlob } from '../../../protocol/model/envelope.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import type { Identity } from '../../../protocol/ports/identity.ts';
@@ -18,12 +19,7 @@ import {
   randomBelow,
   type RandomSource,
 } from '../../../protocol/ports/random.ts';
-import {
-  signRecord,
-  sortKeys,
-  type Body,
-  type SignedRecord,
-} from '../../../protocol/records/records.ts';
+import { signRecord, type Body, type SignedRecord } from '../../../protocol/records/records.ts';
 import type { Registered } from '../../../protocol/rules/index.ts';
 import {
   complaintSecret,
@@ -304,11 +300,10 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const purpose = { run, attempt, role: 'update' } as const;
   const key = own.random(32);
   const bytes = await encryptBlob(key, purpose, packed);
-  const readers = sortKeys([spec.coordinator, ...spec.auditors].filter(isFirst));
   return {
     bytes,
     chunkRoot: await rootOf(layout, bytes, signal),
-    envelope: await wrap(key, purpose, readers),
+    envelope: await wrap(key, purpose, unmaskedReaders(spec)),
     advanced,
     left,
   };
@@ -316,10 +311,6 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
 
 const rootOf = (layout: RingLayout, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> =>
   inTurns(chunkRootSteps(layout, bytes), { every: LANES_PER_STEP, signal });
-
-/** The coordinator may be an auditor too. */
-const isFirst = (key: Uint8Array, at: number, keys: readonly Uint8Array[]): boolean =>
-  keys.findIndex((other) => equalBytes(other, key)) === at;
 
 /**
  * Unmask: the shares that the guard has released, sealed to the coordinator's key of this attempt.

@@ -43,23 +43,33 @@ export const noiseOfSegments = (
 ): readonly NoisySegment[] =>
   spec.noise === undefined ? [] : noiseOf(latticesOf(spec, segments), spec.noise.multiplier);
 
-/** Variance of one participant's noise in a coordinate of this segment; 0 without privacy. */
-export const noiseVariance = (
+const partOf = ({ variance }: NoisySegment, { noise }: EncodingSpec): number =>
+  variance / (noise?.honestSurvivors ?? 1);
+
+const inSum = (spec: EncodingSpec, noise: NoisySegment | undefined, survivors: number): number => {
+  if (noise === undefined) return 0;
+  return spec.noise?.isCentral === true ? noise.variance : survivors * partOf(noise, spec);
+};
+
+/** Variance of the noise in a coordinate of a sum of so many; 0 without privacy. */
+export const noiseOfSum = (
   spec: EncodingSpec,
   segments: readonly SegmentLayout[],
   segment: SegmentLayout,
-): number => {
-  const noise = noiseOfSegments(spec, segments)[segments.indexOf(segment)];
-  return noise === undefined ? 0 : noise.variance / spec.noise!.honestSurvivors;
-};
+  survivors: number,
+): number => inSum(spec, noiseOfSegments(spec, segments)[segments.indexOf(segment)], survivors);
 
-/** Variance of one participant's noise on the clip bit of an adaptive norm; 0 without privacy. */
-export const bitVariance = (spec: EncodingSpec, segments: readonly SegmentLayout[]): number => {
-  const noise = noiseOfSegments(spec, segments).at(-1);
-  return noise === undefined || spec.clipping === undefined
-    ? 0
-    : noise.variance / spec.noise!.honestSurvivors;
-};
+/** The same of the lane of the clip bit; 0 where that has no noise. */
+export const bitNoiseOfSum = (
+  spec: EncodingSpec,
+  segments: readonly SegmentLayout[],
+  survivors: number,
+): number =>
+  inSum(
+    spec,
+    spec.clipping === undefined ? undefined : noiseOfSegments(spec, segments).at(-1),
+    survivors,
+  );
 
 /** Samplers of the last variances: a table takes as long as the draws of a small model. */
 const KEPT_BYTES = 64 << 20;
@@ -97,13 +107,13 @@ export const noiseStage = (
   random: RandomSource | undefined,
 ): Stage => {
   const most = noise.l2 * noise.l2;
-  const variance = noise.variance / (spec.noise?.honestSurvivors ?? 1);
+  const accepts = (lanes: Lanes): boolean => centredEnergy(lanes, modulusBits) <= most;
   return {
     name: 'noise',
-    participant: {
-      accepts: (lanes) => centredEnergy(lanes, modulusBits) <= most,
-      lanes: (lanes) => addNoise(lanes, modulusBits, variance, random),
-    },
+    participant:
+      spec.noise?.isCentral === true
+        ? { accepts }
+        : { accepts, lanes: (lanes) => addNoise(lanes, modulusBits, partOf(noise, spec), random) },
     server: {},
   };
 };

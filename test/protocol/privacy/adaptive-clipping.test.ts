@@ -12,7 +12,7 @@ import {
   ringLayout,
   type EncodingSpec,
 } from '../../../protocol/encoding/index.ts';
-import { bitVariance, latticesOf } from '../../../protocol/encoding/stages/noise.ts';
+import { bitNoiseOfSum, latticesOf } from '../../../protocol/encoding/stages/noise.ts';
 import { encodingFor, sameTotals, specAt } from '../../../protocol/algorithm/round.ts';
 import { makeRunSpec, type RunSpecInput } from '../../../protocol/spec/run-spec.ts';
 import { cipherStream, deriveSeed } from '../../../protocol/ports/random.ts';
@@ -107,7 +107,7 @@ describe('the bit in a sum', () => {
     const { decode, layout } = sumOf(spec, 10);
     const { within, clipped } = decode();
     // The share of N bits: deviation sqrt(20) / (2 N) at multiplier 1.
-    const deviation = Math.sqrt(N * bitVariance(spec, layout.segments)) / (2 * N * BIT_SCALE);
+    const deviation = Math.sqrt(bitNoiseOfSum(spec, layout.segments, N)) / (2 * N * BIT_SCALE);
     expect(deviation).toBeCloseTo(1 / (2 * N * Math.sqrt(BIT_SHARE)), 6);
     expect(Math.abs(within! - 0.25)).toBeLessThan(5 * deviation);
     expect(within).not.toBe(0.25);

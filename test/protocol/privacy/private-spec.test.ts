@@ -67,6 +67,19 @@ describe('what a private run refuses', () => {
       { encoding: { compression: { type: 'random-k', rate: 0.5, mode: 'feedback' } } },
       'encoding.compression',
     ],
+    [
+      'central noise under masks',
+      {
+        privacy: {
+          type: 'central',
+          epsilon: 4,
+          delta: 1e-5,
+          participations: 0,
+          noiseMultiplier: 0,
+        },
+      },
+      'privacy: central noise',
+    ],
     ['metrics', { metrics: [{ name: 'loss', kind: 'mean', scale: 1e6 }] }, 'metrics'],
     ['a ring that wraps', { encoding: { ring: 'ring16', bits: 8 } }, 'encoding.ring'],
     [
