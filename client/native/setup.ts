@@ -133,8 +133,8 @@ const makeRoom = async (root: string, options: SetupOptions, recipe: Recipe): Pr
 };
 
 const STEPS = [
-  ['checks the programs it needs, downloads the packages', packageStep],
-  ['downloads the library', downloadStep],
+  ['looks for the programs it needs, gets the packages', packageStep],
+  ['gets the library', downloadStep],
   ['unpacks the library', unpackStep],
   ['compiles the addon', compileStep],
   ['trains a step with it', tryStep],
