@@ -1,7 +1,7 @@
 /**
  * @module The coordinator's part of central privacy: the noise is in the sum before anything
- * follows from it. Its key derives from the sealing secret, the attempt and the survivors: work that is
- * repeated after a crash draws the same noise, so two draws never show the sum of one set twice.
+ * follows from it. Its key derives from the sealing secret, the attempt and the survivors: work
+ * that is repeated after a crash draws the same noise, so two draws never show one sum twice.
  */
 import { addNoiseOfRound, isCentral } from '../protocol/algorithm/central-noise.ts';
 import { specAt } from '../protocol/algorithm/round.ts';

@@ -67,6 +67,21 @@ export const rangesText = (numbers: readonly number[]): string => {
     .join(', ');
 };
 
+/** What privacy a run claims and what is spent; a fork does not count what its parent spent. */
+const describeSpending = (privacy: RunVerification['privacy']): readonly Line[] => {
+  if (privacy === undefined) return [];
+  const { words, spent, participations, parent } = privacy;
+  return [
+    info(`privacy    ${words}`),
+    info(
+      `spent      epsilon ${Number(spent.epsilon.toPrecision(3))}, in ${spent.participations} of ${participations} participations of the member that has most` +
+        (parent === undefined
+          ? ''
+          : `; what was spent on the model ${parent.slice(0, 16)} that it begins with comes on top`),
+    ),
+  ];
+};
+
 /** The lines of a verification; the last ones are the verdict. */
 export const describeVerification = (found: RunVerification): readonly Line[] => {
   const { attempts, beaconUnchecked, files } = found;
@@ -98,6 +113,7 @@ export const describeVerification = (found: RunVerification): readonly Line[] =>
             `beacon     not checked in ${beaconUnchecked.length} of ${plural(attempts.length, 'attempt')}: the ledger that drew it is needed; name its network (--network)`,
           ),
         ]),
+    ...describeSpending(found.privacy),
     ...(files === undefined ? [] : describeFiles(files)),
     ...describeVerdict(found),
   ];

@@ -2,6 +2,7 @@
  * @module What a run's differential privacy claims: for output, for the ledger on chain, and for a
  * participant's own ledger.
  */
+import { toHex } from '../bytes.ts';
 import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import { noiseOfSegments } from '../encoding/stages/noise.ts';
 import { guaranteeOf, type NoisySegment } from '../privacy/noise.ts';
@@ -50,6 +51,32 @@ export const privacyClaim = (spec: RunSpec, attempts = Infinity): PrivacyClaim |
     participations,
     minimum: cohort.minimum,
     honestSurvivors: isCentral(spec) ? 0 : (noiseFor(spec)?.honestSurvivors ?? 0),
+  };
+};
+
+/** What verification says of the privacy of a run. */
+export interface VerifiedPrivacy extends PrivacyClaim {
+  /** Of the member that has most, in the attempts that ended. */
+  readonly spent: { readonly participations: number; readonly epsilon: number };
+  /** The run begins with a model of another run, whose spending is not in these numbers. */
+  readonly parent?: string;
+  readonly words: string;
+}
+
+/** @param released participations by member @returns undefined without privacy */
+export const verifiedPrivacy = (
+  spec: RunSpec,
+  released: ReadonlyMap<string, number>,
+): VerifiedPrivacy | undefined => {
+  const claim = privacyClaim(spec);
+  if (claim === undefined) return undefined;
+  const participations = [...released.values()].reduce((a, b) => Math.max(a, b), 0);
+  const epsilon = participations === 0 ? 0 : (privacyClaim(spec, participations)?.epsilon ?? 0);
+  return {
+    ...claim,
+    spent: { participations, epsilon },
+    ...(spec.parent === undefined ? {} : { parent: toHex(spec.parent.modelHash) }),
+    words: describePrivacy(spec) ?? '',
   };
 };
 

@@ -18,6 +18,7 @@ import { decodeTranscript, attemptRoot, type Transcript } from '../records/trans
 import { blaming, Culprit, MissingBlob } from './culprit.ts';
 import { openVersion, recomputeRound } from './recompute.ts';
 import type { ModelContent } from '../model/open-model.ts';
+import { verifiedPrivacy, type VerifiedPrivacy } from '../algorithm/privacy.ts';
 import { strategyOf } from '../algorithm/registry.ts';
 import { splitAttempts, type AttemptLog } from './attempt-log.ts';
 import {
@@ -88,6 +89,8 @@ export interface Verification {
    * Ascending.
    */
   readonly beaconUnchecked: readonly number[];
+  /** What differential privacy claims, and what is spent; absent without. */
+  readonly privacy?: VerifiedPrivacy;
   readonly culprit?: {
     readonly attempt: number;
     readonly record: string;
@@ -297,15 +300,19 @@ export const verifyRun = async (init: VerifyInit): Promise<Verification> => {
   };
   let transcript: Transcript | undefined;
   let beaconUnchecked: readonly number[] = [];
-  const report = (culprit?: Verification['culprit']): Verification => ({
-    ok: culprit === undefined,
-    level: lowestLevel(progress.attempts),
-    attempts: progress.attempts,
-    modelHash: progress.modelHash && toHex(progress.modelHash),
-    transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
-    beaconUnchecked,
-    ...(culprit === undefined ? {} : { culprit }),
-  });
+  const report = (culprit?: Verification['culprit']): Verification => {
+    const privacy = verifiedPrivacy(spec, rules.history.released);
+    return {
+      ok: culprit === undefined,
+      level: lowestLevel(progress.attempts),
+      attempts: progress.attempts,
+      modelHash: progress.modelHash && toHex(progress.modelHash),
+      transcriptHead: transcript === undefined ? '' : toHex(transcript.head),
+      beaconUnchecked,
+      ...(privacy === undefined ? {} : { privacy }),
+      ...(culprit === undefined ? {} : { culprit }),
+    };
+  };
   try {
     transcript = decodeTranscript(rules.run, init.transcript);
     const logs = splitAttempts(transcript.entries);

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { describeVerification } from '../../client/index.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import {
   makeScenario,
@@ -90,7 +91,15 @@ it('follows the updates with its clip norm, whose noisy bits verify, with masks 
       store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
       gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
     });
-    expect(result).toMatchObject({ ok: true, level: 'L1' });
+    expect(result).toMatchObject({
+      ok: true,
+      level: 'L1',
+      privacy: { mechanism: 'skellam', participations: 2, spent: { participations: 2 } },
+    });
+    expect(result.privacy?.spent.epsilon).toBe(result.privacy?.epsilon);
+    const lines = describeVerification(result).map(([, text]) => text);
+    expect(lines.some((line) => line.startsWith('privacy    epsilon'))).toBe(true);
+    expect(lines.some((line) => /^spent .* in 2 of 2 participations/u.test(line))).toBe(true);
   }
 });
 
