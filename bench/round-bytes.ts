@@ -15,8 +15,7 @@ import type { Effect, EventBody } from '../coordinator/machine/index.ts';
 import { encodeAnswer, freezeCohort, shareBytes, shownPairs } from '../protocol/secagg/index.ts';
 import { ANSWER_OVERHEAD } from '../protocol/secagg/answer.ts';
 import { cryptoReady } from '../protocol/ports/identity.ts';
-import type { RecordType } from '../protocol/records/records.ts';
-import { createPlayer, type Player } from '../test/support/machine.ts';
+import { ANSWERS, createPlayer, type Player } from '../test/support/machine.ts';
 import { benchSpec } from './run.ts';
 import { report } from './table.ts';
 import { attemptOf } from '../coordinator/machine/index.ts';
@@ -24,13 +23,6 @@ import { attemptOf } from '../coordinator/machine/index.ts';
 const COHORTS = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 40, 100];
 const DIMENSION = 16;
 const KIB = 1024;
-const ANSWERS: Readonly<Record<string, RecordType>> = {
-  register: 'register',
-  share: 'share',
-  upload: 'upload',
-  consistency: 'consistent',
-  unmask: 'unmask',
-};
 
 type Sizes = Map<string, number>;
 const add = (sizes: Sizes, name: string, bytes: number): void => {
@@ -145,7 +137,7 @@ const measure = async (n: number): Promise<void> => {
   player.join(...people.keys());
   for (let seen = 0; player.state.committed < 2;) {
     const { type } = player.state.phase;
-    const record = ANSWERS[type];
+    const record = type in ANSWERS ? ANSWERS[type as keyof typeof ANSWERS] : undefined;
     if (type === 'unmask') bundle = bundleBytes(player);
     if (record !== undefined) for (const who of people.keys()) player.say(who, record);
     for (; seen < player.effects.length; seen += 1) player.work(player.effects[seen] as Effect);

@@ -13,7 +13,7 @@ import { DRAW_RULES } from '../../protocol/rules/draw-rules.ts';
 import { afterAttempt, EMPTY_HISTORY } from '../../protocol/rules/history.ts';
 import type { RunHistory } from '../../protocol/rules/run-history.ts';
 import { emptyView, withRecord } from '../../protocol/rules/index.ts';
-import { createPlayer, type Player } from '../support/machine.ts';
+import { ANSWERS, createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 import { attemptOf } from '../../coordinator/machine/index.ts';
 
@@ -21,13 +21,6 @@ beforeAll(() => cryptoReady);
 
 const PEOPLE = 12;
 const deadlines = { register: 10, share: 20, upload: 30, consistency: 5, unmask: 6, grace: 2 };
-const ANSWERS = {
-  register: 'register',
-  share: 'share',
-  upload: 'upload',
-  consistency: 'consistent',
-  unmask: 'unmask',
-} as const;
 
 type Draw = (below: number) => number;
 

@@ -6,20 +6,13 @@
 import { beforeAll, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
-import { createPlayer, type Player } from '../support/machine.ts';
+import { ANSWERS, createPlayer, type Player } from '../support/machine.ts';
 import { testSpec } from '../support/run.ts';
 import { attemptOf } from '../../coordinator/machine/index.ts';
 
 beforeAll(() => cryptoReady);
 
 const deadlines = { register: 10, share: 20, upload: 30, consistency: 5, unmask: 6, grace: 2 };
-const ANSWERS = {
-  register: 'register',
-  share: 'share',
-  upload: 'upload',
-  consistency: 'consistent',
-  unmask: 'unmask',
-} as const;
 
 /**
  * Everybody here answers; a sum with the liar in it fails. Ends when `until` holds, or nothing

@@ -40,6 +40,15 @@ const uploadBytes = (player: Player): number =>
     player.state.meanExamples,
   );
 
+/** The record with which a participant answers in each phase. */
+export const ANSWERS = {
+  register: 'register',
+  share: 'share',
+  upload: 'upload',
+  consistency: 'consistent',
+  unmask: 'unmask',
+} as const satisfies Readonly<Record<string, RecordType>>;
+
 export interface Player {
   readonly config: MachineConfig;
   readonly people: readonly Identity[];
