@@ -64,7 +64,7 @@ const cells = await openCells<Curve>(values.state, budgetOf(values.budget));
 const settingsOf = (method: Method, stragglers: number): ScenarioInput => {
   if (method !== 'FedAvg')
     return { strategy: { name: 'fedprox', parameters: { mu: method.endsWith('1') ? 1 : 0 } } };
-  return stragglers === 0 ? {} : { drops: { share: stragglers } };
+  return stragglers === 0 ? {} : { drops: { register: stragglers } };
 };
 
 const run = async (
