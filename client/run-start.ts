@@ -11,6 +11,8 @@ import {
   MODEL_FILE_LIMITS,
   matchManifest,
   roundToTypes,
+  tensorsAt,
+  type ModelPrecision,
 } from '../protocol/model/index.ts';
 import { readInput } from '../protocol/ports/input-file.ts';
 import {
@@ -51,6 +53,8 @@ export interface ModelSettings {
   readonly task?: Task | undefined;
   /** In place of inputs, shape, classes and, where it is not given, task. */
   readonly contract?: Contract | undefined;
+  /** Of the models that the run commits; those of `from` are rounded to nearest. */
+  readonly modelPrecision?: ModelPrecision | undefined;
 }
 
 /** The settings that a contract stands for. @throws FloeError `usage` where both are given */
@@ -161,5 +165,6 @@ export const beginningOf = async (given: ModelSettings, bytes?: Uint8Array): Pro
   if (weights === undefined) return { model };
   const file = decodeSafetensors(weights, MODEL_FILE_LIMITS);
   matchManifest(model, file.manifest);
-  return { model, weights: file.flat, parent: { modelHash: hashOf(model, file.flat) } };
+  const begun = { ...model, tensors: tensorsAt(settings.modelPrecision, model.tensors) };
+  return { model: begun, weights: file.flat, parent: { modelHash: hashOf(begun, file.flat) } };
 };

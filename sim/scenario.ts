@@ -68,6 +68,7 @@ type Undecided =
   | 'bucketing'
   | 'mixing'
   | 'compression'
+  | 'modelPrecision'
   | 'privacy'
   | 'measures'
   | 'speed'

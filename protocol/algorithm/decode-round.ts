@@ -6,6 +6,7 @@ import { checkMeanNorm, decodeSum, type DecodedSum, type Lanes } from '../encodi
 import { FloeError } from '../errors.ts';
 import { aggregate, hasCentre } from '../robust/rule.ts';
 import type { ModelContent } from '../model/open-model.ts';
+import type { StepRounding } from '../model/precision.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { encodingFor, extrasFor, layoutOf, segmentsFor, trainableOf } from './segments.ts';
 import { stateVectors } from './state.ts';
@@ -22,6 +23,12 @@ export interface StepInput {
   /** Of the Open record: see encoding/weight-scale.ts. */
   readonly meanExamples: number;
 }
+
+/** How the weights after the step are rounded, whole and block by block. */
+export const roundingOf = ({ encoding }: RunSpec, seed: Uint8Array): StepRounding => ({
+  precision: encoding.modelPrecision,
+  seed,
+});
 
 /** @param survivors how many encodings are in these lanes */
 export const decodeRound = (

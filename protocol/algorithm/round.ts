@@ -23,11 +23,11 @@ import type { DecodedSum, ExtraTotals, Lanes, RingLayout } from '../encoding/ind
 import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import { hashModel, placeOf, put, roundToTypes, roundValues, take } from '../model/index.ts';
+import { hashModel, placeOf, put, roundStep, roundStepAt, take } from '../model/index.ts';
 import type { TensorSpec } from '../model/manifest.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
-import { decodeRound, robustMeans, type StepInput } from './decode-round.ts';
+import { decodeRound, robustMeans, roundingOf, type StepInput } from './decode-round.ts';
 import { metricValues } from './metrics.ts';
 import { strategyOf } from './registry.ts';
 import {
@@ -162,7 +162,8 @@ const stepRound = (input: StepInput): RoundStep => {
     before: take(before.weights, trainable),
     stateBefore: stateVectors(before.state, trainableOf(spec)),
   });
-  const weights = roundToTypes(spec.model, assembled(spec, before.weights, after, statisticsMean));
+  const whole = assembled(spec, before.weights, after, statisticsMean);
+  const weights = roundStep(spec.model, whole, roundingOf(spec, input.rotationSeed));
   requireFinite(weights, 'the new model');
   requireFinite(state, 'the state of the strategy');
   return {
@@ -286,7 +287,7 @@ const gather = (from: Float32Array, at: Int32Array): Float32Array =>
   Float32Array.from(at, (i) => from[i] ?? 0);
 
 const differsInUpdate = (
-  { spec, survivors, before, after }: BlockInput,
+  { spec, survivors, before, after, rotationSeed: seed }: BlockInput,
   totals: ExtraTotals,
   coordinates: Int32Array,
   [mean, ...extra]: readonly Float32Array[],
@@ -300,7 +301,7 @@ const differsInUpdate = (
     before: gather(before.weights, places),
     stateBefore: stateVectors(before.state, size).map((from) => gather(from, coordinates)),
   });
-  const weights = roundValues(spec.model, places, stepped.after);
+  const weights = roundStepAt(spec.model, places, stepped.after, roundingOf(spec, seed));
   const states = stateVectors(stepped.state, coordinates.length);
   const committed = stateVectors(after.state, size);
   const differs = coordinates.findIndex(
@@ -336,7 +337,7 @@ const differsUnreached = (
 };
 
 const differsInStatistics = (
-  { spec, before, after }: BlockInput,
+  { spec, before, after, rotationSeed: seed }: BlockInput,
   coordinates: Int32Array,
   changes: Float32Array,
 ): number => {
@@ -347,10 +348,11 @@ const differsInStatistics = (
   const all = new Float32Array(statistics.reduce((sum, { start, end }) => sum + end - start, 0));
   for (const [g, i] of coordinates.entries()) if (i < all.length) all[i] = changes[g]!;
   const stepped = steppedStatistics(statistics, before.weights, all);
-  const values = roundValues(
+  const values = roundStepAt(
     spec.model,
     places,
     Float32Array.from(coordinates, (i) => stepped[i] ?? 0),
+    roundingOf(spec, seed),
   );
   const differs = places.findIndex((i, g) => i < size && !Object.is(values[g], after.weights[i]));
   return differs === -1 ? -1 : places[differs]!;

@@ -48,6 +48,24 @@ export const toBfloat16 = (values: Float32Array): Uint16Array => {
   return out;
 };
 
+/**
+ * Rounds to one of the two neighbours by chance, so that the expectation is the value: a draw u of
+ * 16 bits rounds up where the lower 16 bits plus u carry. NaN and infinity stay what they are.
+ *
+ * @param draws uniform, as many as there are values
+ */
+export const toBfloat16ByChance = (values: Float32Array, draws: Uint16Array): Uint16Array => {
+  const bits = bitsOf(values);
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i += 1) {
+    const word = bits[i]!;
+    const isFinite = (word & 0x7f800000) !== 0x7f800000;
+    const isNaNWord = (word & 0x7fffffff) > 0x7f800000;
+    out[i] = isFinite ? (word + draws[i]!) >>> 16 : (word >>> 16) | (isNaNWord ? 0x40 : 0);
+  }
+  return out;
+};
+
 /** Exact. Fills `out` when given, else allocates `values.length` elements. */
 export const fromBfloat16 = (
   values: Uint16Array,

@@ -18,6 +18,15 @@ export {
   type TensorRole,
   type TensorSpec,
 } from './manifest.ts';
+export {
+  areAt,
+  MODEL_PRECISIONS,
+  roundStep,
+  roundStepAt,
+  tensorsAt,
+  type ModelPrecision,
+  type StepRounding,
+} from './precision.ts';
 export { partsOf, placeOf, put, take, type ModelParts, type Range } from './parts.ts';
 export {
   decodeSafetensors,

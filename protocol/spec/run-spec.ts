@@ -8,7 +8,7 @@ import { createInterned, isInterned } from './decode-once.ts';
 import * as v from 'valibot';
 import { compareBytes, sha256, utf8 } from '../bytes.ts';
 import { encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
-import { seedOfId } from '../model/first-model.ts';
+import { modelAtPrecision, precisionViolation } from './model-in-spec.ts';
 import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
 import { declaredMetrics } from './declared-metrics.ts';
 import {
@@ -201,6 +201,8 @@ export const runSpecSchema = v.pipe(
       robust,
     } = dataset.value;
     for (const message of partViolations(model.tensors, training, fieldOf)) addIssue({ message });
+    const ofPrecision = precisionViolation(encoding.modelPrecision, model.tensors, fieldOf);
+    if (ofPrecision !== undefined) addIssue({ message: ofPrecision });
     const violation = checkTogether({
       cohort: cohort.size,
       minimum: cohort.minimum,
@@ -333,10 +335,7 @@ export const makeRunSpec = ({
   const made = {
     ...SPEC_DEFAULTS,
     ...input,
-    model:
-      input.model.seed === undefined && input.parent === undefined
-        ? { ...input.model, seed: seedOfId(input.id) }
-        : input.model,
+    model: modelAtPrecision(input),
     ...(given === undefined ? {} : { members: ascending(given) }),
     cohort: {
       ...SPEC_DEFAULTS.cohort,

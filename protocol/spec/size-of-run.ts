@@ -9,7 +9,9 @@ import type { GasRates, RunCostInput, WalrusPrices } from '../net/cost.ts';
 import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
 import { publicationSizes } from '../records/publication.ts';
 import { encodeRunSpec, type RunSpec } from './run-spec.ts';
-import { parameterCount } from '../model/index.ts';
+import { elementCount } from '../model/index.ts';
+import { elementBytes } from '../model/safetensors-header.ts';
+import { trainableOf } from '../algorithm/segments.ts';
 
 /**
  * Above what Floe's and Walrus's transactions take on the devnet, so that estimates err to the safe
@@ -46,6 +48,17 @@ const MEMBER_BYTES = 4_500;
 const PAIR_BYTES = 130;
 const ROUND_BYTES = 8_000;
 
+/** Of a version's blob, at most: the model in the types of its tensors, and the state. */
+const modelBytes = (spec: RunSpec): number => {
+  const { tensors } = spec.model;
+  const weights = tensors.reduce(
+    (sum, { shape, dtype }) => sum + elementBytes(dtype) * elementCount(shape),
+    0,
+  );
+  const state = FLOAT_BYTES * strategyOf(spec).strategy.state.length * trainableOf(spec);
+  return weights + state + MODEL_HEADER_BYTES;
+};
+
 /**
  * Bytes of an upload once commits announce the examples of a participant on average. In the first
  * round nobody has: uploads are the largest then, because lanes are the widest.
@@ -70,7 +83,6 @@ export const storedBy = (
   examples: number = FIRST_MEAN_EXAMPLES,
 ): RunCostInput => {
   const { size } = spec.cohort;
-  const vectors = 1 + strategyOf(spec).strategy.state.length;
   const transcript = rounds * (ROUND_BYTES + size * (MEMBER_BYTES + PAIR_BYTES * size));
   return {
     rounds,
@@ -78,7 +90,7 @@ export const storedBy = (
     uploads: size,
     firstUploadBytes: uploadBytesAt(spec, FIRST_MEAN_EXAMPLES),
     uploadBytes: uploadBytesAt(spec, examples),
-    modelBytes: FLOAT_BYTES * vectors * parameterCount(spec.model) + MODEL_HEADER_BYTES,
+    modelBytes: modelBytes(spec),
     bundleBytes: SECRET_BYTES * size + ENVELOPE_OVERHEAD,
     publication: publicationSizes(encodeRunSpec(spec).length + transcript),
   };

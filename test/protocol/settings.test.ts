@@ -162,6 +162,7 @@ describe('the table', () => {
       'measures',
       'localLayers',
       'localSteps',
+      'modelPrecision',
     ];
     const implied = [...own, ...training, ...rule];
     // Readers of data files recognise what these say.

@@ -1,7 +1,8 @@
 /**
- * @module Settings of what travels of an update under the masks, where that is less than all of it:
- * see `protocol/encoding/compression.ts`.
+ * @module Settings of what travels where that is less than all of it: of an update, under the masks
+ * (`protocol/encoding/compression.ts`), and of the model (`protocol/model/precision.ts`).
  */
+import { MODEL_PRECISIONS } from '../../model/precision.ts';
 import { EVERY_RUN, type SettingsTable } from '../setting.ts';
 
 export const COMPRESSION_SETTINGS = {
@@ -29,6 +30,16 @@ export const COMPRESSION_SETTINGS = {
     otherwise: 'none: all coordinates travel',
     help: 'smaller uploads: random coordinates of every update, the same for the whole cohort',
     spec: 'encoding.compression',
+    commands: [...EVERY_RUN, 'cost'],
+  },
+  modelPrecision: {
+    area: 'encoding',
+    type: 'choice',
+    choices: MODEL_PRECISIONS,
+    optional: true,
+    otherwise: 'float32',
+    help: 'numbers of the models that a run commits: bfloat16 halves what participants download; each step is rounded by public chance',
+    spec: 'encoding.modelPrecision',
     commands: [...EVERY_RUN, 'cost'],
   },
 } as const satisfies SettingsTable;
