@@ -11,6 +11,7 @@ import {
   MODEL_FILE_LIMITS,
   matchManifest,
   roundToTypes,
+  storedAs,
   tensorsAt,
   type ModelPrecision,
 } from '../protocol/model/index.ts';
@@ -164,7 +165,7 @@ export const beginningOf = async (given: ModelSettings, bytes?: Uint8Array): Pro
   };
   if (weights === undefined) return { model };
   const file = decodeSafetensors(weights, MODEL_FILE_LIMITS);
-  matchManifest(model, file.manifest);
+  matchManifest(model, storedAs(model, file.manifest));
   const begun = { ...model, tensors: tensorsAt(settings.modelPrecision, model.tensors) };
   return { model: begun, weights: file.flat, parent: { modelHash: hashOf(begun, file.flat) } };
 };

@@ -1,7 +1,7 @@
 /**
  * @module Computes the summary of a run from its results.
  */
-import { trainableOf } from '../protocol/algorithm/segments.ts';
+import { shapedEncoding, trainableOf } from '../protocol/algorithm/segments.ts';
 import { describePrivacy, privacyClaim } from '../protocol/algorithm/privacy.ts';
 import { describeError, expectedError } from '../protocol/encoding/index.ts';
 import { createRequire } from 'node:module';
@@ -85,7 +85,12 @@ const round = (value: number, digits: number): number => Number(value.toFixed(di
 
 /** @param examples of a participant, on average */
 const roundingOf = (spec: RunSpec, examples: number): Summary['encoding']['rounding'] => {
-  const of = [spec.encoding, spec.cohort.size, trainableOf(spec), Math.ceil(examples)] as const;
+  const of = [
+    shapedEncoding(spec),
+    spec.cohort.size,
+    trainableOf(spec),
+    Math.ceil(examples),
+  ] as const;
   return { expectedError: expectedError(...of), words: describeError(...of) };
 };
 

@@ -5,6 +5,7 @@
 import type * as Tfjs from '@tensorflow/tfjs';
 import { requireBase } from '../../protocol/model/base.ts';
 import { elementCount, matchManifest } from '../../protocol/model/manifest.ts';
+import { storedAs } from '../../protocol/model/precision.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { modelOfSpec } from '../spec-model.ts';
 import { requireLength } from '../trainer.ts';
@@ -28,7 +29,7 @@ export const mergedModel = async (
   try {
     requireBase(spec.model.base, loadBase(tf, model, base));
     const manifest = travellingManifest(model);
-    matchManifest(spec.model, manifest);
+    matchManifest(spec.model, storedAs(spec.model, manifest));
     requireLength(manifest, weights);
     let at = 0;
     for (const weight of model.trainableWeights) {

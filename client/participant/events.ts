@@ -2,7 +2,7 @@
  * @module The output of a participant for its caller: typed events for progress bars and reports,
  * and lines for a log.
  */
-import { trainableOf } from '../../protocol/algorithm/segments.ts';
+import { shapedEncoding, trainableOf } from '../../protocol/algorithm/segments.ts';
 import { describeLocal } from '../../protocol/algorithm/local-tensors.ts';
 import { describePrivacy } from '../../protocol/algorithm/privacy.ts';
 import { describeError } from '../../protocol/encoding/index.ts';
@@ -186,7 +186,7 @@ const count = (value: number): string => value.toLocaleString('en-US');
 const weightLines = (spec: RunSpec, examples: number | undefined): string => {
   if (examples === undefined) return '';
   const { encoding, cohort } = spec;
-  const error = describeError(encoding, cohort.size, trainableOf(spec), examples);
+  const error = describeError(shapedEncoding(spec), cohort.size, trainableOf(spec), examples);
   return examples <= encoding.weightCap
     ? `; ${error}`
     : `; ${count(examples)} examples count as ${count(encoding.weightCap)} (weightCap); ${error}`;

@@ -10,12 +10,12 @@ import {
   blockDecoder,
   checkBlockNorm,
   checkMeanNorm,
-  coordinatesIn,
   createLanes,
   pack,
   pipelineOf,
   readExtras,
   segmentAt,
+  spreadIn,
   unpack,
   unreachedIn,
 } from '../encoding/index.ts';
@@ -238,11 +238,11 @@ const decodeCheck = (
     checkBlockNorm(lanes, encoding, layout, segment, survivors, weight);
     const stages = pipeline.segments[layout.segments.indexOf(segment)]!;
     const decoded = blockDecoder(stages, { survivors, weight })(lanes, leaf - segment.firstBlock);
-    return { ...decoded, stages };
+    return { ...spreadIn(stages, decoded), stages };
   });
   const { coordinates, stages } = parts[0]!;
   return {
-    coordinates: coordinatesIn(stages, coordinates),
+    coordinates,
     means: parts.map(({ values }) => values),
     unreached: unreachedIn(stages),
   };

@@ -15,14 +15,15 @@ import { statisticsNorm } from './statistics.ts';
  * travel whole.
  */
 export const segmentSpecs = (
-  { trainable, statistics }: ModelParts,
+  { trainable, shapes, statistics }: ModelParts,
   { clipNorm, compression }: Pick<EncodingSpec, 'clipNorm' | 'compression'>,
   { strategy, parameters }: ChosenStrategy,
 ): readonly SegmentSpec[] => {
   const dimension = sizeOf(trainable);
   const counted = sizeOf(statistics);
+  const compressed = { compression, shapes };
   return [
-    compressedUpdate(compression, { name: 'update', dimension, clipNorm, weighted: true }),
+    compressedUpdate(compressed, { name: 'update', dimension, clipNorm, weighted: true }),
     ...(counted === 0
       ? []
       : [
@@ -34,7 +35,7 @@ export const segmentSpecs = (
           },
         ]),
     ...(strategy.member?.segments ?? []).map(({ name, weighted, clipNorm: of }) =>
-      compressedVector(compression, {
+      compressedVector(compressed, {
         name: `strategy/${name}`,
         dimension,
         clipNorm: of(parameters),

@@ -65,6 +65,12 @@ export const specAt = (
   return of;
 };
 
+/** The encoding of the run, with the shapes that its compression goes by. */
+export const shapedEncoding = (spec: RunSpec): EncodingSpec =>
+  spec.encoding.compression === undefined
+    ? spec.encoding
+    : { ...spec.encoding, shapes: partsFor(spec).shapes };
+
 /**
  * The encoding of an attempt: the scale of the share and the bits of a lane follow what the last
  * commit announced.
@@ -81,7 +87,12 @@ export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): Enc
 
 /** The same, for what does not depend on the clip norm. */
 export const encodingOfSizes = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec =>
-  encodingOf({ ...spec.encoding, noise: noiseFor(spec) }, n, meanExamples, trainableOf(spec));
+  encodingOf(
+    { ...shapedEncoding(spec), noise: noiseFor(spec) },
+    n,
+    meanExamples,
+    trainableOf(spec),
+  );
 
 /**
  * The layout of an upload for a cohort of `n`.

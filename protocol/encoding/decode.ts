@@ -11,7 +11,7 @@ import { readExtras, type ExtraTotals } from './extras.ts';
 import { ringLayout, type EncodingSpec, type ExtraSpec, type Shape } from './layout.ts';
 import type { Lanes } from './lanes.ts';
 import { pipelineOf, type SegmentPipeline } from './pipeline.ts';
-import type { SumTotals } from './stages/stage.ts';
+import type { MeanBlock, SumTotals } from './stages/stage.ts';
 
 export interface SumInput {
   /** Sum of the survivors' lanes mod 2^b, without masks. Not changed. */
@@ -32,13 +32,6 @@ export interface DecodedSum extends ExtraTotals {
   readonly meanDelta: Float32Array;
   /** The means of all segments, that of the update first. */
   readonly means: readonly Float32Array[];
-}
-
-/** The values of one block of the mean, and the coordinates that they belong to. */
-export interface MeanBlock {
-  /** Within the segment; of its dimension and above: padding. */
-  readonly coordinates: Int32Array;
-  readonly values: Float32Array;
 }
 
 /**
@@ -96,14 +89,9 @@ export const decodeSteps = function* (
 export const decodeBlocks = (...given: Parameters<typeof decodeSteps>): Float32Array =>
   atOnce(decodeSteps(...given));
 
-/**
- * The model's coordinates that positions of a segment stand for; those of the padding are its
- * dimension or more.
- *
- * @param positions as {@link MeanBlock} has them
- */
-export const coordinatesIn = ({ stages }: SegmentPipeline, positions: Int32Array): Int32Array =>
-  stages.toReversed().reduce((at, { server }) => server.coordinates?.(at) ?? at, positions);
+/** What the positions of a block say of the model's coordinates. */
+export const spreadIn = ({ stages }: SegmentPipeline, block: MeanBlock): MeanBlock =>
+  stages.toReversed().reduce((of, { server }) => server.spread?.(of) ?? of, block);
 
 /** The coordinates of a segment that no block of it reaches: their mean is 0. */
 export const unreachedIn = ({ stages }: SegmentPipeline): Int32Array =>

@@ -8,14 +8,16 @@ export {
   compressedVector,
   residualNorm,
   travelling,
+  compressionError,
   type Compression,
+  type Shapes,
 } from './compression.ts';
 export {
   blockDecoder,
-  coordinatesIn,
   decodeBlocks,
   decodeSteps,
   decodeSum,
+  spreadIn,
   unreachedIn,
   type DecodedSum,
   type SumInput,

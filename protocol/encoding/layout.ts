@@ -13,7 +13,13 @@
  */
 import { FloeError } from '../errors.ts';
 import type { ClipRule } from '../privacy/adaptive-clipping.ts';
-import { checkCompression, compressedUpdate, type Compression, type Whole } from './compression.ts';
+import {
+  checkCompression,
+  compressedUpdate,
+  type Compression,
+  type Shapes,
+  type Whole,
+} from './compression.ts';
 
 /**
  * Most bits of a lane and the sensible range of q, for each ring. `spare`: bits of a lane that are
@@ -54,6 +60,8 @@ export interface EncodingSpec {
   readonly weightScale?: number;
   /** What travels of an update, where that is less than all of it. */
   readonly compression?: Compression | undefined;
+  /** Of the tensors that the update is made of: where its compression needs them. */
+  readonly shapes?: Shapes | undefined;
   /**
    * Differential privacy: every participant adds noise to each coordinate (stages/noise.ts), and a
    * lane has all bits of the ring. Needs `bits`.
@@ -232,7 +240,8 @@ export const laneOf = (
 };
 
 const checkSegment = ({ name, dimension, clipNorm, whole }: SegmentSpec): void => {
-  const all = whole?.dimension ?? dimension;
+  // Units of a low rank are whole, and a tiny model's may be a few more than it has.
+  const all = Math.max(whole?.dimension ?? dimension, whole?.sketch ? dimension : 0);
   if (!isInteger(all, 1, ENCODING_LIMITS.dimension) || !isInteger(dimension, 1, all))
     throw invalid(`${name}: expected 1 to ${ENCODING_LIMITS.dimension} coordinates, got ${all}`);
   if (!(clipNorm > 0 && clipNorm < 1e30))
@@ -260,7 +269,7 @@ export type Shape = number | readonly SegmentSpec[];
 const segmentsOf = (spec: EncodingSpec, shape: Shape): readonly SegmentSpec[] =>
   typeof shape === 'number'
     ? [
-        compressedUpdate(spec.compression, {
+        compressedUpdate(spec, {
           name: 'update',
           dimension: shape,
           clipNorm: spec.clipNorm,

@@ -1,13 +1,14 @@
 /**
- * @module The stages of an encoding in the order of the participant: subsample, clip, rotate,
- * round, noise; masks and packing follow. After Kairouz et al. 2021 (DDGauss), section 4. A further
- * stage is a file in stages/ and a line here.
+ * @module The stages of an encoding in the order of the participant: subsample or multiply, clip,
+ * rotate, round, noise; masks and packing follow. After Kairouz et al. 2021 (DDGauss), section 4. A
+ * further stage is a file in stages/ and a line here.
  */
 import type { RandomSource } from '../ports/random.ts';
 import type { NoisySegment } from '../privacy/noise.ts';
 import type { EncodingSpec, RingLayout, SegmentLayout } from './layout.ts';
 import { planRotation } from './rotation.ts';
 import { clipStage } from './stages/clip.ts';
+import { lowRankStage } from './stages/low-rank.ts';
 import { noiseOfSegments, noiseStage } from './stages/noise.ts';
 import { quantiser } from './stages/quantise.ts';
 import { plainDeal, rotatedDeal, rotateStage } from './stages/rotate.ts';
@@ -45,9 +46,9 @@ const segmentPipeline = (
   noise: NoisySegment | undefined,
 ): SegmentPipeline => {
   const rotation = spec.rotation ? planRotation(segment, rotationSeed) : undefined;
-  const subsample = subsampleStage(segment, rotationSeed);
+  const cut = subsampleStage(segment, rotationSeed) ?? lowRankStage(segment, rotationSeed);
   const stages = [
-    ...(subsample === undefined ? [] : [subsample]),
+    ...(cut === undefined ? [] : [cut]),
     clipStage(segment, rotation),
     ...(rotation === undefined ? [] : [rotateStage(segment, rotation)]),
     ...(noise === undefined ? [] : [noiseStage(spec, segment, noise, own.noise)]),

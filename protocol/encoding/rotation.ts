@@ -9,7 +9,8 @@
  * of m consecutive coordinates, m the number of blocks, gives one coordinate to each block, turned
  * by a random shift: coordinate g m + r lies in block (r + shift_g) mod m at position g. A block's
  * expected energy is then its even share, whatever the layers are. What deviates from it is
- * clipped: see `BLOCK_ENERGY` in layout.ts.
+ * clipped: see `BLOCK_ENERGY` in layout.ts. Of a low-rank update, units are dealt in place of
+ * coordinates: r consecutive ones lie at r consecutive positions of one block.
  */
 import { utf8 } from '../bytes.ts';
 import { createMemo } from '../memo.ts';
@@ -21,12 +22,14 @@ const SIGNS_TAG = utf8('floe/rotation-signs/v2\0');
 const SHIFTS_TAG = utf8('floe/rotation-shifts/v2\0');
 
 /** Segments of equal blocks are rotated alike. */
-export type Blocks = Pick<SegmentLayout, 'blocks' | 'blockSize' | 'padded'>;
+export type Blocks = Pick<SegmentLayout, 'blocks' | 'blockSize' | 'padded' | 'whole'>;
 
 /** How the blocks of a segment are rotated by one seed. */
 export interface Rotation {
   readonly blocks: number;
   readonly blockSize: number;
+  /** Coordinates that are dealt together: 1, or the rank of a low-rank update. */
+  readonly grain: number;
   /** Bit (i mod 8) of byte floor(i / 8) is set where lane i changes its sign. */
   readonly signs: Uint8Array;
   /** By position in a block, 0 to blocks - 1. */
@@ -44,28 +47,36 @@ const kept = createMemo<Rotation>(KEPT_BYTES, KEPT_SEEDS);
  */
 export const planRotation = (segment: Blocks, seed: Uint8Array): Rotation => {
   requireSeed(seed);
-  const { blocks, blockSize, padded } = segment;
+  const { blocks, blockSize, padded, whole } = segment;
+  const grain = whole?.sketch?.rank ?? 1;
   const known = kept.get(seed);
-  if (known?.blocks === blocks && known.blockSize === blockSize) return known;
+  if (known?.blocks === blocks && known.blockSize === blockSize && known.grain === grain)
+    return known;
   const random = new DataView(expand(SHIFTS_TAG, seed, 4 * blockSize).buffer);
   const shifts = Int32Array.from(
     { length: blockSize },
-    (_, g) => random.getUint32(4 * g, true) % blocks,
+    (_, g) => random.getUint32(4 * Math.floor(g / grain), true) % blocks,
   );
-  const rotation = { blocks, blockSize, signs: expand(SIGNS_TAG, seed, padded / 8), shifts };
+  const rotation = { blocks, blockSize, grain, signs: expand(SIGNS_TAG, seed, padded / 8), shifts };
   kept.add(seed, rotation, rotation.signs.length + 4 * blockSize);
   return rotation;
+};
+
+/** The coordinate at position g of a block, where units are dealt. */
+const dealtAt = ({ blocks, shifts, grain }: Rotation, block: number, g: number): number => {
+  const r = block - shifts[g]!;
+  const unit = Math.floor(g / grain) * blocks + (r < 0 ? r + blocks : r);
+  return unit * grain + (g % grain);
 };
 
 /**
  * The coordinate of the model at each position of a block; those of the padding are the model's
  * dimension or more.
  */
-export const coordinatesOf = (
-  { blocks, blockSize, shifts }: Rotation,
-  block: number,
-): Int32Array => {
+export const coordinatesOf = (rotation: Rotation, block: number): Int32Array => {
+  const { blocks, blockSize, shifts, grain } = rotation;
   const coordinates = new Int32Array(blockSize);
+  if (grain > 1) return coordinates.map((_, g) => dealtAt(rotation, block, g));
   for (let g = 0, from = 0; g < blockSize; g += 1, from += blocks) {
     const r = block - shifts[g]!;
     coordinates[g] = from + (r < 0 ? r + blocks : r);
@@ -79,12 +90,17 @@ export const coordinatesOf = (
  * @param out `blockSize` values
  */
 export const dealBlock = (
-  { blocks, blockSize, shifts }: Rotation,
+  rotation: Rotation,
   x: Float32Array,
   factor: number,
   block: number,
   out: Float64Array,
 ): void => {
+  const { blocks, blockSize, shifts, grain } = rotation;
+  if (grain > 1) {
+    for (let g = 0; g < blockSize; g += 1) out[g] = (x[dealtAt(rotation, block, g)] ?? 0) * factor;
+    return;
+  }
   // Only the last group can reach beyond the end.
   const whole = Math.min(blockSize, Math.floor(x.length / blocks));
   for (let g = 0, from = 0; g < whole; g += 1, from += blocks) {
@@ -99,10 +115,19 @@ export const dealBlock = (
 
 /** The sum of squares that each block gets of `x`, the values of all coordinates. */
 export const blockEnergies = (
-  { blocks, blockSize, shifts }: Rotation,
+  { blocks, blockSize, shifts, grain }: Rotation,
   x: Float32Array,
 ): Float64Array => {
   const energies = new Float64Array(blocks);
+  if (grain > 1) {
+    for (let i = 0; i < x.length; i += 1) {
+      const unit = Math.floor(i / grain);
+      const group = Math.floor(unit / blocks) * grain;
+      const block = ((unit % blocks) + shifts[group]!) % blocks;
+      energies[block] = energies[block]! + x[i]! * x[i]!;
+    }
+    return energies;
+  }
   for (let g = 0, i = 0; g < blockSize; g += 1)
     for (let r = 0, block = shifts[g]!; r < blocks && i < x.length; r += 1, i += 1) {
       energies[block] = energies[block]! + x[i]! * x[i]!;

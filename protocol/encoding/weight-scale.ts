@@ -13,7 +13,7 @@
  * ring leaves less, who has more than f times the mean counts as f means. Small models have all
  * bits of the ring: their uploads are shorter than the records beside them.
  */
-import { travelling, travellingNorm } from './compression.ts';
+import { compressionError, travelling, travellingNorm } from './compression.ts';
 import { CLAMP_DEVIATIONS, laneOf, RINGS, scaleOf, type EncodingSpec } from './layout.ts';
 
 /** m of the first rounds, in which nobody has announced anything yet. */
@@ -45,7 +45,7 @@ export const weightScale = (spec: EncodingSpec, n: number, mean: number): number
 const withLane = (spec: EncodingSpec, n: number, mean: number, dimension: number): EncodingSpec => {
   if (spec.bits !== undefined) return spec;
   const { modulusBits: most } = RINGS[spec.ring];
-  if (travelling(spec.compression, dimension) <= SMALL) return { ...spec, modulusBits: most };
+  if (travelling(spec, dimension) <= SMALL) return { ...spec, modulusBits: most };
   const needed = Math.min(n, spec.weightCap / mean);
   let { modulusBits } = laneOf(spec, n);
   while (modulusBits < most && needed * errorOfFullShares({ ...spec, modulusBits }, n) > ERROR)
@@ -89,30 +89,19 @@ export const expectedError = (
   const counted = Math.min(examples, spec.weightCap);
   const used = encodingOf(spec, n, counted, dimension);
   const scale = scaleOf(used);
-  const sent = travelling(spec.compression, dimension);
+  const sent = travelling(spec, dimension);
   const spread = spec.rotation ? 1 : Math.sqrt(sent) / CLAMP_DEVIATIONS;
-  const norm = travellingNorm(spec.compression, dimension);
+  const norm = travellingNorm(spec, dimension);
   return (errorOfFullShares(used, n) * spread * norm * scale) / Math.min(counted, scale);
-};
-
-/**
- * Root mean square of what compression makes of one mean, relative to its norm: sqrt(d/k - 1)
- * unbiased, sqrt(1 - k/d) with error feedback. Each round draws other coordinates. 0 without
- * compression.
- */
-export const compressionError = ({ compression }: EncodingSpec, dimension: number): number => {
-  if (compression === undefined) return 0;
-  const rate = travelling(compression, dimension) / dimension;
-  return Math.sqrt(compression.mode === 'unbiased' ? 1 / rate - 1 : 1 - rate);
 };
 
 const compressionText = (spec: EncodingSpec, dimension: number): string => {
   const { compression } = spec;
   if (compression === undefined) return '';
   const error = compressionError(spec, dimension).toPrecision(2);
-  const sent = travelling(compression, dimension);
+  const sent = travelling(spec, dimension);
   return (
-    `; ${compression.type}: ${sent} of ${dimension} coordinates travel in a round, relative error ` +
+    `; ${compression.type}: ${sent} ${compression.type === 'random-k' ? 'of' : 'numbers for'} ${dimension} coordinates travel in a round, relative error ` +
     `of its mean ${error}, ${compression.mode === 'unbiased' ? '0 on average over rounds' : 'fed back by each participant'}`
   );
 };

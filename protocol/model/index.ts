@@ -23,6 +23,7 @@ export {
   MODEL_PRECISIONS,
   roundStep,
   roundStepAt,
+  storedAs,
   tensorsAt,
   type ModelPrecision,
   type StepRounding,

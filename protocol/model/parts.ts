@@ -25,6 +25,8 @@ export interface StatisticRange extends Range {
 /** Each list in the order of the flat vector, neighbours joined where they are plain ranges. */
 export interface ModelParts {
   readonly trainable: readonly Range[];
+  /** The shapes of the tensors in `trainable`, in its order. */
+  readonly shapes: readonly (readonly number[])[];
   readonly statistics: readonly StatisticRange[];
   /** What no round changes: frozen tensors, and all of `local`. */
   readonly frozen: readonly Range[];
@@ -86,6 +88,7 @@ export const partsOf = (
 ): ModelParts => {
   const staying = new Set(localTensors(tensors, settings));
   const trainable: Range[] = [];
+  const shapes: (readonly number[])[] = [];
   const frozen: Range[] = [];
   const local: Range[] = [];
   const statistics: StatisticRange[] = [];
@@ -97,8 +100,10 @@ export const partsOf = (
     if (staying.has(tensor)) {
       append(local, { start, end });
       append(frozen, { start, end });
-    } else if (role === 'trainable') append(trainable, { start, end });
-    else if (role === 'frozen') append(frozen, { start, end });
+    } else if (role === 'trainable') {
+      append(trainable, { start, end });
+      shapes.push(shape);
+    } else if (role === 'frozen') append(frozen, { start, end });
     else {
       const isPaired =
         role === 'statistic' &&
@@ -109,7 +114,7 @@ export const partsOf = (
     }
     start = end;
   }
-  return { trainable, statistics, frozen, local };
+  return { trainable, shapes, statistics, frozen, local };
 };
 
 export const sizeOf = (ranges: readonly Range[]): number =>

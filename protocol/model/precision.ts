@@ -41,6 +41,14 @@ export const areAt = (
   precision !== 'bfloat16' ||
   tensors.every((tensor) => !isRounded(tensor) || tensor.dtype === 'bfloat16');
 
+/** A manifest with the types of another one: how tensors are stored is no property of a trainer. */
+export const storedAs = (like: Manifest, { tensors }: Manifest): Manifest => ({
+  tensors: tensors.map((tensor, i) => ({
+    ...tensor,
+    dtype: like.tensors[i]?.dtype ?? tensor.dtype,
+  })),
+});
+
 /** The draws of single elements of the flat vector. @param at ascending */
 const drawsAt = (at: Int32Array, seed: Uint8Array): Uint16Array => {
   const draws = new Uint16Array(at.length);

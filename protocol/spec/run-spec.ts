@@ -8,7 +8,7 @@ import { createInterned, isInterned } from './decode-once.ts';
 import * as v from 'valibot';
 import { compareBytes, sha256, utf8 } from '../bytes.ts';
 import { encodeCbor, fixedBytes, integer, parseWith } from '../wire/cbor.ts';
-import { modelAtPrecision, precisionViolation } from './model-in-spec.ts';
+import { modelAtPrecision, precisionViolation, rankViolation } from './model-in-spec.ts';
 import { DEFAULT_METRICS, metricsSchema, type MetricSpec } from '../algorithm/metrics.ts';
 import { declaredMetrics } from './declared-metrics.ts';
 import {
@@ -203,6 +203,8 @@ export const runSpecSchema = v.pipe(
     for (const message of partViolations(model.tensors, training, fieldOf)) addIssue({ message });
     const ofPrecision = precisionViolation(encoding.modelPrecision, model.tensors, fieldOf);
     if (ofPrecision !== undefined) addIssue({ message: ofPrecision });
+    const ofRank = rankViolation(encoding.compression, model.tensors, training, fieldOf);
+    if (ofRank !== undefined) addIssue({ message: ofRank });
     const violation = checkTogether({
       cohort: cohort.size,
       minimum: cohort.minimum,

@@ -2,6 +2,7 @@
  * @module What settings must be together, each check once. Scenario, run file and run specification
  * call the same functions and only name the settings differently.
  */
+import type { Compression } from '../encoding/compression.ts';
 import { RINGS, type Ring } from '../encoding/layout.ts';
 import { batchCount } from '../rules/batches.ts';
 import { tolerated } from '../robust/rule.ts';
@@ -22,7 +23,7 @@ export interface Together {
   readonly isMasked: boolean;
   /** Without a rule there is only what was given beside it. */
   readonly robust: { readonly [Key in keyof Robust]?: Robust[Key] | undefined };
-  readonly compression: { readonly rate: number; readonly mode: string } | undefined;
+  readonly compression: Compression | undefined;
   readonly clipNorm: number;
   readonly clipping: { readonly floor: number; readonly ceiling: number } | undefined;
 }
@@ -138,7 +139,7 @@ const ruleBears: Check = ({ robust, minimum }) => {
 
 /** Below one coordinate for each member a round tells less than one member could send alone. */
 const rateCoversCohort: Check = ({ compression, cohort }) =>
-  compression === undefined || compression.rate * cohort >= 1
+  compression?.type !== 'random-k' || compression.rate * cohort >= 1
     ? undefined
     : {
         setting: 'compression',
@@ -166,6 +167,15 @@ const clippingWithoutFeedback: Check = ({ clipping, compression }) =>
           `the residual of error feedback has the clip norm of earlier rounds: expected ${nameOf('compression')} without it, or a fixed clip norm`,
       };
 
+/** Units of a rank fill the blocks of an update. */
+const rankIsPowerOfTwo: Check = ({ compression }) =>
+  compression?.type !== 'low-rank' || Number.isInteger(Math.log2(compression.rank))
+    ? undefined
+    : {
+        setting: 'compression',
+        message: () => `expected a rank of 4, 8, 16, 32 or 64, got ${compression.rank}`,
+      };
+
 const CHECKS: readonly Check[] = [
   minimumWithinCohort,
   enoughMembers,
@@ -179,6 +189,7 @@ const CHECKS: readonly Check[] = [
   rateCoversCohort,
   clipNormWithinBounds,
   clippingWithoutFeedback,
+  rankIsPowerOfTwo,
 ];
 
 /** The first check that the settings fail; undefined where they hold together. */

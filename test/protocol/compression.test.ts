@@ -32,7 +32,7 @@ import {
   type EncodingSpec,
   type Lanes,
 } from '../../protocol/encoding/index.ts';
-import { compressionError } from '../../protocol/encoding/weight-scale.ts';
+import { compressionError } from '../../protocol/encoding/compression.ts';
 import { blockOf } from '../../protocol/encoding/lanes.ts';
 import { chooseCoordinates, othersThan } from '../../protocol/encoding/subsample.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';

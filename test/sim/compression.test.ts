@@ -48,15 +48,19 @@ const run = async (input: ScenarioInput) => {
   return runScenario(scenario, { outDir: join(folder, 'runs') });
 };
 
-describe('a simulated run of random-k', () => {
-  it('with error feedback ends with the same model masked and unmasked, and verifies', async () => {
-    const compression = { type: 'random-k', rate: 0.25, mode: 'feedback' } as const;
-    const masked = await run({ compression });
-    const open = await run({ compression, mask: false });
+const WAYS: readonly ScenarioInput[] = [
+  { compression: { type: 'random-k', rate: 0.25, mode: 'feedback' } },
+  { compression: { type: 'low-rank', rank: 4, mode: 'feedback' }, modelPrecision: 'bfloat16' },
+];
+
+describe('a simulated run that compresses', () => {
+  it.each(WAYS)('ends with the same model masked and unmasked, and verifies: %j', async (way) => {
+    const masked = await run(way);
+    const open = await run({ ...way, mask: false });
     const hashes = masked.summary.history.map(({ modelHash }) => modelHash);
     expect(open.summary.history.map(({ modelHash }) => modelHash)).toEqual(hashes);
     expect(new Set(hashes).size).toBe(3);
-    expect(masked.summary.encoding.rounding.words).toContain('random-k: ');
+    expect(masked.summary.encoding.rounding.words).toContain(`${way.compression!.type}: `);
     const stored = await readRun(masked.folder);
     const result = await verifyRun({
       spec: stored.spec,

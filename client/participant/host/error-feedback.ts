@@ -3,7 +3,7 @@
  * compression and rounding left out of a participant's updates stays with it and is added to its
  * next one. It moves on with the commits that the update is in: site-state.ts.
  */
-import { trainableOf } from '../../../protocol/algorithm/segments.ts';
+import { shapedEncoding, trainableOf } from '../../../protocol/algorithm/segments.ts';
 import { residualNorm } from '../../../protocol/encoding/index.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import type { Keystore } from '../../keystore/keystore.ts';
@@ -51,14 +51,14 @@ export const withResidual = (
  * @param sent what of the values is in the sum, decoded from the lanes
  */
 export const residualAfter = (
-  { encoding }: RunSpec,
+  spec: RunSpec,
   values: Float32Array,
   sent: Float32Array,
 ): Float32Array => {
   const left = new Float32Array(values.length);
   for (let i = 0; i < left.length; i += 1) left[i] = values[i]! - sent[i]!;
   const norm = normOf(left);
-  const most = residualNorm(encoding.compression, left.length) * encoding.clipNorm;
+  const most = residualNorm(shapedEncoding(spec), left.length) * spec.encoding.clipNorm;
   if (norm > most) for (let i = 0; i < left.length; i += 1) left[i] = (left[i]! * most) / norm;
   return left;
 };

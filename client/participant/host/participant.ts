@@ -15,7 +15,7 @@ import { decodeProof, fabricated } from '../../../protocol/verify/commit-proof.t
 import type { SignedRecord } from '../../../protocol/records/records.ts';
 import { eventLoopTurn } from '../../../protocol/secagg/event-loop-turn.ts';
 import { requireBase } from '../../../protocol/model/base.ts';
-import { matchManifest } from '../../../protocol/model/index.ts';
+import { matchManifest, storedAs } from '../../../protocol/model/index.ts';
 import { admitRun, admitTraining, makeAdmission, type AdmissionPolicy } from '../../admission.ts';
 import { loweredFields } from '../../lowered-requirements.ts';
 import { requireCorrections, requireSteps, type Trainer } from '../../trainer.ts';
@@ -249,7 +249,7 @@ export class Participant {
     try {
       // Without its base an adapted model has other tensors: this error says why.
       requireBase(spec.model.base, trainer.base);
-      matchManifest(spec.model, trainer.manifest);
+      matchManifest(spec.model, storedAs(spec.model, trainer.manifest));
       requireCorrections(trainer, correctionOf(spec));
       requireSteps(trainer, spec.training.localSteps);
       admitTraining(this.#admission, spec, trainer.examples);

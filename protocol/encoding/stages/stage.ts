@@ -34,6 +34,13 @@ export interface Deal {
   coordinates(block: number): Int32Array;
 }
 
+/** The values of one block of the mean, and the coordinates that they belong to. */
+export interface MeanBlock {
+  /** Within the segment; of its dimension and above: padding. */
+  readonly coordinates: Int32Array;
+  readonly values: Float32Array;
+}
+
 /** Facts about a sum in addition to its lanes. */
 export interface SumTotals {
   /** How many encodings are in it. */
@@ -64,10 +71,10 @@ export interface Stage {
     /** From the decoded mean to the mean over the model's coordinates: the inverse of `update`. */
     readonly mean?: (mean: Float32Array) => Float32Array;
     /**
-     * Of a stage with `mean`: the model's coordinates that positions of the decoded mean stand for,
-     * ascending as these are; those of the padding are the dimension or more.
+     * The same for the mean at the positions of a block: the coordinates of the model that follow
+     * from them alone, ascending, and their values. Those of the padding are the dimension or more.
      */
-    readonly coordinates?: (positions: Int32Array) => Int32Array;
+    readonly spread?: (block: MeanBlock) => MeanBlock;
     /** Of a stage with `mean`: the coordinates where the mean is 0 whatever was sent, ascending. */
     readonly unreached?: () => Int32Array;
   };

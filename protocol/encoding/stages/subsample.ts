@@ -4,7 +4,8 @@
  */
 import type { SegmentLayout } from '../layout.ts';
 import { chooseCoordinates, othersThan } from '../subsample.ts';
-import type { Stage } from './stage.ts';
+import type { Whole } from '../compression.ts';
+import type { ScaledVector, Stage } from './stage.ts';
 
 const gathered = (values: Float32Array, coordinates: Int32Array): Float32Array => {
   const out = new Float32Array(coordinates.length);
@@ -12,32 +13,35 @@ const gathered = (values: Float32Array, coordinates: Int32Array): Float32Array =
   return out;
 };
 
-const normOf = (values: Float32Array): number => {
+export const normOf = (values: Float32Array): number => {
   let sum = 0;
   for (let i = 0; i < values.length; i += 1) sum += values[i]! * values[i]!;
   return Math.sqrt(sum);
 };
 
-/** Undefined for a segment that travels whole. @param seed of the attempt, 32 bytes */
+/** The factor of a vector that is clipped before it is cut. */
+export const clippedWhole = (
+  { factor, norm, clipped }: ScaledVector,
+  { clipNorm, scaling }: Whole,
+): Pick<ScaledVector, 'factor' | 'clipped'> => {
+  const length = norm * factor;
+  const clip = length > clipNorm ? clipNorm / length : 1;
+  return { factor: factor * clip * scaling, clipped: clipped || clip < 1 };
+};
+
+/** Undefined where no coordinates are left out. @param seed of the attempt, 32 bytes */
 export const subsampleStage = (
   { whole, dimension }: SegmentLayout,
   seed: Uint8Array,
 ): Stage | undefined => {
-  if (whole === undefined) return undefined;
+  if (whole === undefined || whole.sketch !== undefined) return undefined;
   const coordinates = chooseCoordinates(whole.dimension, dimension, seed);
   return {
     name: 'subsample',
     participant: {
-      update: ({ values, factor, norm, clipped }) => {
-        const length = norm * factor;
-        const clip = length > whole.clipNorm ? whole.clipNorm / length : 1;
-        const chosen = gathered(values, coordinates);
-        return {
-          values: chosen,
-          factor: factor * clip * whole.scaling,
-          norm: normOf(chosen),
-          clipped: clipped || clip < 1,
-        };
+      update: (vector) => {
+        const chosen = gathered(vector.values, coordinates);
+        return { values: chosen, norm: normOf(chosen), ...clippedWhole(vector, whole) };
       },
     },
     server: {
@@ -46,8 +50,10 @@ export const subsampleStage = (
         for (let i = 0; i < dimension; i += 1) all[coordinates[i]!] = mean[i]!;
         return all;
       },
-      coordinates: (positions) =>
-        positions.map((position) => coordinates[position] ?? whole.dimension),
+      spread: ({ coordinates: positions, values }) => ({
+        coordinates: positions.map((position) => coordinates[position] ?? whole.dimension),
+        values,
+      }),
       unreached: () => othersThan(coordinates, whole.dimension),
     },
   };
