@@ -17,6 +17,7 @@ export const DEFAULT_REQUIREMENTS = {
   batchSize: { min: 1, max: 1024 },
   weightCap: { min: 1, max: 10_000 },
   classWeights: 10,
+  strategyNorm: 64,
   delta: 1e-5,
   honest: 0.9,
   central: false,
@@ -36,7 +37,7 @@ export interface Requirement {
   readonly kind: SettingKind | 'hash';
 }
 
-const { minimum, known, steps, clipNorm, batchSize, weightCap, classWeights } =
+const { minimum, known, steps, clipNorm, batchSize, weightCap, classWeights, strategyNorm } =
   DEFAULT_REQUIREMENTS;
 const show = ({ min, max }: { readonly min: number; readonly max: number }): string =>
   `${min}..${max}`;
@@ -111,6 +112,13 @@ export const ADMISSION_TABLE = {
     help: `largest ratio of the weights of two classes (default ${classWeights})`,
     takes: 'value',
     kind: { type: 'number', min: 1, max: 1e9 },
+  },
+  strategyNorm: {
+    flag: 'require-strategy-norm',
+    placeholder: '<norm>',
+    help: `largest L2 bound of a vector that the strategy sends beside the update, such as twice the controlNorm of SCAFFOLD (default ${strategyNorm})`,
+    takes: 'value',
+    kind: { type: 'number', above: 0, max: 1e9 },
   },
   epsilon: {
     flag: 'require-epsilon',

@@ -1,10 +1,9 @@
 /**
- * @module The admission policy of a participant: the requirements that a run must meet before this
- * participant takes part. The policy is on by default and is checked right after the login, before
- * anything else is sent. Only the participant can lower it. The coordinator writes the
- * specification, so a promise in it protects only participants that check it. Sources: Pasquini et
- * al. 2022 (a server that misleads its clients), Fowl et al. 2022 (crafted models), Zhu et al. 2019
- * (gradients leak examples).
+ * @module The admission policy of a participant: what a run must be before it takes part. It is on
+ * by default and checked right after the login, before anything else is sent. Only the participant
+ * can lower it. The coordinator writes the specification, so a promise in it protects only
+ * participants that check it. Sources: Pasquini et al. 2022 (a server that misleads its clients),
+ * Fowl et al. 2022 (crafted models), Zhu et al. 2019 (gradients leak examples).
  */
 import * as v from 'valibot';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
@@ -13,23 +12,10 @@ import { FloeError } from '../protocol/errors.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { clipNormsOf } from '../protocol/privacy/adaptive-clipping.ts';
 import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { counts, numbers, positive } from './admission-bounds.ts';
+import { strategyNorm, weightRatio } from './admission-measures.ts';
 import { ADMISSION_TABLE, DEFAULT_REQUIREMENTS } from './admission-table.ts';
 import { localSteps } from './optimizer.ts';
-
-const positive = v.pipe(v.number(), v.finite(), v.minValue(Number.MIN_VALUE));
-
-const isOrdered = ({ min, max }: { readonly min: number; readonly max: number }): boolean =>
-  min <= max;
-/** Bounds, both included. */
-const numbers = v.pipe(
-  v.strictObject({ min: positive, max: positive }),
-  v.check(isOrdered, 'expected min <= max'),
-);
-const counts = (most: number) =>
-  v.pipe(
-    v.strictObject({ min: integer(1, most), max: integer(1, most) }),
-    v.check(isOrdered, 'expected min <= max'),
-  );
 
 export const admissionSchema = v.strictObject({
   /**
@@ -81,6 +67,8 @@ export const admissionSchema = v.strictObject({
    * nearly nothing, and the sum is the update of those that have it.
    */
   classWeights: v.pipe(v.number(), v.minValue(1), v.maxValue(1e9)),
+  /** Largest L2 bound of a vector that the strategy sends beside the update. */
+  strategyNorm: v.pipe(positive, v.maxValue(1e9)),
   /** Largest epsilon that a run may spend; a run without privacy is then refused. */
   epsilon: v.optional(v.pipe(positive, v.maxValue(1000))),
   /** Largest delta of a run with privacy; and the delta at which the total is counted. */
@@ -131,20 +119,18 @@ const refused = (field: Field, offered: string, required: string): FloeError =>
     { field, offered, required, flag: flagOf(field) },
   );
 
-/** The largest weight of a class over the smallest; 1 where a contract weights none. */
-const weightRatio = (contract: RunSpec['data']): number => {
-  const { weights = [] } = contract?.target.type === 'classes' ? contract.target : {};
-  if (weights.length === 0) return 1;
-  const largest = weights.reduce((a, b) => Math.max(a, b));
-  return largest / weights.reduce((a, b) => Math.min(a, b));
-};
-
 /** `--require-clip-norm 0.001..100` for a value that the default bounds leave out. */
 const widened = (field: Bounded, ...values: readonly number[]): string[] => {
   const { min, max } = ADMISSION_DEFAULTS[field];
   if (values.every((value) => value >= min && value <= max)) return [];
   return [`${flagOf(field)} ${Math.min(min, ...values)}..${Math.max(max, ...values)}`];
 };
+
+/** Requirements that are a largest number. */
+export type MostField = 'delta' | 'classWeights' | 'strategyNorm';
+
+const raised = (field: MostField, value: number): string[] =>
+  value > ADMISSION_DEFAULTS[field] ? [`${flagOf(field)} ${value}`] : [];
 
 /**
  * The flags with which a participant takes a run that offers less than the default; none where it
@@ -160,6 +146,7 @@ export const loweringFlags = ({
   data,
   model,
   privacy,
+  ...others
 }: RunSpec): readonly string[] => [
   ...(secagg === 'masked' ? [] : [flagOf('masked')]),
   ...(cohort.minimum < ADMISSION_DEFAULTS.minimum
@@ -174,13 +161,10 @@ export const loweringFlags = ({
         ...widened('clipNorm', ...clipNormsOf(encoding)),
         ...widened('batchSize', training.batchSize),
         ...widened('weightCap', encoding.weightCap),
-        ...(privacy !== undefined && privacy.delta > ADMISSION_DEFAULTS.delta
-          ? [`${flagOf('delta')} ${privacy.delta}`]
-          : []),
+        ...raised('delta', privacy?.delta ?? 0),
         ...(privacy?.type === 'central' ? [flagOf('central')] : []),
-        ...(weightRatio(data) > ADMISSION_DEFAULTS.classWeights
-          ? [`${flagOf('classWeights')} ${Math.ceil(weightRatio(data))}`]
-          : []),
+        ...raised('classWeights', Math.ceil(weightRatio(data))),
+        ...raised('strategyNorm', strategyNorm(others)),
       ]
     : []),
 ];
@@ -190,6 +174,16 @@ const within = (field: Bounded, offered: number, bounds: Bounds) =>
   offered >= bounds.min && offered <= bounds.max
     ? undefined
     : refused(field, String(offered), `${bounds.min} to ${bounds.max}`);
+
+const over = (
+  policy: AdmissionPolicy,
+  field: MostField,
+  offered: number,
+  text: (offered: number) => string,
+) =>
+  offered > policy[field]
+    ? refused(field, text(Number(offered.toPrecision(3))), `at most ${policy[field]}`)
+    : undefined;
 
 /** A run that asks for something else than the participant consents to. */
 const checkSurvey = ({ survey }: AdmissionPolicy, { model }: RunSpec): FloeError | undefined => {
@@ -298,20 +292,15 @@ const checkMembers = (
 
 const checkTraining = (
   policy: AdmissionPolicy,
-  { encoding, training, data }: RunSpec,
+  { encoding, training, data, ...others }: RunSpec,
 ): FloeError | undefined =>
   clipNormsOf(encoding)
     .map((norm) => within('clipNorm', norm, policy.clipNorm))
     .find((fault) => fault !== undefined) ??
   within('batchSize', training.batchSize, policy.batchSize) ??
   within('weightCap', encoding.weightCap, policy.weightCap) ??
-  (weightRatio(data) > policy.classWeights
-    ? refused(
-        'classWeights',
-        `a class that counts ${Number(weightRatio(data).toPrecision(3))} times as much as another`,
-        `at most ${policy.classWeights} times`,
-      )
-    : undefined);
+  over(policy, 'classWeights', weightRatio(data), (ratio) => `${ratio} times the least weight`) ??
+  over(policy, 'strategyNorm', strategyNorm(others), (norm) => `vectors of norm ${norm}`);
 
 /**
  * Decides whether this participant takes part in a run, from the specification alone.

@@ -2,7 +2,7 @@
  * @module Where a participant requires less than the defaults: printed first when it joins.
  */
 import { toHex } from '../protocol/bytes.ts';
-import { ADMISSION_DEFAULTS, type AdmissionPolicy } from './admission.ts';
+import { ADMISSION_DEFAULTS, type AdmissionPolicy, type MostField } from './admission.ts';
 
 const show = ({ min, max }: AdmissionPolicy['clipNorm']): string => `${min} to ${max}`;
 
@@ -15,6 +15,8 @@ export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
       : [];
   const less = (field: 'minimum' | 'known' | 'steps'): string[] =>
     policy[field] < base[field] ? [`${field} ${policy[field]} (default ${base[field]})`] : [];
+  const more = (field: MostField): string[] =>
+    policy[field] > base[field] ? [`${field} ${policy[field]} (default ${base[field]})`] : [];
   return [
     ...(policy.masked ? [] : ['masked false: the coordinator may read every update']),
     ...(policy.survey ? ['survey: totals over the tables of all sites are opened'] : []),
@@ -30,9 +32,8 @@ export const loweredFields = (policy: AdmissionPolicy): readonly string[] => {
     ...wider('clipNorm'),
     ...wider('batchSize'),
     ...wider('weightCap'),
-    ...(policy.delta > base.delta ? [`delta ${policy.delta} (default ${base.delta})`] : []),
-    ...(policy.classWeights > base.classWeights
-      ? [`classWeights ${policy.classWeights} (default ${base.classWeights})`]
-      : []),
+    ...more('delta'),
+    ...more('classWeights'),
+    ...more('strategyNorm'),
   ];
 };

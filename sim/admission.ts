@@ -1,10 +1,11 @@
 /**
  * @module The requirements of simulated participants. One operator runs all of them, so the
- * scenario's settings of masks, cohorts, clip norm, batch and honest members are accepted. The
+ * scenario's settings of masks, cohorts, norms, batch and honest members are accepted. The
  * other requirements keep their defaults.
  */
 import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
 import { clipNormsOf } from '../protocol/privacy/adaptive-clipping.ts';
+import { strategyNorm } from '../client/admission-measures.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 
 const including = (
@@ -21,6 +22,7 @@ export const requirementsOf = (spec: RunSpec): AdmissionInput => ({
   known: spec.members.type === 'closed' ? ADMISSION_DEFAULTS.known : 0,
   steps: 1,
   clipNorm: including(ADMISSION_DEFAULTS.clipNorm, ...clipNormsOf(spec.encoding)),
+  strategyNorm: Math.max(ADMISSION_DEFAULTS.strategyNorm, strategyNorm(spec)),
   batchSize: including(ADMISSION_DEFAULTS.batchSize, spec.training.batchSize),
   honest: Math.max(
     ADMISSION_DEFAULTS.honest,

@@ -2,6 +2,8 @@
  * A coordinator that signs another state of the run's strategy than the sum gives: the state steers
  * every later step, so members check it with the model, at one block, before they share.
  */
+import { ADMISSION_DEFAULTS, admitRun, loweringFlags } from '../../client/admission.ts';
+import { loweredFields } from '../../client/lowered-requirements.ts';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadStrategies } from '../../protocol/algorithm/load-module.ts';
 import { makeStrategySpec, strategyOf } from '../../protocol/algorithm/registry.ts';
@@ -9,6 +11,8 @@ import { stateHashOf } from '../../protocol/algorithm/state.ts';
 import type { Body } from '../../protocol/records/records.ts';
 import { functionTrainer } from '../../client/trainer.ts';
 import { startAll, stepOf, stopAll, type Started } from '../support/participants.ts';
+import { keystoreNamed } from '../support/meeting.ts';
+import { testSpec } from '../support/run.ts';
 import { ScriptedCoordinator, type Fabrication } from '../support/scripted-coordinator.ts';
 
 let running: Started[] = [];
@@ -120,6 +124,37 @@ describe('the control variate of SCAFFOLD, which steers every local step', () =>
     expect(await verdicts(coordinator)).toEqual(Array(4).fill('commit_fabricated'));
     for (const { event } of running)
       expect((await event('fabricated')).proof).toMatchObject({ part: 'step', attempt: 2 });
+  });
+
+  it('with a bound that bounds nothing is refused by a participant, unless it says otherwise', async () => {
+    const { identity } = await keystoreNamed('victim');
+    const keys = await Promise.all(
+      ['victim', 'anna', 'berta', 'caesar', 'dorothea'].map(async (name) => {
+        const member = await keystoreNamed(name);
+        return member.identity.publicKey;
+      }),
+    );
+    const spec = await testSpec({
+      members: { type: 'closed', keys },
+      cohort: { size: 5, minimum: 5 },
+      strategy: { name: 'scaffold', parameters: { population: 5, controlNorm: 1e6 } },
+    });
+    // One member of five moves the server's control variate by 2 C / 5 in each round.
+    const lever = (2 * 1e6) / 5;
+    expect(lever).toBeGreaterThan(1e5);
+    expect(() => admitRun(ADMISSION_DEFAULTS, spec, identity.publicKey)).toThrow(
+      expect.objectContaining({
+        code: 'admission_refused',
+        details: expect.objectContaining({
+          field: 'strategyNorm',
+          flag: '--require-strategy-norm',
+        }),
+      }),
+    );
+    expect(loweringFlags(spec)).toContain('--require-strategy-norm 2000000');
+    const wide = { ...ADMISSION_DEFAULTS, strategyNorm: 2e6 };
+    expect(() => admitRun(wide, spec, identity.publicKey)).not.toThrow();
+    expect(loweredFields(wide)).toEqual(['strategyNorm 2000000 (default 64)']);
   });
 
   it('in another blob than the one committed to is a conflict, before anybody trains', async () => {

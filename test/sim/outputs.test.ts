@@ -116,6 +116,19 @@ it('CSV quotes what must be quoted', () => {
   ).toBe('a,"b,c"\n1,"x""y"\n,z\n');
 });
 
+it('CSV gives a spreadsheet no formula to run, and leaves numbers as they are', () => {
+  const bad = ['=1+1', '+cmd|x', '-2+3', '@SUM(A1)', ' =A1', '\t=A1', '\uff1dA1'];
+  for (const text of bad) expect(csvOf(['h'], [[text]])).toMatch(/^h\n"?'/u);
+  expect(csvOf(['=h'], [['=a,b']])).toBe('\'=h\n"\'=a,b"\n');
+  const good = [-1.5, '-1.5', '+2e-3', 'a=b', 'noniid-labeldir', -0.25, '1e5'];
+  expect(
+    csvOf(
+      ['h'],
+      good.map((cell) => [cell]),
+    ),
+  ).toBe(`h\n${good.join('\n')}\n`);
+});
+
 describe('a run with all exports', () => {
   let folder: string;
   let result: RunResult;
