@@ -127,7 +127,6 @@ const openPlace = async (
   const { scenario, spec, coordinator, auditorSeed, analyst, own } = setup;
   const { onEvent, limits = {}, module, map, exports = [] } = options;
   const { partial, from } = await openFolder(setup, options);
-  const isLocal = scenario.substrate.type === 'local';
   await writeRunStart(partial, spec, auditorSeed);
   const ownTask = own !== undefined || options.task !== undefined;
   await writeScenario(partial, storedScenario(setup.given, { module, map, ownTask, exports }));
@@ -160,7 +159,7 @@ const openPlace = async (
       coordinator: coordinator.address,
     });
   }
-  const kept = isLocal ? join(partial, RUN_FILES.participants) : undefined;
+  const kept = join(partial, RUN_FILES.participants);
   return { partial, journal, from, kept, running, substrate, ports };
 };
 
