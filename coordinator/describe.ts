@@ -52,6 +52,15 @@ const describeProgress = (progress: Progress): string | undefined => {
       return progress.failure === undefined
         ? undefined
         : `the run failed after ${plural(progress.rounds, 'round')}: ${progress.failure}`;
+    case 'buffered': {
+      const { updates, of, here } = progress;
+      // Each further update would be a line for each member of each round.
+      if (updates > 0 && here >= of) return undefined;
+      return (
+        `attempt ${progress.attempt}: the buffer has ${updates} of ${plural(of, 'update')}, waiting for ${of - updates} more` +
+        (here < of ? `; ${here} participants are here, and ${of - here} more are needed` : '')
+      );
+    }
     case 'phase':
     case 'upload-folded':
   }

@@ -142,7 +142,7 @@ const createListener = (
     random,
     limits,
     members: membersOf(spec),
-    mayBeSilent: (key) => mayBeSilent(loop.state, key),
+    mayBeSilent: (key) => mayBeSilent(own.config, loop.state, key),
     lastRegister: (key) => loop.state.registered.get(key)?.bytes,
     log,
     onJoin: (key) => {

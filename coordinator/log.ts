@@ -62,6 +62,8 @@ export const progressFields = (progress: Progress): LogFields => {
       return { attempt: progress.attempt, version: progress.version, invited: progress.invited };
     case 'phase':
       return { attempt: progress.attempt, phase: progress.phase, of: progress.of };
+    case 'buffered':
+      return { attempt: progress.attempt, updates: progress.updates, of: progress.of };
     case 'upload-folded':
       return { attempt: progress.attempt, bytes: progress.bytes, folded: progress.folded };
     case 'upload-rejected':

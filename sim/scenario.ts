@@ -71,6 +71,8 @@ type Undecided =
   | 'modelPrecision'
   | 'privacy'
   | 'measures'
+  | 'buffer'
+  | 'maxStaleness'
   | 'speed'
   | 'bandwidth'
   | 'attack';
@@ -113,6 +115,27 @@ const checkLosses = (scenario: Scenario, nameOf: NameSetting): void => {
   checkDrops(drops, { size: cohort, minimum }, mask, nameOf('drops'));
 };
 
+/** @throws FloeError `usage` where a simulation cannot have buffered rounds */
+const checkBuffer = (
+  { buffer, speed, substrate, drops }: Scenario,
+  nameOf: NameSetting,
+): void => {
+  if (buffer === undefined) return;
+  const refuse = (why: string): never => {
+    throw new FloeError('usage', `${nameOf('buffer')}: ${why}`);
+  };
+  if (substrate.type !== 'local')
+    refuse(
+      `on a chain the keys of a model open for frozen cohorts, and here members train before that: expected ${nameOf('local')}`,
+    );
+  if (speed === undefined)
+    refuse(
+      `which updates are ready first follows from how long training takes: expected ${nameOf('speed')}`,
+    );
+  if (Object.keys(drops).length > 0)
+    refuse(`${nameOf('drops')} are losses in a phase of a drawn cohort: expected none`);
+};
+
 const substrateOf = (
   { local, network }: RunSettings,
   given: ScenarioInput['substrate'],
@@ -147,7 +170,8 @@ export const makeScenario = (
   const { network: _, local: __, ...filled } = withDefaultSettings(SETTINGS, 'sim', timed);
   const given = filled as unknown as Omit<Scenario, 'substrate' | 'drops' | 'minimum'>;
   // The default of the cohort is for many participants; of few, all take part.
-  const cohortOf = settings.cohort ?? Math.min(given.cohort, given.participants);
+  const cohortOf =
+    settings.cohort ?? settings.buffer ?? Math.min(given.cohort, given.participants);
   const base = {
     ...given,
     cohort: cohortOf,
@@ -168,6 +192,7 @@ export const makeScenario = (
     );
   checkSettingsTogether(settingsOf(scenario), participants, 'usage', nameOf);
   checkLosses(scenario, nameOf);
+  checkBuffer(scenario, nameOf);
   const attacks = (scenario.attack ?? []).map((text) => parseAttack(text, nameOf('attack')));
   checkAttacks(attacks, participants, scenario.mask, nameOf('attack'));
   return scenario;

@@ -68,6 +68,17 @@ export type ParticipantEvent =
       readonly error: FloeError;
     }
   | { readonly type: 'registered'; readonly attempt: number }
+  /**
+   * In a buffered run, an update was thrown away, and the participant trains anew: it was too many
+   * commits old (`update_stale`), or it may be in a sum on an earlier model
+   * (`update_already_spent`).
+   */
+  | {
+      readonly type: 'update-dropped';
+      readonly attempt: number;
+      readonly code: 'update_stale' | 'update_already_spent';
+      readonly staleness: number;
+    }
   /** In the frozen cohort of this many. */
   | { readonly type: 'joined'; readonly attempt: number; readonly cohort: number }
   /** Examples done, of all over the epochs. */
@@ -314,6 +325,14 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
       return event.failure === undefined
         ? ['info', `the run is over after ${plural(event.rounds, 'round')}`]
         : ['error', `the run has failed after ${plural(event.rounds, 'round')}: ${event.failure}`];
+    case 'update-dropped': {
+      const { attempt, code, staleness } = event;
+      const why =
+        code === 'update_stale'
+          ? `its model is ${plural(staleness, 'commit')} old`
+          : 'it may be in a sum on an earlier model';
+      return ['info', `attempt ${attempt}: the update is dropped (${code}): ${why}; trains anew`];
+    }
     case 'registered':
     case 'checked':
     case 'training':

@@ -6,6 +6,7 @@ import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { isBudgetSpent } from '../../protocol/rules/budget.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { endRun } from './abort-causes.ts';
+import { isBuffered, NO_DEADLINE, sayFilling, sendAhead } from './buffer.ts';
 import { holdLottery, knownOf, planned, wholeBatches } from './draw.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -146,7 +147,9 @@ export const applyOpened = (
   const entered = enter(state, {
     type: 'register',
     since: event.time,
-    deadline: event.time + config.spec.deadlines.register * 1000,
+    deadline: isBuffered(config)
+      ? NO_DEADLINE
+      : event.time + config.spec.deadlines.register * 1000,
     attempt: { ...attempt, open },
   });
   return {
@@ -161,6 +164,8 @@ export const applyOpened = (
       }),
       ...entered.effects,
       send(attempt.invited, { type: 'record', record: open.bytes }),
+      ...sendAhead(config, state, attempt.invited),
+      ...sayFilling(config, entered.state),
     ],
   };
 };

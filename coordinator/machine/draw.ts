@@ -17,6 +17,7 @@ import {
   mostInvited,
   type Draw,
 } from '../../protocol/rules/selection.ts';
+import { invitable } from './buffer.ts';
 import type { MachineConfig } from './config.ts';
 import { isSpoiled, nextGroup, suspendedNow, untested } from './group-testing.ts';
 import { planInvitation, type Plan } from './spending.ts';
@@ -89,11 +90,12 @@ const resting = (
 const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undefined;
 
 /**
- * The present participants that can be in the next cohort. In an open run these are members of the
+ * The participants that can be in the next cohort: those that are present, or see `invitable`. In an open run these are members of the
  * eligible set; a closed run lists its keys in the specification.
  */
-const pool = ({ spec }: MachineConfig, state: State): readonly Hex[] => {
-  const here = eligible(state).filter(
+const pool = (config: MachineConfig, state: State): readonly Hex[] => {
+  const { spec } = config;
+  const here = invitable(config, state).filter(
     (key) => !suspendedNow(state, key) && !isBudgetSpent(spec, state.history, key),
   );
   return isDrawn(state) && spec.members.type === 'open'

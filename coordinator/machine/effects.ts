@@ -68,6 +68,15 @@ export type Progress =
       readonly of: number;
       readonly time: number;
     }
+  /** A buffered run: how many updates are ready, of those that a round takes. */
+  | {
+      readonly type: 'buffered';
+      readonly attempt: number;
+      readonly updates: number;
+      readonly of: number;
+      /** Of the invited, who is logged in. */
+      readonly here: number;
+    }
   | {
       readonly type: 'upload-folded';
       readonly attempt: number;

@@ -4,6 +4,7 @@
  */
 import { toHex } from '../../protocol/bytes.ts';
 import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
+import { isBuffered, isFilling, mayTrainAhead } from './buffer.ts';
 import { RECONNECT_MS, type MachineConfig } from './config.ts';
 import { send, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -52,7 +53,8 @@ export const applyLeft = (state: State, event: EventOf<'left'>): Step => {
  * Whether a participant may be training, and its trainer may hold its event loop: it then answers
  * no heartbeat up to the deadline of the uploads. It begins once its shares have left.
  */
-export const mayBeSilent = (state: State, key: Hex): boolean => {
+export const mayBeSilent = (config: MachineConfig, state: State, key: Hex): boolean => {
+  if (isBuffered(config) && mayTrainAhead(state, key)) return true;
   const { phase } = state;
   if (phase.type === 'share')
     return phase.attempt.shares.has(key) && !phase.attempt.withdrawn.has(key);
@@ -88,7 +90,9 @@ export const applyResumed = (
   { time, startWith }: EventOf<'resumed'>,
 ): Step => {
   const { spec } = config;
-  const phase = restarted(state.phase, time, spec.deadlines);
+  const phase = isFilling(config, state.phase)
+    ? state.phase
+    : restarted(state.phase, time, spec.deadlines);
   const participants = new Map(
     [...state.participants].map(([key, { present, since }]) => [
       key,

@@ -11,6 +11,7 @@ import { requireLawful, topologyOf } from '../../protocol/rules/index.ts';
 import { entryHash, parseEntry, signedEntries } from '../../protocol/secagg/index.ts';
 import { withoutReport } from './abort-causes.ts';
 import { judgeWork } from './complaint.ts';
+import { sayFilling } from './buffer.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -201,6 +202,7 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
       ...(record.type === 'upload'
         ? [startWork({ type: 'fold', attempt: attempt.attempt, record })]
         : []),
+      ...(record.type === 'register' ? sayFilling(config, next) : []),
     ],
   };
 };

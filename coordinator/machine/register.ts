@@ -6,6 +6,7 @@ import type { SignedRecord } from '../../protocol/records/records.ts';
 import { contextOf } from '../../protocol/rules/index.ts';
 import { cohortRoot, threshold } from '../../protocol/secagg/index.ts';
 import { abort } from './attempt-end.ts';
+import { isBuffered, leastRegistered } from './buffer.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { append, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -44,8 +45,7 @@ export const closeRegister = (
   attempt: Opened,
   now: number,
 ): Step => {
-  const { cohort, selection } = config.spec;
-  const minimum = selection === 'batches' ? attempt.invited.length : cohort.minimum;
+  const minimum = leastRegistered(config, attempt);
   const { members, spent } = attempt.isGroup
     ? { members: [...attempt.registers.keys()].toSorted(), spent: [] }
     : fitting(state, attempt);
@@ -118,7 +118,8 @@ export const applyCohortFrozen = (
     effects: [
       append(cohort),
       ...entered.effects,
-      ...sendEvidence(state, frozen.members),
+      // Members of a buffered run have it already: they checked the commit before they trained.
+      ...(isBuffered(config) ? [] : sendEvidence(state, frozen.members)),
       ...sendCohort(frozen, frozen.members),
     ],
   };

@@ -5,6 +5,7 @@
  */
 import { equalBytes } from '../../protocol/bytes.ts';
 import { finishWork, registerWork } from './attempt-end.ts';
+import { isBuffered } from './buffer.ts';
 import { judgeWork, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import { send, type Effect, type OutgoingFrame, type Work } from './effects.ts';
@@ -73,7 +74,8 @@ export const syncFrames = (config: MachineConfig, state: State, key: Hex): Outgo
   const takesPart = attempt.cohort === undefined ? attempt.invited : attempt.members;
   if (attempt.open === undefined || !takesPart.includes(key)) return proofs;
   const effects: Effect[] = [send([key], { type: 'record', record: attempt.open.bytes })];
-  if (attempt.cohort !== undefined) effects.push(...sendEvidence(state, [key]));
+  if (attempt.cohort !== undefined || isBuffered(config))
+    effects.push(...sendEvidence(state, [key]));
   effects.push(...sendCohort(attempt, [key]));
   if (attempt.shares.has(key)) effects.push(...sendSharers(attempt, key));
   if (attempt.survivors !== undefined && survivorsOf(attempt).includes(key)) {

@@ -18,7 +18,7 @@ const recordsOf = <Type extends 'share' | 'complaint' | 'upload'>(
 
 export const viewOf = (
   { spec, run }: MachineConfig,
-  { registered, committed }: Pick<State, 'registered' | 'committed'>,
+  { registered, committed, history }: Pick<State, 'registered' | 'committed' | 'history'>,
   attempt: Attempt,
 ): AttemptView => ({
   ...emptyView({
@@ -27,6 +27,7 @@ export const viewOf = (
     attempt: attempt.attempt,
     complete: true,
     committed,
+    history,
     lastRegisterOf: (author) => {
       const register = registered.get(author);
       return register && registeredBy(register);

@@ -109,6 +109,7 @@ const history = struct<RunHistory>({
   suspicions: list(struct<Suspicion>({ members: identities, sums: whole })),
   suspended: missed,
   summed: mapBy(whole, identities),
+  versions: absent(list(whole)),
   released: mapOf(whole),
 });
 

@@ -14,6 +14,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { applyReported, endRun } from './abort-causes.ts';
 import { abort, applyAggregated, applyRegistered } from './attempt-end.ts';
+import { isBufferSettled, isFilling } from './buffer.ts';
 import { applyJudged, unjudged } from './complaint.ts';
 import type { MachineConfig } from './config.ts';
 import type { Effect, Step } from './effects.ts';
@@ -102,6 +103,10 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
   if (phase.type === 'waiting')
     return opensAt(config, state) <= now ? openAttempt(config, state, now) : sayWhy(config, state);
   if (phase.type === 'registering' || phase.type === 'finished') return undefined;
+  if (phase.type === 'register' && isFilling(config, phase))
+    return isBufferSettled(config, state, phase.attempt)
+      ? closeRegister(config, state, phase.attempt, now)
+      : undefined;
   const late = now >= phase.deadline;
   const longer = late ? prolonged(config, state, now) : undefined;
   if (longer !== undefined) return longer;
@@ -171,6 +176,7 @@ export const step = (config: MachineConfig, state: State, event: Event): Step =>
  */
 export const nextWake = (config: MachineConfig, state: State, now: number): number | undefined => {
   const { phase } = state;
+  if (isFilling(config, phase)) return undefined;
   const times = [
     ...(phase.type === 'waiting' ? [opensAt(config, state)] : []),
     ...('deadline' in phase ? [phase.deadline] : []),

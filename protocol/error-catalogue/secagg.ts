@@ -102,6 +102,20 @@ export const SECAGG = {
     'Another answer on this model would allow the subtraction of two sums: this participant, or a member of its cohort, has answered for another survivor set, or may be in an opened sum without its own answer.',
     'Nothing to do: the participant sits out until a commit changes the model, or until an attempt with the members in the message.',
   ),
+  update_stale: entry(
+    'secagg',
+    'nobody',
+    true,
+    'In a buffered run, an update was trained on a model that is more commits old than the run allows.',
+    'Nothing to do: the participant drops the update and trains on the newest model. If it happens often, its training takes longer than the allowed number of rounds: a run with a larger `--max-staleness` or a larger `--buffer` gives it time.',
+  ),
+  update_lost: entry(
+    'secagg',
+    'nobody',
+    true,
+    'This participant was restarted after it had registered for a buffered round and before its update was encoded: the update was in its memory only.',
+    'Nothing to do: the others continue without it, and it trains on the newest model.',
+  ),
   both_secrets_requested: entry(
     'secagg',
     'coordinator',

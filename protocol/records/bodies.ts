@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { bytesUpTo, fixedBytes, integer } from '../wire/cbor.ts';
+import { MAX_STALENESS, MOST_INVITED } from '../spec/bounds.ts';
 import { MAX_COHORT } from '../spec/run-spec.ts';
 import { metricName } from '../algorithm/metrics.ts';
 import { ENCODING_LIMITS } from '../encoding/index.ts';
@@ -118,7 +119,7 @@ export const bodySchemas = {
     clipNorm: v.optional(positive),
     /** Commits of the run before this attempt, which tries the round after them. */
     committed: integer(0, 100_000),
-    invited: v.pipe(v.array(key), v.maxLength(4 * MAX_COHORT)),
+    invited: v.pipe(v.array(key), v.maxLength(MOST_INVITED)),
     /**
      * After the first commit: what R draws the invited from; see rules/selection.ts. All lists are
      * sorted.
@@ -168,6 +169,16 @@ export const bodySchemas = {
      * when there are none.
      */
     answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
+    /**
+     * In a buffered run: the model that the author's update was trained on, and how many commits
+     * came after it. See rules/buffered.ts.
+     */
+    base: v.optional(
+      v.strictObject({
+        version: integer(0, 100_000),
+        staleness: integer(0, MAX_STALENESS),
+      }),
+    ),
   }),
   /**
    * Coordinator: the cohort, frozen in the ledger, with the registrations it is made of. `members`

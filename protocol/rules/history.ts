@@ -7,6 +7,7 @@
  */
 import { equalBytes, toHex } from '../bytes.ts';
 import { spentAfter } from './budget.ts';
+import { versionsAfter } from './buffered.ts';
 import { uploadersOf } from './sharing.ts';
 import {
   afterImplausible,
@@ -116,9 +117,12 @@ export const missedIn = (view: AttemptView): readonly string[] => {
   if (open === undefined) return [];
   const tooFew = abort !== undefined && TOO_FEW.has(abort.body.code);
   if (cohort === undefined)
-    return tooFew ? without(open.body.invited, (key) => view.registers.has(key)) : [];
+    // Whoever still trains for a buffered run misses nothing.
+    return tooFew && spec.buffer === undefined
+      ? without(open.body.invited, (key) => view.registers.has(key))
+      : [];
   // A cohort that is full closes the phase before the others had their time.
-  const full = view.registers.size >= spec.cohort.size;
+  const full = spec.buffer !== undefined || view.registers.size >= spec.cohort.size;
   const absent = full ? [] : without(open.body.invited, (key) => view.registers.has(key));
   const masked = spec.secagg === 'masked';
   const { members } = cohort.body;
@@ -213,6 +217,7 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
   const { model, step } = commit.body;
   return {
     ...history,
+    ...versionsAfter(view.spec, history, attempt),
     lastSurvivors: survivors,
     released,
     suspicions,

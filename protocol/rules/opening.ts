@@ -14,6 +14,7 @@ import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.t
 import { BUDGET_RULES } from './budget.ts';
 import { CENTRAL_NOISE_RULES } from './central-noise.ts';
 import { CLIP_NORM_RULES } from './clip-norm.ts';
+import { BUFFER_RULES } from './buffered.ts';
 import { DRAW_RULES } from './draw-rules.ts';
 import { mostInvited, selectionFault } from './selection.ts';
 import { thresholdOf } from './view.ts';
@@ -323,4 +324,5 @@ export const OPENING_RULES: readonly Rule[] = [
   ...BUDGET_RULES,
   ...REGISTER,
   ...COHORT,
+  ...BUFFER_RULES,
 ];

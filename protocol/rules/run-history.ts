@@ -33,4 +33,9 @@ export interface RunHistory {
    * sum.
    */
   readonly released: ReadonlyMap<string, number>;
+  /**
+   * In a buffered run: the versions that updates may be trained on, ascending, the newest at the
+   * end; undefined before its first commit, when there is version 0 alone. See `buffered.ts`.
+   */
+  readonly versions?: readonly number[];
 }

@@ -8,6 +8,7 @@
 import { compareBytes, concatBytes, equalBytes, ownBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { Body } from '../records/records.ts';
+import { MOST_INVITED } from '../spec/bounds.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { partition } from './batches.ts';
 
@@ -55,9 +56,9 @@ export const selectionFault = (spec: RunSpec, keys: Keys, what: string): FloeErr
   return new FloeError('batch_incomplete', `${what}: expected one whole batch of the members`);
 };
 
-/** How many are invited to one attempt, at most. */
-export const mostInvited = ({ cohort }: RunSpec): number =>
-  Math.ceil(cohort.size * cohort.overSelect);
+/** How many are invited to one attempt, at most; of a buffered run all members are. */
+export const mostInvited = ({ cohort, buffer }: RunSpec): number =>
+  buffer === undefined ? Math.ceil(cohort.size * cohort.overSelect) : MOST_INVITED;
 
 /** The attempt that is drawn: its number and R. */
 export interface DrawAt {

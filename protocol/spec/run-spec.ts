@@ -32,11 +32,13 @@ import {
 } from './spec-limits.ts';
 import { privateDefaults, violationOfPrivacy, withNoise } from './privacy-in-spec.ts';
 import { violationOfSurvey } from './survey-in-spec.ts';
+import { violationOfBuffer } from './buffer-in-spec.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
 import type { Setting } from './setting.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
+import { DEFAULT_MAX_STALENESS, type Buffer } from './settings/buffer.ts';
 import type { Robust } from './settings/robust.ts';
 import type { ModelAudience } from './settings/run.ts';
 
@@ -112,6 +114,13 @@ export const runSpecSchema = v.pipe(
         ...specEntries(SETTINGS, 'robust'),
         rule: specSchemaOf(SETTINGS.aggregation),
         byzantine: specSchemaOf(SETTINGS.byzantine),
+      }),
+    ),
+    /** Missing where a cohort is drawn before it trains: see `protocol/rules/buffered.ts`. */
+    buffer: v.optional(
+      v.strictObject({
+        size: specSchemaOf(SETTINGS.buffer),
+        maxStaleness: specSchemaOf(SETTINGS.maxStaleness),
       }),
     ),
     model: v.strictObject({
@@ -199,6 +208,7 @@ export const runSpecSchema = v.pipe(
       training,
       secagg,
       robust,
+      buffer,
     } = dataset.value;
     for (const message of partViolations(model.tensors, training, fieldOf)) addIssue({ message });
     const ofPrecision = precisionViolation(encoding.modelPrecision, model.tensors, fieldOf);
@@ -215,6 +225,8 @@ export const runSpecSchema = v.pipe(
       bits: encoding.bits,
       isMasked: secagg === 'masked',
       robust: robust ?? {},
+      buffer: buffer?.size,
+      maxStaleness: buffer?.maxStaleness,
       compression: encoding.compression,
       clipNorm: encoding.clipNorm,
       clipping: encoding.clipping,
@@ -238,6 +250,7 @@ export const runSpecSchema = v.pipe(
       strategyViolation(spec),
       ofMeasures && `${fieldOf('measures')}: ${ofMeasures}`,
       violationOfSurvey(spec),
+      violationOfBuffer(spec),
     ])
       if (message !== undefined) addIssue({ message });
   }),
@@ -262,6 +275,7 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
       | 'access'
       | 'retention'
       | 'robust'
+      | 'buffer'
       | 'members'
       | 'metrics'
       | 'strategy'
@@ -280,6 +294,8 @@ export type RunSpecInput = Pick<RunSpec, 'id' | 'coordinator' | 'model' | 'paren
   readonly retention?: { readonly rounds: number } | undefined;
   /** One false update unless told. */
   readonly robust?: Partial<Robust> | undefined;
+  /** Buffered rounds; the cohort is as large as the buffer unless told. */
+  readonly buffer?: Partial<Buffer> | undefined;
   readonly metrics?: readonly MetricSpec[];
   /** The task follows from it where none is given. */
   readonly data?: RunSpec['data'] | undefined;
@@ -321,6 +337,7 @@ export const makeRunSpec = ({
   access,
   retention,
   robust,
+  buffer,
   members: given,
   data,
   privacy,
@@ -332,7 +349,7 @@ export const makeRunSpec = ({
     ...input.training,
     ...(task === undefined ? {} : { task }),
   };
-  const size = input.cohort?.size ?? SPEC_DEFAULTS.cohort.size;
+  const size = input.cohort?.size ?? buffer?.size ?? SPEC_DEFAULTS.cohort.size;
   const { minimum, metrics, ...ofRing } = privateDefaults(privacy, size);
   const made = {
     ...SPEC_DEFAULTS,
@@ -341,6 +358,7 @@ export const makeRunSpec = ({
     ...(given === undefined ? {} : { members: ascending(given) }),
     cohort: {
       ...SPEC_DEFAULTS.cohort,
+      size,
       minimum: minimum ?? Math.min(SPEC_DEFAULTS.cohort.minimum, size),
       ...input.cohort,
     },
@@ -358,6 +376,9 @@ export const makeRunSpec = ({
     deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
     ...(retention === undefined ? {} : { retention }),
     ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),
+    ...(buffer?.size === undefined
+      ? {}
+      : { buffer: { maxStaleness: DEFAULT_MAX_STALENESS, ...buffer } }),
     ...(access === undefined || access.models.length === 0 ? {} : { access }),
   };
   return parseWith(runSpecSchema, withNoise(made, privacy), 'spec_invalid');

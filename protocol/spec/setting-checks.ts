@@ -3,6 +3,7 @@
  * call the same functions and only name the settings differently.
  */
 import type { Compression } from '../encoding/compression.ts';
+import { MOST_INVITED } from './bounds.ts';
 import { RINGS, type Ring } from '../encoding/layout.ts';
 import { batchCount } from '../rules/batches.ts';
 import { tolerated } from '../robust/rule.ts';
@@ -26,6 +27,9 @@ export interface Together {
   readonly compression: Compression | undefined;
   readonly clipNorm: number;
   readonly clipping: { readonly floor: number; readonly ceiling: number } | undefined;
+  /** K of buffered rounds; undefined where rounds are not buffered. */
+  readonly buffer: number | undefined;
+  readonly maxStaleness: number | undefined;
 }
 
 export interface Violation {
@@ -176,6 +180,72 @@ const rankIsPowerOfTwo: Check = ({ compression }) =>
         message: () => `expected a rank of 4, 8, 16, 32 or 64, got ${compression.rank}`,
       };
 
+/** What goes with buffered rounds says nothing without them. */
+const stalenessIsBuffered: Check = ({ buffer, maxStaleness }) =>
+  buffer !== undefined || maxStaleness === undefined
+    ? undefined
+    : {
+        setting: 'maxStaleness',
+        message: (nameOf) => `it is part of buffered rounds: expected ${nameOf('buffer')} with it`,
+      };
+
+const bufferIsCohort: Check = ({ buffer, cohort }) =>
+  buffer === undefined || buffer === cohort
+    ? undefined
+    : {
+        setting: 'buffer',
+        message: (nameOf) =>
+          `the updates of a buffer are the cohort of a round: expected ${nameOf('cohort')} (${cohort}), got ${buffer}`,
+      };
+
+/**
+ * The first to be ready form a round, so no draw bounds how many of them one party makes: only the
+ * list of members does.
+ */
+const bufferIsClosed: Check = ({ buffer, members, selection }) => {
+  if (buffer === undefined) return undefined;
+  if (selection === 'batches')
+    return {
+      setting: 'selection',
+      message: (nameOf) =>
+        `${nameOf('buffer')} takes the first updates that are ready, and batches take part whole or not at all: expected draw`,
+    };
+  if (members === undefined)
+    return {
+      setting: 'buffer',
+      message: (nameOf) =>
+        `the first to be ready form a round, so in an open run one party can be all but one of them: expected a closed run (${nameOf('allow')})`,
+    };
+  return members >= buffer && members <= MOST_INVITED
+    ? undefined
+    : {
+        setting: 'buffer',
+        message: () =>
+          members < buffer
+            ? `expected at most the members of the run (${members}), got ${buffer}`
+            : `a buffered round invites all members: expected at most ${MOST_INVITED} of them, got ${members}`,
+      };
+};
+
+/** All members are invited, and the first to be ready come first. */
+const bufferInvitesAll: Check = ({ buffer, overSelect }) =>
+  buffer === undefined || overSelect === 1
+    ? undefined
+    : {
+        setting: 'overSelect',
+        message: () => `a buffered round invites all members: expected 1, got ${overSelect}`,
+      };
+
+/** A rule compares updates of one model; stale ones are shorter, and of another model. */
+const bufferIsMean: Check = ({ buffer, robust: { rule } }) =>
+  buffer === undefined || rule === undefined
+    ? undefined
+    : {
+        setting: 'aggregation',
+        message: (nameOf) =>
+          `${rule.type} compares updates of one model, and ${nameOf('buffer')} mixes updates of several: expected no rule`,
+      };
+
 const CHECKS: readonly Check[] = [
   minimumWithinCohort,
   enoughMembers,
@@ -190,6 +260,11 @@ const CHECKS: readonly Check[] = [
   clipNormWithinBounds,
   clippingWithoutFeedback,
   rankIsPowerOfTwo,
+  stalenessIsBuffered,
+  bufferIsCohort,
+  bufferIsClosed,
+  bufferInvitesAll,
+  bufferIsMean,
 ];
 
 /** The first check that the settings fail; undefined where they hold together. */

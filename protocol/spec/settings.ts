@@ -7,6 +7,7 @@
  */
 import type { SettingsTable, SettingValues } from './setting.ts';
 import { CLIPPING_SETTINGS } from './settings/clipping.ts';
+import { BUFFER_SETTINGS } from './settings/buffer.ts';
 import { COMPRESSION_SETTINGS } from './settings/compression.ts';
 import { COHORT_SETTINGS } from './settings/cohort.ts';
 import { LOCAL_SETTINGS } from './settings/local.ts';
@@ -23,6 +24,7 @@ import { WORLD_SETTINGS } from './settings/world.ts';
 export const SETTINGS = {
   ...RUN_SETTINGS,
   ...COHORT_SETTINGS,
+  ...BUFFER_SETTINGS,
   ...TRAINING_SETTINGS,
   ...MEASURE_SETTINGS,
   ...LOCAL_SETTINGS,

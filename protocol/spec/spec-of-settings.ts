@@ -11,7 +11,7 @@ import { SETTINGS, type RunSettings } from './settings.ts';
 /** The settings that are checked together, with the defaults of the specification below them. */
 const togetherOf = (settings: RunSettings, members: number | undefined): Together => {
   const { cohort, encoding, selection } = SPEC_DEFAULTS;
-  const size = settings.cohort ?? cohort.size;
+  const size = settings.cohort ?? settings.buffer ?? cohort.size;
   return {
     cohort: size,
     minimum: settings.minimum ?? Math.min(cohort.minimum, size),
@@ -27,6 +27,8 @@ const togetherOf = (settings: RunSettings, members: number | undefined): Togethe
       bucketing: settings.bucketing,
       mixing: settings.mixing,
     },
+    buffer: settings.buffer,
+    maxStaleness: settings.maxStaleness,
     compression: settings.compression,
     clipNorm: settings.clipNorm ?? encoding.clipNorm,
     clipping: settings.clipping,

@@ -6,7 +6,7 @@ import { isAttackName, kindOf } from '../attackers/kinds.ts';
 
 type Deciding = Pick<
   RunSettings,
-  'speed' | 'bandwidth' | 'participation' | 'overSelect' | 'attack'
+  'speed' | 'bandwidth' | 'participation' | 'overSelect' | 'attack' | 'buffer'
 >;
 
 const isOnProtocol = (text: string): boolean => {
@@ -16,7 +16,7 @@ const isOnProtocol = (text: string): boolean => {
 
 /**
  * Speeds and bandwidths take time, presence may follow it, the first to register come first in it,
- * and an attack on the protocol costs a deadline.
+ * as the updates of a buffer do, and an attack on the protocol costs a deadline.
  */
 export const isVirtual = ({
   speed,
@@ -24,8 +24,10 @@ export const isVirtual = ({
   participation,
   overSelect = 1,
   attack = [],
+  buffer,
 }: Deciding): boolean =>
   speed !== undefined ||
+  buffer !== undefined ||
   bandwidth !== undefined ||
   (participation !== undefined && participation.type !== 'uniform') ||
   overSelect > 1 ||

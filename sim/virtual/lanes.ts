@@ -19,6 +19,8 @@ import { trainMs, transferMs, type Capacity } from './capacity.ts';
 
 export interface LanesInit {
   readonly masked: boolean;
+  /** Participants train before they register: see `protocol/rules/buffered.ts`. */
+  readonly buffered: boolean;
   readonly capacityOf: (index: number) => Capacity;
   /** Examples that a participant trains on in a round, each epoch counted. */
   readonly examplesOf: (index: number) => number;
@@ -87,11 +89,13 @@ interface Lane {
 }
 
 export const createLanes = (init: LanesInit): Lanes => {
-  const { masked, capacityOf, examplesOf, delayOf, keyOf, latency } = init;
+  const { masked, buffered, capacityOf, examplesOf, delayOf, keyOf, latency } = init;
   const lanes = new Map<number, Lane>();
   /** The coordinator sends one array of bytes to all, so each is read once. */
   const read = new WeakMap<Uint8Array, Told>();
   let modelBytes = 0;
+  /** Of buffered rounds, by participant and version: when a training on it would be over. */
+  const ahead = new Map<number, Map<number, number>>();
   let owing = 0;
 
   const laneOf = (index: number): Lane => {
@@ -104,6 +108,23 @@ export const createLanes = (init: LanesInit): Lanes => {
     if (what === undefined) lane.owes.clear();
     else lane.owes.delete(what);
     owing -= before - lane.owes.size;
+  };
+  /** When its training on a version is over; earlier versions are of no use to it any more. */
+  const trainedOn = (index: number, version: number): number => {
+    const times = ahead.get(index) ?? new Map<number, number>();
+    for (const other of times.keys()) if (other < version) times.delete(other);
+    return times.get(version) ?? 0;
+  };
+  /** It trains on a version from the first time that it sees it, if it has no update by then. */
+  const begin = (index: number, version: number, ready: number): void => {
+    const times = ahead.get(index) ?? new Map<number, number>();
+    ahead.set(index, times);
+    const capacity = capacityOf(index);
+    if (!times.has(version))
+      times.set(
+        version,
+        ready + transferMs(capacity, modelBytes) + trainMs(capacity, examplesOf(index)),
+      );
   };
   /** When what a participant sends would arrive, and which debt it pays. */
   const arrivalOf = (
@@ -126,7 +147,9 @@ export const createLanes = (init: LanesInit): Lanes => {
       return { at: sent(ready, size + record.body.blob.size), pays: 'upload' };
     }
     const pays = record.type === 'complaint' ? 'all' : (record.type as Owed);
-    return { at: sent(lane.ready, size), pays };
+    const base = record.type === 'register' ? record.body.base : undefined;
+    const trained = base === undefined ? 0 : trainedOn(index, base.version);
+    return { at: sent(Math.max(lane.ready, trained), size), pays };
   };
   return {
     get owing() {
@@ -140,9 +163,13 @@ export const createLanes = (init: LanesInit): Lanes => {
       if (asked === undefined) return;
       const [lane, capacity] = [laneOf(index), capacityOf(index)];
       lane.ready = Math.max(lane.ready, now) + latency + transferMs(capacity, bytes.length);
-      if (told.record?.type === 'open') modelBytes = told.record.body.model.blob.size;
+      if (told.record?.type === 'open') {
+        const { model } = told.record.body;
+        modelBytes = model.blob.size;
+        if (buffered) begin(index, model.version, lane.ready);
+      }
       // Members fetch the model once the cohort is frozen, and train from then on.
-      if (told.type === 'cohort')
+      if (told.type === 'cohort' && !buffered)
         lane.trained =
           lane.ready + transferMs(capacity, modelBytes) + trainMs(capacity, examplesOf(index));
       if (lane.out) return;

@@ -47,15 +47,15 @@ const OWN = { data: task.data, trainer: task.trainer, name: task.name };
 describe('capacities', () => {
   it('are log-normal by median and sigma, and times follow from them', () => {
     const speed = { type: 'log-normal', median: 200, sigma: 0.5 } as const;
-    const speeds = Array.from({ length: 2000 }, (_, i) => capacityOf({ speed }, i, seed).speed);
+    const speeds = Array.from({ length: 2000 }, (_, i) => capacityOf({ speed }, i, seed, 2000).speed);
     const logs = speeds.map(Math.log);
     const mean = logs.reduce((a, b) => a + b) / logs.length;
     const deviation = Math.sqrt(logs.reduce((a, x) => a + (x - mean) ** 2, 0) / logs.length);
     expect(Math.exp(mean) / 200).toBeCloseTo(1, 1);
     expect(deviation).toBeGreaterThan(0.48);
     expect(deviation).toBeLessThan(0.52);
-    expect(capacityOf({ speed }, 7, seed)).toEqual(capacityOf({ speed }, 7, seed));
-    const own = capacityOf({ bandwidth: { type: 'same', median: 8 } }, 0, seed);
+    expect(capacityOf({ speed }, 7, seed, 2000)).toEqual(capacityOf({ speed }, 7, seed, 2000));
+    const own = capacityOf({ bandwidth: { type: 'same', median: 8 } }, 0, seed, 2000);
     expect(transferMs(own, 1_000_000)).toBe(1000);
     expect(trainMs(own, 1_000_000)).toBe(0);
     expect(trainMs({ ...own, speed: 50 }, 100)).toBe(2000);

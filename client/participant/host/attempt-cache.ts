@@ -16,6 +16,8 @@ export interface KeptAttempt {
   party?: Party;
   content?: ModelContent;
   trained?: Trained;
+  /** Hash of the model that was trained on ahead of an attempt. */
+  base?: Uint8Array;
   /** Bytes of the vector that was made in this process. */
   vector?: Uint8Array;
 }

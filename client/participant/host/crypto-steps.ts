@@ -96,14 +96,20 @@ export const beaconEntropy = (view: RunView, own: Own, attempt: number): Uint8Ar
 /**
  * Register: two independent fresh secrets, and the public keys of this attempt that derive from
  * them.
- * @param answered names of the survivor sets it has answered for on this model
+ * @param stated names of the survivor sets it has answered for on this model; what its update was
+ *   trained on, in a buffered run
  */
 export const makeRegister = (
   view: RunView,
   own: Own,
   open: SignedRecord<'open'>,
   before: Registered | undefined,
-  answered: readonly Uint8Array[] = [],
+  {
+    answered,
+    base,
+  }: { readonly answered: readonly Uint8Array[]; readonly base?: Body<'register'>['base'] } = {
+    answered: [],
+  },
 ): {
   readonly sigma: Uint8Array;
   readonly seal: Uint8Array;
@@ -121,6 +127,7 @@ export const makeRegister = (
       mask: deriveKeys(sigma, 'mask').public,
       seal: deriveKeys(seal, 'seal').public,
       ...(answered.length === 0 ? {} : { answered: [...answered] }),
+      ...(base === undefined ? {} : { base }),
     }),
   };
 };
@@ -222,6 +229,8 @@ export interface VectorInput {
   readonly before: Float32Array;
   readonly trained: TrainResult;
   readonly member: MemberRound;
+  /** Commits since the model that was trained on. */
+  readonly staleness: number;
   /** Without masks: wraps the key of the vector. */
   readonly wrap: AccessGate['wrap'];
   readonly signal: AbortSignal;
@@ -250,7 +259,7 @@ export interface Vector {
 export const makeVector = async (view: RunView, own: Own, input: VectorInput): Promise<Vector> => {
   const { run } = view;
   const spec = specAt(view.spec, input.open.body);
-  const { checked, masks, before, trained, member, wrap, signal, open } = input;
+  const { checked, masks, before, trained, member, wrap, signal, open, staleness } = input;
   const { attempt } = open;
   const { members, root } = checked.record.body;
   const whole = layoutOf(spec, members.length, open.body.meanExamples).lanes;
@@ -263,6 +272,7 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
   const encoding = encodeTrained(spec, trained, before, member, {
     n: members.length,
     meanExamples: open.body.meanExamples,
+    staleness,
     rotationSeed: encodingSeed(spec, {
       attempt,
       beacon: open.body.beacon,

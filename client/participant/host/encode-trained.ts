@@ -24,6 +24,7 @@ import {
 import { FloeError } from '../../../protocol/errors.ts';
 import { take } from '../../../protocol/model/index.ts';
 import type { RandomSource } from '../../../protocol/ports/random.ts';
+import { stalenessFactor } from '../../../protocol/rules/buffered.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import type { Steps } from '../../../protocol/steps.ts';
 import { effectiveSteps, localSteps, PLAIN_SGD } from '../../optimizer.ts';
@@ -37,6 +38,8 @@ export interface AttemptEncoding {
   readonly n: number;
   /** Of the Open record. */
   readonly meanExamples: number;
+  /** Commits since the model that was trained on, of a buffered run. */
+  readonly staleness?: number;
   readonly rotationSeed: Uint8Array;
   readonly random: RandomSource;
   /** In a run with differential privacy. */
@@ -51,6 +54,11 @@ const difference = (a: Float32Array, b: Float32Array): Float32Array => {
   const out = new Float32Array(a.length);
   for (let i = 0; i < out.length; i += 1) out[i] = (a[i] as number) - (b[i] as number);
   return out;
+};
+
+/** In place, each rounded to float32. */
+const scale = (values: Float32Array, factor: number): void => {
+  for (let i = 0; i < values.length; i += 1) values[i] = (values[i] as number) * factor;
 };
 
 /** What a trainer measured, by the names that a specification declares. */
@@ -106,7 +114,7 @@ export const encodeTrained = function* (
   trained: TrainResult,
   before: Float32Array,
   { state, kept, learningRate, residual }: MemberRound,
-  { n, meanExamples, rotationSeed, random, noise }: AttemptEncoding,
+  { n, meanExamples, staleness = 0, rotationSeed, random, noise }: AttemptEncoding,
 ): Steps<EncodedTraining> {
   const { weights, examples } = trained;
   if (weights.length !== before.length)
@@ -116,6 +124,8 @@ export const encodeTrained = function* (
     );
   const { trainable, statistics } = partsFor(spec);
   const delta = difference(take(weights, trainable), take(before, trainable));
+  // The whole update, so that its norm is what is clipped; its weight stays, see rules/buffered.ts.
+  if (staleness > 0) scale(delta, stalenessFactor(staleness));
   yield 0;
   const { strategy, parameters } = strategyOf(spec);
   const { member } = strategy;
@@ -132,7 +142,7 @@ export const encodeTrained = function* (
   };
   const scalars = member?.prepare(update) ?? {};
   const encoding = encodingFor(spec, n, meanExamples);
-  const scale = scaleOf(encoding);
+  const weightScale = scaleOf(encoding);
   const segments = segmentsFor(spec);
   const layers = clipLayers(spec, delta);
   const corrected = residual && withResidual(spec, layers.values, residual);
@@ -146,8 +156,8 @@ export const encodeTrained = function* (
     ],
     examples,
     metrics: [
-      ...weighMetrics(spec.metrics, measured(trained), examples, scale),
-      ...weighMetrics(member?.scalars ?? [], scalars, examples, scale),
+      ...weighMetrics(spec.metrics, measured(trained), examples, weightScale),
+      ...weighMetrics(member?.scalars ?? [], scalars, examples, weightScale),
     ],
     extras: extrasFor(spec),
     spec: encoding,

@@ -61,6 +61,8 @@ interface Performer {
   /** @returns the event of the result, for a work that is done at once */
   readonly perform: (work: Work) => Promise<Event | undefined>;
   readonly cancel: () => void;
+  /** Ends the training ahead, and forgets what it gave. */
+  readonly drop: () => void;
 }
 
 /** Does the works of the attempt in progress, and keeps what they share. */
@@ -69,6 +71,8 @@ const createPerformer = (
   isCurrent: (attempt: number) => boolean,
 ): Performer => {
   let kept: KeptAttempt | undefined;
+  /** The update of a buffered run, which outlives attempts. */
+  let hand: KeptAttempt | undefined;
   const doWork = createWorks({
     ports,
     keeper,
@@ -85,8 +89,18 @@ const createPerformer = (
     kept = undefined;
   };
 
+  const drop = (): void => {
+    hand?.stop.abort();
+    hand = undefined;
+  };
+
   /** What is kept of the attempt that the work is for. */
   const keptFor = ({ type, attempt }: Work): KeptAttempt => {
+    if (type === 'prepare') {
+      drop();
+      hand = { number: attempt, stop: new AbortController() };
+      return hand;
+    }
     if (kept?.number === attempt) return kept;
     const fresh = { number: attempt, stop: new AbortController() };
     // A proof may be about an attempt of long ago.
@@ -99,6 +113,7 @@ const createPerformer = (
   const start = async (work: Work): Promise<Event> => {
     const { attempt } = work;
     const own = keptFor(work);
+    if (work.type === 'vector' && hand?.trained !== undefined) own.trained = hand.trained;
     const { signal } = own.stop;
     const { clock, backoff, patienceMs } = ports;
     const wait = patience({
@@ -116,6 +131,7 @@ const createPerformer = (
 
   return {
     cancel,
+    drop,
     perform: async (work) => {
       if (!QUICK.has(work.type)) {
         start(work).then(post, (thrown: unknown) =>
@@ -137,10 +153,11 @@ const createPerformer = (
 export const createHost = (init: HostInit): Host => {
   const { machine, config, keeper } = init;
   let state = machine.initial(config.view, keeper.loaded);
-  const { perform, cancel } = createPerformer(
-    init,
-    (attempt) => attemptNumber(state.phase) === attempt,
-  );
+  const { perform, cancel, drop } = createPerformer(init, (attempt) => {
+    const { phase, ahead } = state;
+    const isAhead = ahead.type === 'training' && ahead.base.attempt === attempt;
+    return isAhead || attemptNumber(phase) === attempt;
+  });
 
   /** @returns the event of a result that is there at once */
   const apply = async (effect: Effect): Promise<Event | undefined> => {
@@ -157,6 +174,9 @@ export const createHost = (init: HostInit): Host => {
         return perform(effect.work);
       case 'cancel':
         cancel();
+        break;
+      case 'drop-update':
+        drop();
         break;
       case 'emit':
         init.emit(effect.event);
@@ -225,6 +245,9 @@ export const createHost = (init: HostInit): Host => {
         waiting.push(...(await reduce(next)));
       }
     },
-    stop: cancel,
+    stop: () => {
+      cancel();
+      drop();
+    },
   };
 };

@@ -4,7 +4,8 @@
  */
 import { equalBytes, sha256, toHex } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
-import { signRecord } from '../../../protocol/records/records.ts';
+import { signRecord, type SignedRecord } from '../../../protocol/records/records.ts';
+import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
 import { PortFault } from '../machine/verdict.ts';
 import type { Result, Work, WorkOf } from '../machine/index.ts';
 import { checkAbort } from './abort-proof.ts';
@@ -48,12 +49,27 @@ const noPart = (what: string): Error => new Error(`the attempt has no ${what}`);
 
 const register = async (
   { keeper, ports: { view, own, keystore, total } }: Context,
-  { attempt, open, before, answered }: WorkOf<'register'>,
+  { attempt, open, before, answered, base }: WorkOf<'register'>,
 ): Promise<Result> => {
   await requireBudget(keystore, view, attempt, total);
-  const { sigma, seal, register: record } = steps.makeRegister(view, own, open, before, answered);
+  const stated = { answered, base };
+  const { sigma, seal, register: record } = steps.makeRegister(view, own, open, before, stated);
   keeper.set(attempt, { sigma, seal });
   return { type: 'register', record };
+};
+
+/** The spot check of a commit, at the block of this participant. */
+const spotCheckOf = async (
+  ports: WorkPorts,
+  open: SignedRecord<'open'>,
+  evidence: CommitEvidence,
+  task: Task,
+) => {
+  const { view, own, clock } = ports;
+  const leaf = steps.blockToCheck(view, own, evidence.commit.hash);
+  const started = clock.monotonic();
+  const result = await checkCommit(ports, open, evidence, leaf, task);
+  return { leaf, result, milliseconds: clock.monotonic() - started };
 };
 
 const check = async (
@@ -62,11 +78,7 @@ const check = async (
   kept: KeptAttempt,
   task: Task,
 ): Promise<Result> => {
-  const { view, own, clock } = ports;
-  const leaf = steps.blockToCheck(view, own, evidence.commit.hash);
-  const started = clock.monotonic();
-  const result = await checkCommit(ports, open, evidence, leaf, task);
-  const milliseconds = clock.monotonic() - started;
+  const { leaf, result, milliseconds } = await spotCheckOf(ports, open, evidence, task);
   if (result.type === 'fabricated')
     return { type: 'check', leaf, milliseconds, proof: result.proof };
   kept.content = result.after;
@@ -118,11 +130,37 @@ const trained = async (
   return { type: 'train', examples, lossSum, correct, milliseconds: made.milliseconds };
 };
 
+/** Step 8, then training, in the order of a run whose cohorts are drawn. */
+const prepare = async (
+  { ports, train, onTraining }: Context,
+  { attempt, open, evidence, round, summedIn }: WorkOf<'prepare'>,
+  kept: KeptAttempt,
+  task: Task,
+): Promise<Result> => {
+  const checked = evidence && (await spotCheckOf(ports, open, evidence, task));
+  const check = checked && {
+    commit: evidence.commit,
+    leaf: checked.leaf,
+    milliseconds: checked.milliseconds,
+    proof: checked.result.type === 'fabricated' ? checked.result.proof : undefined,
+  };
+  if (checked?.result.type === 'fabricated') return { type: 'prepare', check, trained: undefined };
+  const content = checked?.result.after ?? (await fetchModel(ports, open, task));
+  const { model } = open.body;
+  const onProgress = (done: number, total: number): void => onTraining(attempt, done, total);
+  const made = await train({ round, model, content, summedIn, onProgress }, task.signal);
+  kept.trained = made;
+  kept.base = model.hash;
+  const { milliseconds, result } = made;
+  const { examples, lossSum, correct } = result;
+  return { type: 'prepare', check, trained: { examples, lossSum, correct, milliseconds } };
+};
+
 const ENCODING_EVERY_MS = 1000;
 
 const vector = async (
   { keeper, onEncoding, carried, leftOut, ports: { view, own, gate, clock } }: Context,
-  { attempt, open, cohort }: WorkOf<'vector'>,
+  { attempt, open, cohort, staleness }: WorkOf<'vector'>,
   kept: KeptAttempt,
   { signal, wait }: Task,
 ): Promise<Result> => {
@@ -137,6 +175,7 @@ const vector = async (
     before,
     trained: result,
     member,
+    staleness,
     wrap: (...args) => wait(() => gate.wrap(...args)),
     signal,
     onProgress: (done, total) => {
@@ -164,10 +203,11 @@ const vector = async (
 
 const keepVector = async (
   { ports: { view, keystore, total } }: Context,
-  { attempt, model }: WorkOf<'keep-vector'>,
+  { attempt, models }: WorkOf<'keep-vector'>,
   kept: KeptAttempt,
 ): Promise<Result> => {
-  const owner = model && (await keystore.claimModel(model, view.run));
+  const owners = await Promise.all(models.map((model) => keystore.claimModel(model, view.run)));
+  const owner = owners.find((one) => !equalBytes(one, view.run)) ?? owners[0];
   if (kept.vector === undefined) throw noPart('vector');
   // The machine refuses it where the model is another run's.
   if (owner === undefined || equalBytes(owner, view.run)) {
@@ -229,6 +269,8 @@ export const createWorks = (init: WorksInit): DoWork => {
         return shares(context, work, kept);
       case 'inbox':
         return inbox(context, work, kept);
+      case 'prepare':
+        return prepare(context, work, kept, task);
       case 'fetch':
         kept.content = await fetchModel(ports, work.open, task);
         return { type: 'fetch' };

@@ -9,29 +9,36 @@ import { decodeRecordOf } from '../../../protocol/records/records.ts';
 import { Breach, type LedgerFacts } from '../../../protocol/rules/index.ts';
 import { openGuard } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
-import { encodeProof, fabricated } from '../../../protocol/verify/commit-proof.ts';
 import { cohortRefusal } from '../../admission.ts';
 import { checkCohort } from './record-checks.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, type Effect, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
+import { isBuffered, mustCheck, withCommitShown } from './ahead.ts';
 import { checkEvidence } from './commit-evidence.ts';
-import { endWith, withdraw } from './withdrawal.ts';
+import { stopAtFabricated } from './fabricated-commit.ts';
+import { withdraw } from './withdrawal.ts';
 import * as memories from './run-memory.ts';
-import { notInAttempt } from './open-and-register.ts';
+import { continueAhead, notInAttempt } from './open-and-register.ts';
 import { resendShares, share } from './share-and-sharers.ts';
 import * as spending from './spending.ts';
-import { inAttempt, withAttempt, type Attempt, type PhaseOf, type State } from './state.ts';
+import { inAttempt, withAttempt, type PhaseOf, type State } from './state.ts';
 import { startWork } from './start-work.ts';
 
 type CohortFrame = Extract<ServerFrame, { type: 'cohort' }>;
 
 /** Keeps the records of the commit to check. @throws FloeError as `checkEvidence` */
 export const onEvidence = (
-  { view }: MachineConfig,
+  config: MachineConfig,
   state: State,
   { records }: Extract<ServerFrame, { type: 'evidence' }>,
 ): Step => {
+  const { view } = config;
+  if (state.phase.type === 'preparing') {
+    if (state.phase.evidence !== undefined) return same(state);
+    const shown = checkEvidence(view, state.phase.opened, records);
+    return continueAhead(config, { ...state, phase: { ...state.phase, evidence: shown } });
+  }
   const phase = inAttempt(state.phase);
   // Sent again after a reconnect, and to members of earlier cohorts that sit this one out.
   if (phase === undefined || phase.attempt.evidence !== undefined) return same(state);
@@ -105,7 +112,8 @@ export const takePlace = (
     attempt: { ...attempt, view: cohort.view },
     cohort,
     standings,
-    training: 'none',
+    // Of a buffered run: it has registered with its update.
+    training: isBuffered(config) ? 'trained' : 'none',
   };
   const told = emit({
     type: 'joined',
@@ -116,17 +124,6 @@ export const takePlace = (
     ...(isNew ? [save(memory)] : []),
     told,
   ]);
-};
-
-/**
- * Whether the attempt starts from a commit that this participant has not checked yet. A commit that
- * an earlier attempt checked counts where the Open record was held to it: then model and beacon are
- * the committed ones.
- */
-const mustCheck = ({ memory }: State, { open, opened: { previous } }: Attempt): boolean => {
-  const { bundle, model } = open.body;
-  if (bundle === undefined) return false;
-  return previous?.attempt !== model.version || !memories.wasChecked(memory, previous.hash);
 };
 
 /**
@@ -144,17 +141,14 @@ const checkThenShare = (
   const { open, evidence } = phase.attempt;
   if (open.body.bundle !== undefined && evidence === undefined)
     throw new FloeError('unexpected_frame', 'the cohort came before the evidence of the commit');
-  if (evidence === undefined || !mustCheck(state, phase.attempt))
+  if (evidence === undefined || !mustCheck(state, phase.attempt.opened))
     return share(config, state, phase, effects);
-  // Whoever sees what it reads may stop the check and show another commit of the attempt, or wait
-  // for another block: there is neither, also after a restart.
-  const { commit } = evidence;
-  const isNew = state.commit === undefined || state.commit.attempt < commit.attempt;
-  const memory = isNew ? { ...state.memory, commit: commit.bytes } : state.memory;
+  const shown = withCommitShown(state, evidence);
+  const isNew = shown.effects.length > 0;
   return startWork(
-    { ...state, memory, commit: isNew ? commit : state.commit },
+    shown.state,
     { type: 'check', attempt: open.attempt, open, evidence },
-    isNew ? [...effects.filter(({ type }) => type !== 'save'), save(memory)] : effects,
+    isNew ? [...effects.filter(({ type }) => type !== 'save'), ...shown.effects] : effects,
   );
 };
 
@@ -167,22 +161,11 @@ export const onCheck = (
 ): Step => {
   const { open, evidence } = phase.attempt;
   const attempt = open.attempt;
-  if (proof !== undefined) {
-    const error = fabricated(proof);
-    const encoded = encodeProof(proof);
-    const memory = { ...memories.end(state.memory, error.code), proof: encoded };
-    return endWith({ ...state, memory }, error, [
-      save(memory),
-      {
-        type: 'send',
-        frame: { type: 'withdraw', attempt, code: error.code, proof: encoded },
-      },
-      emit({ type: 'fabricated', attempt, proof, error }),
-    ]);
-  }
+  if (proof !== undefined) return stopAtFabricated(state, attempt, proof);
   const { commit } = evidence!;
   const memory = { ...state.memory, checked: { commit: commit.hash, leaf } };
-  return share(config, { ...state, memory }, { ...phase, training: 'fetched' }, [
+  const training = isBuffered(config) ? phase.training : 'fetched';
+  return share(config, { ...state, memory }, { ...phase, training }, [
     save(memory),
     emit({ type: 'checked', attempt, commit: commit.attempt, leaf, milliseconds }),
   ]);

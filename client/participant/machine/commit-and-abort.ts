@@ -11,6 +11,7 @@ import { decodeRecord, type SignedRecord } from '../../../protocol/records/recor
 import { emptyView, requireLawful, withRecord } from '../../../protocol/rules/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import * as checks from './record-checks.ts';
+import { afterCommit } from './ahead.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
@@ -39,11 +40,12 @@ export const onCommit = (
   checks.checkCommit(view, commit, own?.view);
   const memory = memories.commitTo(state.memory, known, commit);
   const isOver = (attemptNumber(phase) ?? 0) <= commit.attempt;
+  const { state: after, effects: dropped } = afterCommit(state);
   const { weight, clipped, model } = commit.body;
   const metrics = reportMetrics(view.spec.metrics, commit.body.metrics, weight);
   return same(
     {
-      ...state,
+      ...after,
       memory,
       commit,
       phase: isOver ? { type: 'idle' } : phase,
@@ -51,6 +53,7 @@ export const onCommit = (
     },
     save(memory),
     ...(isOver ? [{ type: 'cancel' } as const] : []),
+    ...dropped,
     emit({ type: 'committed', attempt: commit.attempt, weight, clipped, metrics, model }),
   );
 };
@@ -67,6 +70,8 @@ export const onAbort = (
   record: SignedRecord<'abort'>,
 ): Step => {
   const { memory } = state;
+  if (state.phase.type === 'preparing' && attemptNumber(state.phase) === record.attempt)
+    return onAbort(config, { ...state, phase: { type: 'idle' } }, record);
   const attempt = inAttempt(state.phase)?.attempt;
   const isOwn = attempt?.open.attempt === record.attempt;
   // The coordinator sends the proof again at each login, for as long as the model stands.

@@ -29,6 +29,8 @@ export type Effect =
   | { readonly type: 'work'; readonly work: Work }
   /** All work that runs for an attempt; what it was made with is forgotten. */
   | { readonly type: 'cancel' }
+  /** The update that was trained ahead, ready or in the making, is forgotten. */
+  | { readonly type: 'drop-update' }
   | { readonly type: 'emit'; readonly event: ParticipantEvent }
   | { readonly type: 'warn'; readonly message: string }
   /** The login is complete; the caller receives an event. */

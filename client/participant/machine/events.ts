@@ -44,6 +44,20 @@ export type Result =
     }
   | { readonly type: 'fetch' }
   | {
+      readonly type: 'prepare';
+      /** The check of the commit, where there was one. */
+      readonly check:
+        | {
+            readonly commit: SignedRecord<'commit'>;
+            readonly leaf: number;
+            readonly milliseconds: number;
+            readonly proof: CommitProof | undefined;
+          }
+        | undefined;
+      /** Undefined where the commit is wrong. */
+      readonly trained: Omit<Extract<Result, { readonly type: 'train' }>, 'type'> | undefined;
+    }
+  | {
       readonly type: 'train';
       readonly examples: number;
       readonly lossSum: number;

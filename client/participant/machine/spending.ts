@@ -249,8 +249,30 @@ export const checkAnswer = (
   if (refusal !== undefined) throw refused(refusal);
 };
 
-/** To be written with the vector: from now on its update may be in a sum of this attempt. */
+/**
+ * To be written with the vector: from now on its update may be in a sum of this attempt. An older
+ * model that it was trained on is left: on it the same update would be trained again.
+ *
+ * @param bases the model that was trained on, where that is another one than `model`
+ */
 export const uploadedIn = (
+  memory: Spendings,
+  model: Uint8Array,
+  cohort: CheckedCohort,
+  bases: readonly Uint8Array[] = [],
+): Lasting => {
+  const lasting = uploadedOn(memory, model, cohort);
+  const { spent, past = memory.past ?? [] } = lasting;
+  const known = new Set(past.map((earlier) => toHex(earlier.model)));
+  const left = bases
+    .filter((base) => !known.has(toHex(base)))
+    .map((base) => ({ model: base, named: [], left: true as const }));
+  return left.length === 0
+    ? lasting
+    : { ...(spent === undefined ? {} : { spent }), past: [...past, ...left].slice(-MAX_PAST_MODELS) };
+};
+
+const uploadedOn = (
   memory: Spendings,
   model: Uint8Array,
   { record, threshold: t }: CheckedCohort,

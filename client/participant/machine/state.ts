@@ -10,6 +10,7 @@ import type { GuardState } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import type { Skew } from '../../../protocol/clock-skew.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
+import { withoutLostUpdate, type Ahead } from './ahead.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './record-checks.ts';
 import type { WorkType } from './work-types.ts';
 import type { Memory, Vector } from './run-memory.ts';
@@ -53,8 +54,21 @@ interface InCohort extends InAttempt {
 export type Phase =
   /** In no attempt. */
   | { readonly type: 'idle' }
+  /**
+   * Of a buffered run: an Open record was accepted, and no update is ready to register with.
+   * `evidence`: of the commit that it starts from, once it has come.
+   */
+  | {
+      readonly type: 'preparing';
+      readonly opened: OpenView;
+      readonly evidence?: CommitEvidence | undefined;
+    }
   /** An Open record was accepted; the registration is made next. */
-  | { readonly type: 'opening'; readonly opened: OpenView }
+  | {
+      readonly type: 'opening';
+      readonly opened: OpenView;
+      readonly evidence?: CommitEvidence | undefined;
+    }
   /** Registered; the cohort is awaited. `frame`: it came, and the ledger is asked about it. */
   | (InAttempt & {
       readonly type: 'registered';
@@ -94,6 +108,8 @@ export interface State {
   /** The newest commit it was shown. */
   readonly commit: SignedRecord<'commit'> | undefined;
   readonly phase: Phase;
+  /** Of a buffered run: the update that the next registration is for. It outlives attempts. */
+  readonly ahead: Ahead;
   /**
    * Whether the frames of this session count: from a login that passed its checks to a frame that
    * cannot be read.
@@ -116,12 +132,14 @@ export const attemptOf = (opened: OpenView): Attempt => ({
   busy: new Set(),
 });
 
-/** @param memory as it was saved last; an attempt in it continues where it was left */
-export const initialState = ({ spec, run, beacon }: RunView, memory: Memory): State => {
+/** @param saved the memory as it was saved last; an attempt in it continues where it was left */
+export const initialState = ({ spec, run, beacon }: RunView, saved: Memory): State => {
+  const memory = withoutLostUpdate({ spec }, saved);
   const commit = memory.commit && decodeRecordOf('commit', memory.commit);
   const base = {
     memory,
     commit,
+    ahead: { type: 'none' as const },
     online: false,
     breaches: 0,
     ownFaults: NO_FAULTS,
@@ -143,7 +161,7 @@ export const inCohort = (phase: Phase): CohortPhase | undefined =>
 
 /** The number of the attempt in progress, also of one that is being opened. */
 export const attemptNumber = (phase: Phase): number | undefined => {
-  if (phase.type === 'opening') return phase.opened.open.attempt;
+  if (phase.type === 'opening' || phase.type === 'preparing') return phase.opened.open.attempt;
   return inAttempt(phase)?.attempt.open.attempt;
 };
 

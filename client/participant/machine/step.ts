@@ -28,7 +28,7 @@ import type { Event, Result } from './events.ts';
 import { onCheck, onCohort, onEvidence, takePlace } from './cohort-and-check.ts';
 import { causeOf, endWith, fault } from './withdrawal.ts';
 import { onLogin } from './login.ts';
-import { onOpen, onOwner, onRegister } from './open-and-register.ts';
+import { onOpen, onOwner, onPrepared, onRegister } from './open-and-register.ts';
 import { onInbox, onShares, onSharers } from './share-and-sharers.ts';
 import { attemptNumber, inAttempt, withAttempt, type State } from './state.ts';
 import {
@@ -99,7 +99,12 @@ const onFrame = (config: MachineConfig, state: State, frame: ServerFrame): Step 
 };
 
 /** A result counts in the phase that requested it. */
-const onDone = (config: MachineConfig, state: State, result: Result): Step => {
+const onDone = (
+  config: MachineConfig,
+  state: State,
+  attempt: number,
+  result: Result,
+): Step => {
   const { phase } = state;
   switch (result.type) {
     case 'owner':
@@ -116,6 +121,9 @@ const onDone = (config: MachineConfig, state: State, result: Result): Step => {
       return phase.type === 'sharing' ? onShares(state, result) : same(state);
     case 'inbox':
       return phase.type === 'uploading' ? onInbox(config, state, phase, result) : same(state);
+    case 'prepare':
+      // Its training is told by the attempt in which it began, see `apply`.
+      return onPrepared(config, state, attempt, result);
     case 'fetch':
       return onFetch(state);
     case 'train':
@@ -145,13 +153,21 @@ const onDone = (config: MachineConfig, state: State, result: Result): Step => {
   }
 };
 
+/** The attempt in which the training ahead began that is in progress. */
+const trainingSince = ({ ahead }: State): number | undefined =>
+  ahead.type === 'training' ? ahead.base.attempt : undefined;
+
 const apply = (config: MachineConfig, state: State, event: Event): Step => {
   // What the host did for an attempt that is over counts no more; a proof counts for ever.
   const isProof =
     (event.type === 'done' && event.result.type === 'prove') ||
     (event.type === 'failed' && event.work === 'prove');
-  if ('attempt' in event && !isProof && event.attempt !== attemptNumber(state.phase))
-    return same(state);
+  const isAhead =
+    (event.type === 'done' && event.result.type === 'prepare') ||
+    (event.type === 'failed' && event.work === 'prepare');
+  // A training ahead outlives the attempt in which it began.
+  const current = isAhead ? trainingSince(state) : attemptNumber(state.phase);
+  if ('attempt' in event && !isProof && event.attempt !== current) return same(state);
   switch (event.type) {
     case 'logged-in':
       return onLogin(config, state, event);
@@ -170,7 +186,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
       return same({ ...state, skew }, ...(isNew ? [emit({ type: 'clock', skew })] : []));
     }
     case 'done':
-      return onDone(config, withoutWork(state, event.result.type), event.result);
+      return onDone(config, withoutWork(state, event.result.type), event.attempt, event.result);
     case 'failed':
       throw event.error;
     case 'outage': {
@@ -195,6 +211,7 @@ const apply = (config: MachineConfig, state: State, event: Event): Step => {
 /** The participant's own work: no frame caused its errors. */
 const OWN_WORK: ReadonlySet<WorkType> = new Set([
   'check',
+  'prepare',
   'fetch',
   'train',
   'vector',
@@ -215,6 +232,8 @@ export const step = (config: MachineConfig, state: State, event: Event): Step =>
     return apply(config, state, event);
   } catch (thrown) {
     if (!(thrown instanceof FloeError)) throw thrown;
-    return fault(state, thrown, sourceOf(event));
+    const isAhead = event.type === 'failed' && event.work === 'prepare';
+    const left: State = isAhead ? { ...state, ahead: { type: 'none' } } : state;
+    return fault(left, thrown, sourceOf(event));
   }
 };

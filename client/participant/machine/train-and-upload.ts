@@ -3,7 +3,10 @@
  * is made once and saved before it is sent; a restart uploads the same bytes. Bonawitz et al. 2017,
  * round 2.
  */
+import { equalBytes } from '../../../protocol/bytes.ts';
+import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/records.ts';
 import { recordUpload } from '../../../protocol/secagg/index.ts';
+import { withUse } from './ahead.ts';
 import { isMasked, type MachineConfig } from './config.ts';
 import { emit, same, save, sendRecord, type Effect, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
@@ -93,8 +96,17 @@ export const continueUpload = (
   if (training !== 'trained') return startTraining(state, effects);
   const isReady = !isMasked(config) || (sharers && sharing && opened);
   if (isReady !== true) return same(state, ...effects);
-  return startWork(state, { type: 'vector', attempt: open.attempt, open, cohort }, effects);
+  const { base } = decodeRecordOf('register', memories.saved(state.memory).register).body;
+  return startWork(
+    state,
+    { type: 'vector', attempt: open.attempt, open, cohort, staleness: base?.staleness ?? 0 },
+    effects,
+  );
 };
+
+/** The older model that the update was trained on; none where that is the model of the attempt. */
+const basesOf = ({ ahead }: State, { body: { model } }: SignedRecord<'open'>): Uint8Array[] =>
+  ahead.type === 'ready' && !equalBytes(ahead.base.hash, model.hash) ? [ahead.base.hash] : [];
 
 /** The guard takes the vector as the one of this attempt. @throws FloeError `mask_reuse` */
 export const onVector = (
@@ -116,7 +128,7 @@ export const onVector = (
     {
       type: 'keep-vector',
       attempt: open.attempt,
-      model: isMasked(config) ? open.body.model.hash : undefined,
+      models: isMasked(config) ? [open.body.model.hash, ...basesOf(state, open)] : [],
     },
   );
 };
@@ -138,10 +150,13 @@ export const onVectorKept = (
   const memory = memories.add(
     state.memory,
     { guard: memories.guardOf(guard), vector },
-    isMasked(config) ? spending.uploadedIn(state.memory, hash, cohort) : {},
+    isMasked(config)
+      ? spending.uploadedIn(state.memory, hash, cohort, basesOf(state, attempt.open))
+      : {},
   );
   const next = { ...rest, attempt, cohort };
-  return continueUpload(config, { ...state, memory, phase: next }, next, [save(memory)]);
+  const used = withUse({ ...state, memory, phase: next }, attempt.open);
+  return continueUpload(config, used, next, [save(memory)]);
 };
 
 /** The store has the saved bytes, and no others: the upload record states it. */

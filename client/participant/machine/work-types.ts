@@ -24,6 +24,18 @@ export type Work =
       readonly before: Registered | undefined;
       /** Names of the survivor sets that it has answered for on the model. */
       readonly answered: readonly Uint8Array[];
+      /** In a buffered run: of the update that it registers with. */
+      readonly base: Body<'register'>['base'];
+    }
+  /** Checks a commit, fetches its model and trains on it, while attempts come and go. */
+  | {
+      readonly type: 'prepare';
+      readonly attempt: number;
+      readonly open: SignedRecord<'open'>;
+      /** Of the commit to check; undefined where there is none, or it was checked. */
+      readonly evidence: CommitEvidence | undefined;
+      readonly round: number;
+      readonly summedIn: number | undefined;
     }
   | {
       readonly type: 'cohort-freeze' | 'survivors-freeze';
@@ -67,12 +79,15 @@ export type Work =
       readonly attempt: number;
       readonly open: SignedRecord<'open'>;
       readonly cohort: CheckedCohort;
+      /** Commits since the model that was trained on; 0 where rounds are not buffered. */
+      readonly staleness: number;
     }
   /** Claims the model for this run, if it is masked, then writes the vector that was made. */
   | {
       readonly type: 'keep-vector';
       readonly attempt: number;
-      readonly model: Uint8Array | undefined;
+      /** The model of the attempt, and the one that was trained on; none without masks. */
+      readonly models: readonly Uint8Array[];
     }
   | { readonly type: 'upload'; readonly attempt: number; readonly vector: Vector }
   | {

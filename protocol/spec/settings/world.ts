@@ -63,6 +63,23 @@ const capacity = (median: string) =>
         help: 'standard deviation of its natural logarithm',
       },
     },
+    stragglers: {
+      median: { type: 'number', above: 0, max: 1e12, help: median },
+      fraction: {
+        type: 'fraction',
+        above: 0,
+        max: 1,
+        default: 0.2,
+        help: 'fraction of the participants that are slow',
+      },
+      factor: {
+        type: 'number',
+        min: 1,
+        max: 1e6,
+        default: 10,
+        help: 'how many times slower these are',
+      },
+    },
   }) as const satisfies Readonly<Record<string, ParameterTable>>;
 
 const probability = (help: string) => ({ type: 'number', above: 0, max: 1, help }) as const;

@@ -1,0 +1,167 @@
+/**
+ * @module Training ahead, in a buffered run (FedBuff: Nguyen et al. 2022): a participant trains on
+ * the newest model that it has checked, while other rounds are committed, and registers in the
+ * attempt that is open when its update is ready. This file decides what becomes of an update; the
+ * rules of a registration are in `protocol/rules/buffered.ts`.
+ *
+ * An update is spent once, across models too (secure aggregation, 2.0). Once it was encoded for an
+ * attempt it may be in a sum, so it is used again on the same model only, where the rules of one
+ * set apply. When the model has moved, or the sum is committed, it is thrown away. Otherwise one
+ * update would be in two sums over different members, and their difference would tell of it.
+ */
+import { equalBytes } from '../../../protocol/bytes.ts';
+import type { Body, SignedRecord } from '../../../protocol/records/records.ts';
+import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
+import type { MachineConfig } from './config.ts';
+import { emit, save, type Effect } from './effects.ts';
+import type { OpenView } from './record-checks.ts';
+import * as memories from './run-memory.ts';
+import type { State } from './state.ts';
+
+/** The model that an update is trained on. */
+export interface Base {
+  /** The attempt in which the training began. */
+  readonly attempt: number;
+  readonly version: number;
+  readonly hash: Uint8Array;
+  /** Commits up to this model. */
+  readonly committed: number;
+}
+
+export type Ahead =
+  | { readonly type: 'none' }
+  | { readonly type: 'training'; readonly base: Base }
+  /** The host has the update. `used`: the model that it was encoded for, and the commits to it. */
+  | {
+      readonly type: 'ready';
+      readonly base: Base;
+      readonly used?: { readonly model: Uint8Array; readonly committed: number };
+    };
+
+export const isBuffered = ({ view }: Pick<MachineConfig, 'view'>): boolean =>
+  view.spec.buffer !== undefined;
+
+export const baseOf = ({ attempt, body: { model, committed } }: SignedRecord<'open'>): Base => ({
+  attempt,
+  version: model.version,
+  hash: model.hash,
+  committed,
+});
+
+/** What the registration states of the update. */
+export const statedBase = (
+  { version, committed }: Base,
+  open: SignedRecord<'open'>,
+): NonNullable<Body<'register'>['base']> => ({
+  version,
+  staleness: open.body.committed - committed,
+});
+
+/** Why an update cannot be used in this attempt; undefined where it can. */
+const unusable = (
+  { view: { spec } }: MachineConfig,
+  ahead: Exclude<Ahead, { type: 'none' }>,
+  { body: { model, committed } }: SignedRecord<'open'>,
+): 'update_stale' | 'update_already_spent' | undefined => {
+  const { base } = ahead;
+  const staleness = committed - base.committed;
+  // No commit lies between two numbers that are not in order: what the coordinator says is wrong.
+  const isOrdered = staleness >= 0 && (staleness === 0) === (base.version === model.version);
+  if (!isOrdered || staleness > (spec.buffer?.maxStaleness ?? 0)) return 'update_stale';
+  const used = ahead.type === 'ready' ? ahead.used : undefined;
+  const isFresh = used === undefined || equalBytes(used.model, model.hash);
+  return isFresh && (used === undefined || used.committed === committed)
+    ? undefined
+    : 'update_already_spent';
+};
+
+/** Throws away an update, ready or in the making, that this attempt cannot use. */
+export const dropUnusable = (
+  config: MachineConfig,
+  state: State,
+  open: SignedRecord<'open'>,
+): { readonly state: State; readonly effects: readonly Effect[] } => {
+  const { ahead } = state;
+  const code = ahead.type === 'none' ? undefined : unusable(config, ahead, open);
+  if (ahead.type === 'none' || code === undefined) return { state, effects: [] };
+  const { attempt } = open;
+  const staleness = Math.max(0, open.body.committed - ahead.base.committed);
+  return {
+    state: { ...state, ahead: { type: 'none' } },
+    effects: [{ type: 'drop-update' }, emit({ type: 'update-dropped', attempt, code, staleness })],
+  };
+};
+
+/** The own update may be in the sum of a commit: no other sum may have it. */
+export const afterCommit = (
+  state: State,
+): { readonly state: State; readonly effects: readonly Effect[] } =>
+  state.ahead.type === 'ready' && state.ahead.used !== undefined
+    ? { state: { ...state, ahead: { type: 'none' } }, effects: [{ type: 'drop-update' }] }
+    : { state, effects: [] };
+
+/** The update leaves, encoded for the model of this attempt. */
+export const withUse = (state: State, { body }: SignedRecord<'open'>): State => {
+  const { ahead } = state;
+  if (ahead.type !== 'ready') return state;
+  const used = { model: body.model.hash, committed: body.committed };
+  return { ...state, ahead: { ...ahead, used } };
+};
+
+/** Whether the commit that an attempt starts from was not checked yet, where there is one. */
+export const mustCheck = (
+  { memory }: Pick<State, 'memory'>,
+  { open, previous }: Pick<OpenView, 'open' | 'previous'>,
+): boolean => {
+  const { bundle, model } = open.body;
+  if (bundle === undefined) return false;
+  return previous?.attempt !== model.version || !memories.wasChecked(memory, previous.hash);
+};
+
+/**
+ * Saves the commit before it is checked: whoever sees what the check reads may stop it and show
+ * another commit of the attempt, or wait for another block; there is neither, also after a restart.
+ */
+export const withCommitShown = (
+  state: State,
+  { commit }: CommitEvidence,
+): { readonly state: State; readonly effects: readonly Effect[] } => {
+  const isNew = state.commit === undefined || state.commit.attempt < commit.attempt;
+  if (!isNew) return { state, effects: [] };
+  const memory = { ...state.memory, commit: commit.bytes };
+  return { state: { ...state, memory, commit }, effects: [save(memory)] };
+};
+
+/** Starts a training on the model of an attempt. @param evidence of the commit to check before */
+export const trainAhead = (
+  state: State,
+  { open }: OpenView,
+  evidence: CommitEvidence | undefined,
+): { readonly state: State; readonly effects: readonly Effect[] } => ({
+  state: { ...state, ahead: { type: 'training', base: baseOf(open) } },
+  effects: [
+    {
+      type: 'work',
+      work: {
+        type: 'prepare',
+        attempt: open.attempt,
+        open,
+        evidence,
+        round: open.body.committed + 1,
+        summedIn: memories.summedIn(state.memory),
+      },
+    },
+  ],
+});
+
+/**
+ * What was saved, after a restart: the update was in the memory of the process, so an attempt in
+ * which it is not encoded yet is left.
+ */
+export const withoutLostUpdate = (
+  { spec }: { readonly spec: { readonly buffer?: unknown } },
+  memory: memories.Memory,
+): memories.Memory =>
+  spec.buffer === undefined || memory.attempt === undefined || memory.attempt.vector !== undefined
+    ? memory
+    : memories.end(memory, 'update_lost');
