@@ -11,7 +11,7 @@ import { requireLawful, topologyOf } from '../../protocol/rules/index.ts';
 import { entryHash, parseEntry, signedEntries } from '../../protocol/secagg/index.ts';
 import { withoutReport } from './abort-causes.ts';
 import { judgeWork } from './complaint.ts';
-import { sayFilling } from './buffer.ts';
+import { isBuffered, sayFilling } from './buffer.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -216,6 +216,9 @@ export const applyRecord = (
     return take(config, state, event);
   } catch (thrown) {
     if (!(thrown instanceof FloeError)) throw thrown;
+    // An update that comes after the buffer is full waits for the next one.
+    if (thrown.code === 'phase_closed' && isBuffered(config) && event.record.type === 'register')
+      return { state, effects: [] };
     return {
       state,
       effects: [refusal(toHex(event.from), thrown.code, thrown.message, event.record.hash)],
