@@ -77,7 +77,8 @@ export type ParticipantEvent =
       readonly type: 'update-dropped';
       readonly attempt: number;
       readonly code: 'update_stale' | 'update_already_spent';
-      readonly staleness: number;
+      /** Of one that is too old: commits since the model that it was trained on. */
+      readonly staleness?: number;
     }
   /** In the frozen cohort of this many. */
   | { readonly type: 'joined'; readonly attempt: number; readonly cohort: number }
@@ -328,7 +329,7 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
     case 'update-dropped': {
       const { attempt, code, staleness } = event;
       const why =
-        code === 'update_stale'
+        staleness !== undefined
           ? `its model is ${plural(staleness, 'commit')} old`
           : 'it may be in a sum on an earlier model';
       return ['info', `attempt ${attempt}: the update is dropped (${code}): ${why}; trains anew`];

@@ -433,6 +433,8 @@ export class ScriptedCoordinator {
     this.#asked = this.spec.secagg === 'none';
     this.#outbox.clear();
     this.send(invited, { type: 'record', record: open.bytes });
+    // Members of a buffered run check the commit before they train.
+    if (this.spec.buffer !== undefined) this.#sendEvidence(invited);
     return open;
   }
 

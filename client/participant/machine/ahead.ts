@@ -86,19 +86,32 @@ export const dropUnusable = (
   if (ahead.type === 'none' || code === undefined) return { state, effects: [] };
   const { attempt } = open;
   const staleness = Math.max(0, open.body.committed - ahead.base.committed);
+  const told = code === 'update_stale' ? { attempt, code, staleness } : { attempt, code };
   return {
     state: { ...state, ahead: { type: 'none' } },
-    effects: [{ type: 'drop-update' }, emit({ type: 'update-dropped', attempt, code, staleness })],
+    effects: [{ type: 'drop-update' }, emit({ type: 'update-dropped', ...told })],
   };
 };
 
-/** The own update may be in the sum of a commit: no other sum may have it. */
+/**
+ * The own update may be in the sum of a commit, or in one on the model before it: no other sum may
+ * have it. @param isOwn whether this participant was in the attempt
+ */
 export const afterCommit = (
   state: State,
-): { readonly state: State; readonly effects: readonly Effect[] } =>
-  state.ahead.type === 'ready' && state.ahead.used !== undefined
-    ? { state: { ...state, ahead: { type: 'none' } }, effects: [{ type: 'drop-update' }] }
-    : { state, effects: [] };
+  attempt: number,
+  isOwn: boolean,
+): { readonly state: State; readonly effects: readonly Effect[] } => {
+  if (state.ahead.type !== 'ready' || state.ahead.used === undefined) return { state, effects: [] };
+  const code = 'update_already_spent' as const;
+  return {
+    state: { ...state, ahead: { type: 'none' } },
+    effects: [
+      { type: 'drop-update' },
+      ...(isOwn ? [] : [emit({ type: 'update-dropped', attempt, code })]),
+    ],
+  };
+};
 
 /** The update leaves, encoded for the model of this attempt. */
 export const withUse = (state: State, { body }: SignedRecord<'open'>): State => {
