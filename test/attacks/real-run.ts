@@ -104,7 +104,7 @@ export interface RealRun {
   stop(): Promise<void>;
 }
 
-export interface ClientOptions extends Partial<Omit<ParticipantOptions, 'connect' | 'keystore'>> {
+export interface ClientOptions extends Partial<Omit<ParticipantOptions, 'keystore'>> {
   readonly keystore?: Keystore;
   readonly update?: Float32Array;
   readonly examples?: number;

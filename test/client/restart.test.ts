@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { sha256, toHex } from '../../protocol/bytes.ts';
 import { decodeClientFrame } from '../../protocol/wire/messages.ts';
 import { decodeRecord } from '../../protocol/records/records.ts';
-import type { Keystore } from '../../client/keystore/index.ts';
+import { mortal, never, type Moment } from '../support/mortal-participant.ts';
 import {
   keystoreOf,
   start,
@@ -21,58 +21,11 @@ import {
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
 const VICTIM = 3;
-const never = (): Promise<never> => new Promise(() => undefined);
-
 let running: Started[] = [];
 afterEach(async () => {
   await stopAll(running);
   running = [];
 });
-
-type Moment = 'before a save' | 'after a save' | 'before a send' | 'after a send';
-
-/** A life that ends at the `at`-th moment of a kind. */
-const mortal = (inner: Keystore, moment: Moment, at: number, onDeath: () => void) => {
-  let dead = false;
-  const counts = { save: 0, send: 0 };
-  const die = (): Promise<never> => {
-    if (!dead) queueMicrotask(onDeath);
-    dead = true;
-    return never();
-  };
-  const reached = (what: 'save' | 'send', when: 'before' | 'after'): boolean =>
-    moment === `${when} a ${what}` && counts[what] === at;
-  const guarded =
-    <Args extends readonly unknown[]>(call: (...args: Args) => Promise<void>) =>
-    async (...args: Args): Promise<void> => {
-      if (dead) return never();
-      counts.save += 1;
-      if (reached('save', 'before')) return die();
-      await call(...args);
-      return reached('save', 'after') ? die() : undefined;
-    };
-  return {
-    counts,
-    isDead: () => dead,
-    keystore: {
-      ...inner,
-      save: guarded(inner.save),
-      saveVector: guarded(inner.saveVector),
-      eraseVector: guarded(inner.eraseVector),
-      saveLocal: guarded(inner.saveLocal),
-    } satisfies Keystore,
-    send: (send: (frame: Uint8Array) => void) => (frame: Uint8Array) => {
-      if (dead) return;
-      counts.send += 1;
-      if (reached('send', 'before')) {
-        void die();
-        return;
-      }
-      send(frame);
-      if (reached('send', 'after')) void die();
-    },
-  };
-};
 
 const play = async (secagg: 'masked' | 'none', moment: Moment, at: number) => {
   const coordinator = await ScriptedCoordinator.create({ secagg });
