@@ -133,7 +133,7 @@ const checkBuffer = (
       `which updates are ready first follows from how long training takes: expected ${nameOf('speed')}`,
     );
   if (Object.keys(drops).length > 0)
-    refuse(`${nameOf('drops')} are losses in a phase of a drawn cohort: expected none`);
+    refuse(`${nameOf('drops')} is for losses in a phase of a drawn cohort: expected none`);
 };
 
 const substrateOf = (
