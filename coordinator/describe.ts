@@ -9,6 +9,7 @@ import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
 import { describeRobust } from '../protocol/robust/describe.ts';
 import { describePrivacy } from '../protocol/algorithm/privacy.ts';
+import { describeBuffer } from '../protocol/spec/describe-buffer.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
@@ -123,6 +124,9 @@ const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
       ? 'updates    masked: this process sees sums only'
       : 'updates    NOT masked: this process can read every update',
     ...(robust === undefined ? [] : [describeRobust(robust, cohort.minimum)]),
+    ...(spec.buffer === undefined || spec.members.type === 'open'
+      ? []
+      : describeBuffer(spec.buffer, spec.members.keys.length)),
     ...(privately === undefined ? [] : [`privacy    ${privately}`]),
     ...timeoutLines(deadlines).map((line, i) => `${i === 0 ? 'deadlines ' : '          '} ${line}`),
   ];

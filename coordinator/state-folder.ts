@@ -14,6 +14,7 @@ import { packageOf, type NetworkFile } from '../protocol/net/network-file.ts';
 import { readOptional, writeWhole } from '../protocol/ports/files.ts';
 import { deriveSeed, systemRandom } from '../protocol/ports/random.ts';
 import { readRunNetwork, writeRunNetwork } from '../protocol/ports/run-folder.ts';
+import { BUFFER_ON_CHAIN } from '../protocol/spec/buffer-in-spec.ts';
 import { RUN_FILES, specAsJson } from '../protocol/records/run-files.ts';
 import { masterSeed } from '../protocol/spec/master-seed.ts';
 import { contractText } from '../protocol/spec/parse-contract.ts';
@@ -189,6 +190,7 @@ export const prepareRun = async (
   });
   if (!onNetwork && (spec.access?.models ?? []).length > 0)
     throw new FloeError('usage', '--access: expected --network, whose chain has the policies');
+  if (onNetwork && spec.buffer !== undefined) throw new FloeError('usage', BUFFER_ON_CHAIN);
   // Only settings that make a valid specification are kept.
   await writeWhole(join(folder, SETTINGS_FILE), `${JSON.stringify(settings, null, 2)}\n`);
   await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));

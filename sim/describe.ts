@@ -3,6 +3,8 @@
  */
 import { metricsText } from '../protocol/algorithm/metrics.ts';
 import { describeRobust } from '../protocol/robust/describe.ts';
+import { describeBuffer } from '../protocol/spec/describe-buffer.ts';
+import { DEFAULT_MAX_STALENESS } from '../protocol/spec/settings/buffer.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
 import type { ScenarioEvent } from './events.ts';
@@ -18,6 +20,12 @@ type EventOf<Type extends ScenarioEvent['type']> = Extract<ScenarioEvent, { read
 const ruleOf = ({ aggregation: rule, byzantine = 1, bucketing, mixing, minimum }: Scenario) =>
   rule === undefined ? [] : [describeRobust({ rule, byzantine, bucketing, mixing }, minimum)];
 
+const bufferOf = ({
+  buffer: size,
+  maxStaleness = DEFAULT_MAX_STALENESS,
+  participants,
+}: Scenario) => (size === undefined ? [] : describeBuffer({ size, maxStaleness }, participants));
+
 const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly string[] => {
   const { statistics, data } = event;
   const labels =
@@ -32,6 +40,7 @@ const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly 
       : 'updates    NOT masked: the coordinator can read every update',
     ...(event.privacy === undefined ? [] : [`privacy    ${event.privacy}`]),
     ...ruleOf(scenario),
+    ...bufferOf(scenario),
     `seed       ${scenario.seed} (keys derive from it: for simulation only)`,
     `data       ${data.source}: ${data.train} training and ${data.test} test examples`,
     ...(data.contract === undefined ? [] : describeContract(data.contract)),

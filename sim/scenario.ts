@@ -115,19 +115,16 @@ const checkLosses = (scenario: Scenario, nameOf: NameSetting): void => {
   checkDrops(drops, { size: cohort, minimum }, mask, nameOf('drops'));
 };
 
+const ON_CHAIN =
+  'on a chain the keys of a model open for frozen cohorts, and members of a buffered run train before that';
+
 /** @throws FloeError `usage` where a simulation cannot have buffered rounds */
-const checkBuffer = (
-  { buffer, speed, substrate, drops }: Scenario,
-  nameOf: NameSetting,
-): void => {
+const checkBuffer = ({ buffer, speed, substrate, drops }: Scenario, nameOf: NameSetting): void => {
   if (buffer === undefined) return;
   const refuse = (why: string): never => {
     throw new FloeError('usage', `${nameOf('buffer')}: ${why}`);
   };
-  if (substrate.type !== 'local')
-    refuse(
-      `on a chain the keys of a model open for frozen cohorts, and here members train before that: expected ${nameOf('local')}`,
-    );
+  if (substrate.type !== 'local') refuse(`${ON_CHAIN}: expected ${nameOf('local')}`);
   if (speed === undefined)
     refuse(
       `which updates are ready first follows from how long training takes: expected ${nameOf('speed')}`,
@@ -170,8 +167,7 @@ export const makeScenario = (
   const { network: _, local: __, ...filled } = withDefaultSettings(SETTINGS, 'sim', timed);
   const given = filled as unknown as Omit<Scenario, 'substrate' | 'drops' | 'minimum'>;
   // The default of the cohort is for many participants; of few, all take part.
-  const cohortOf =
-    settings.cohort ?? settings.buffer ?? Math.min(given.cohort, given.participants);
+  const cohortOf = settings.cohort ?? settings.buffer ?? Math.min(given.cohort, given.participants);
   const base = {
     ...given,
     cohort: cohortOf,

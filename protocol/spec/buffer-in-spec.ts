@@ -7,7 +7,24 @@ import type { StrategySpec } from '../algorithm/registry.ts';
 import { partsOf, type LocalSettings } from '../model/parts.ts';
 import type { TensorSpec } from '../model/manifest.ts';
 import type { Compression } from '../encoding/compression.ts';
+import * as v from 'valibot';
 import { FloeError } from '../errors.ts';
+import { specSchemaOf } from './setting-schema.ts';
+import { DEFAULT_MAX_STALENESS, type Buffer } from './settings/buffer.ts';
+import { SETTINGS } from './settings.ts';
+
+export const bufferSchema = v.optional(
+  v.strictObject({
+    size: specSchemaOf(SETTINGS.buffer),
+    maxStaleness: specSchemaOf(SETTINGS.maxStaleness),
+  }),
+);
+
+/** With the default staleness; nothing of a run whose rounds are not buffered. */
+export const withStaleness = (
+  buffer: Partial<Buffer> | undefined,
+): { readonly buffer?: Partial<Buffer> } =>
+  buffer?.size === undefined ? {} : { buffer: { maxStaleness: DEFAULT_MAX_STALENESS, ...buffer } };
 
 interface BufferedRun {
   readonly buffer?: unknown;
@@ -40,6 +57,10 @@ const strategyFault = (spec: StrategySpec): string | undefined => {
     throw thrown;
   }
 };
+
+/** Why a run on a chain cannot have buffered rounds. */
+export const BUFFER_ON_CHAIN =
+  'buffer: on a chain the keys of a model open for frozen cohorts, and members of a buffered run train before that: expected a run without a network';
 
 /** Why the run cannot have buffered rounds; undefined where it can, and where it has none. */
 export const violationOfBuffer = (spec: BufferedRun): string | undefined => {

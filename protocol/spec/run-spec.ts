@@ -32,13 +32,13 @@ import {
 } from './spec-limits.ts';
 import { privateDefaults, violationOfPrivacy, withNoise } from './privacy-in-spec.ts';
 import { violationOfSurvey } from './survey-in-spec.ts';
-import { violationOfBuffer } from './buffer-in-spec.ts';
+import { bufferSchema, withStaleness, violationOfBuffer } from './buffer-in-spec.ts';
 import { checkTogether } from './setting-checks.ts';
 import { specEntries, specSchemaOf } from './setting-schema.ts';
 import { specDefaults } from './settings-in-spec.ts';
 import type { Setting } from './setting.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
-import { DEFAULT_MAX_STALENESS, type Buffer } from './settings/buffer.ts';
+import type { Buffer } from './settings/buffer.ts';
 import type { Robust } from './settings/robust.ts';
 import type { ModelAudience } from './settings/run.ts';
 
@@ -117,12 +117,7 @@ export const runSpecSchema = v.pipe(
       }),
     ),
     /** Missing where a cohort is drawn before it trains: see `protocol/rules/buffered.ts`. */
-    buffer: v.optional(
-      v.strictObject({
-        size: specSchemaOf(SETTINGS.buffer),
-        maxStaleness: specSchemaOf(SETTINGS.maxStaleness),
-      }),
-    ),
+    buffer: bufferSchema,
     model: v.strictObject({
       /**
        * A name of the registry (`mlp-2nn`, `cnn`), or `custom` when the participants bring their
@@ -199,17 +194,8 @@ export const runSpecSchema = v.pipe(
   ),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    const {
-      cohort,
-      encoding,
-      members: whose,
-      selection,
-      model,
-      training,
-      secagg,
-      robust,
-      buffer,
-    } = dataset.value;
+    const spec = dataset.value;
+    const { cohort, encoding, members: whose, model, training, buffer } = spec;
     for (const message of partViolations(model.tensors, training, fieldOf)) addIssue({ message });
     const ofPrecision = precisionViolation(encoding.modelPrecision, model.tensors, fieldOf);
     if (ofPrecision !== undefined) addIssue({ message: ofPrecision });
@@ -219,12 +205,12 @@ export const runSpecSchema = v.pipe(
       cohort: cohort.size,
       minimum: cohort.minimum,
       overSelect: cohort.overSelect,
-      selection,
+      selection: spec.selection,
       members: whose.type === 'closed' ? whose.keys.length : undefined,
       ring: encoding.ring,
       bits: encoding.bits,
-      isMasked: secagg === 'masked',
-      robust: robust ?? {},
+      isMasked: spec.secagg === 'masked',
+      robust: spec.robust ?? {},
       buffer: buffer?.size,
       maxStaleness: buffer?.maxStaleness,
       compression: encoding.compression,
@@ -376,9 +362,7 @@ export const makeRunSpec = ({
     deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
     ...(retention === undefined ? {} : { retention }),
     ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),
-    ...(buffer?.size === undefined
-      ? {}
-      : { buffer: { maxStaleness: DEFAULT_MAX_STALENESS, ...buffer } }),
+    ...withStaleness(buffer),
     ...(access === undefined || access.models.length === 0 ? {} : { access }),
   };
   return parseWith(runSpecSchema, withNoise(made, privacy), 'spec_invalid');

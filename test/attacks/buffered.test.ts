@@ -8,7 +8,12 @@ import { EMPTY_RUN } from '../../client/keystore/keystore.ts';
 import type { CheckedCohort, RunView } from '../../client/participant/machine/record-checks.ts';
 import * as spending from '../../client/participant/machine/spending.ts';
 import { equalBytes, sha256, utf8 } from '../../protocol/bytes.ts';
-import { decodeRecordOf, sortKeys, type Body, type SignedRecord } from '../../protocol/records/records.ts';
+import {
+  decodeRecordOf,
+  sortKeys,
+  type Body,
+  type SignedRecord,
+} from '../../protocol/records/records.ts';
 import { keystoreOf } from '../support/participants.ts';
 import type { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { cosine, minus, times } from './learning.ts';
@@ -165,7 +170,11 @@ describe('one update in two sums over different models', () => {
 const ages: readonly (readonly [string, Body<'register'>['base'], string])[] = [
   ['that is too old', { version: 0, staleness: 4 }, 'update_stale'],
   ['of a version to come', { version: 9, staleness: 0 }, 'record_malformed'],
-  ['of an older version as if it were the newest', { version: 0, staleness: 0 }, 'record_malformed'],
+  [
+    'of an older version as if it were the newest',
+    { version: 0, staleness: 0 },
+    'record_malformed',
+  ],
   ['of the newest version as if it were old', { version: 1, staleness: 1 }, 'record_malformed'],
   ['of more commits than there were', { version: 0, staleness: 2 }, 'record_malformed'],
   ['of no version', undefined, 'record_malformed'],
@@ -181,8 +190,8 @@ describe('the age of an update', () => {
     await coordinator.open();
     const colluder = cohort[1]!;
     await coordinator.collect(members, 'register');
-    const { body } = coordinator.recordsOf(colluder.key, 'register').at(-1)!;
-    const { base: _true, ...rest } = body;
+    const [own] = await coordinator.collect([colluder.key], 'register');
+    const { base: _true, ...rest } = own!.body;
     coordinator.forge(colluder.keystore.identity, 'register', {
       ...rest,
       ...(base === undefined ? {} : { base }),

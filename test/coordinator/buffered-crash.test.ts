@@ -105,7 +105,7 @@ const killParticipant = async (moment: Moment, at: number) => {
     keystore: life.keystore,
     connect: async () => {
       if (life.isDead()) return never();
-      const [server, client] = connectionPair(NAMES[0]!);
+      const [server, client] = connectionPair('the victim');
       run.coordinator.accept(server);
       void died.promise.then(() => client.close(1006, 'killed'));
       return { ...client, send: life.send(client.send) };

@@ -10,6 +10,7 @@ import { sleep } from '../../../protocol/ports/clock.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../../../protocol/errors.ts';
 import { cryptoReady } from '../../../protocol/ports/identity.ts';
 import { encodeFrame, type ServerFrame } from '../../../protocol/wire/messages.ts';
+import { BUFFER_ON_CHAIN } from '../../../protocol/spec/buffer-in-spec.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import { decodeProof, fabricated } from '../../../protocol/verify/commit-proof.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';
@@ -236,6 +237,8 @@ export class Participant {
     const keeper = await openKeeper(keystore, run, EMPTY_RUN);
     const { proof } = keeper.loaded;
     if (proof !== undefined) throw fabricated(decodeProof(proof));
+    if (spec.buffer !== undefined && ledger !== undefined)
+      throw new FloeError('spec_invalid', BUFFER_ON_CHAIN);
     const answers = this.#options.answers ?? {
       policy: ledger === undefined ? 'strict' : 'ledger',
     };

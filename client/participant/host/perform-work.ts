@@ -138,13 +138,14 @@ const prepare = async (
   task: Task,
 ): Promise<Result> => {
   const checked = evidence && (await spotCheckOf(ports, open, evidence, task));
-  const check = checked && {
+  const seen = checked && {
     commit: evidence.commit,
     leaf: checked.leaf,
     milliseconds: checked.milliseconds,
     proof: checked.result.type === 'fabricated' ? checked.result.proof : undefined,
   };
-  if (checked?.result.type === 'fabricated') return { type: 'prepare', check, trained: undefined };
+  if (checked?.result.type === 'fabricated')
+    return { type: 'prepare', check: seen, trained: undefined };
   const content = checked?.result.after ?? (await fetchModel(ports, open, task));
   const { model } = open.body;
   const onProgress = (done: number, total: number): void => onTraining(attempt, done, total);
@@ -153,7 +154,7 @@ const prepare = async (
   kept.base = model.hash;
   const { milliseconds, result } = made;
   const { examples, lossSum, correct } = result;
-  return { type: 'prepare', check, trained: { examples, lossSum, correct, milliseconds } };
+  return { type: 'prepare', check: seen, trained: { examples, lossSum, correct, milliseconds } };
 };
 
 const ENCODING_EVERY_MS = 1000;

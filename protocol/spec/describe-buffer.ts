@@ -1,0 +1,18 @@
+/**
+ * @module Buffered rounds in words, for the first lines of a run.
+ */
+import { plural } from '../plural.ts';
+import type { Buffer } from './settings/buffer.ts';
+
+/** @param members of the run: all of them train at once */
+export const describeBuffer = (
+  { size, maxStaleness }: Buffer,
+  members: number,
+): readonly string[] => [
+  `buffered   a round takes the first ${size} updates that are ready, at most ${plural(maxStaleness, 'commit')} old`,
+  ...(members < 2 * size
+    ? []
+    : [
+        `           ${members} members train at once, so up to ${Math.ceil(members / size)} rounds add steps from one model: if the model swings, lower --server-learning-rate`,
+      ]),
+];
