@@ -12,31 +12,12 @@
 import { equalBytes } from '../../../protocol/bytes.ts';
 import type { Body, SignedRecord } from '../../../protocol/records/records.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
+import type { Ahead, Base } from './ahead-state.ts';
 import type { MachineConfig } from './config.ts';
 import { emit, save, type Effect } from './effects.ts';
 import type { OpenView } from './record-checks.ts';
 import * as memories from './run-memory.ts';
 import type { State } from './state.ts';
-
-/** The model that an update is trained on. */
-export interface Base {
-  /** The attempt in which the training began. */
-  readonly attempt: number;
-  readonly version: number;
-  readonly hash: Uint8Array;
-  /** Commits up to this model. */
-  readonly committed: number;
-}
-
-export type Ahead =
-  | { readonly type: 'none' }
-  | { readonly type: 'training'; readonly base: Base }
-  /** The host has the update. `used`: the model that it was encoded for, and the commits to it. */
-  | {
-      readonly type: 'ready';
-      readonly base: Base;
-      readonly used?: { readonly model: Uint8Array; readonly committed: number };
-    };
 
 export const isBuffered = ({ view }: Pick<MachineConfig, 'view'>): boolean =>
   view.spec.buffer !== undefined;
@@ -166,15 +147,3 @@ export const trainAhead = (
     },
   ],
 });
-
-/**
- * What was saved, after a restart: the update was in the memory of the process, so an attempt in
- * which it is not encoded yet is left.
- */
-export const withoutLostUpdate = (
-  { spec }: { readonly spec: { readonly buffer?: unknown } },
-  memory: memories.Memory,
-): memories.Memory =>
-  spec.buffer === undefined || memory.attempt === undefined || memory.attempt.vector !== undefined
-    ? memory
-    : memories.end(memory, 'update_lost');

@@ -10,7 +10,7 @@ import type { GuardState } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import type { Skew } from '../../../protocol/clock-skew.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
-import { withoutLostUpdate, type Ahead } from './ahead.ts';
+import { withoutLostUpdate, type Ahead } from './ahead-state.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './record-checks.ts';
 import type { WorkType } from './work-types.ts';
 import type { Memory, Vector } from './run-memory.ts';
