@@ -1,8 +1,8 @@
 /**
  * @module The Register phase of a buffered run (FedBuff: Nguyen et al. 2022): all members are
  * invited and train at their own pace, and the cohort is full with the first K registrations. The
- * phase has no deadline, as the time between attempts has none: it waits for updates, and ends early
- * only where too many have withdrawn to fill the buffer. The rules are in
+ * phase has no deadline, as the time between attempts has none: it waits for updates, and ends
+ * early only where too many have withdrawn to fill the buffer. The rules are in
  * `protocol/rules/buffered.ts`.
  */
 import { toHex } from '../../protocol/bytes.ts';

@@ -90,8 +90,9 @@ const resting = (
 const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undefined;
 
 /**
- * The participants that can be in the next cohort: those that are present, or see `invitable`. In an open run these are members of the
- * eligible set; a closed run lists its keys in the specification.
+ * The participants that can be in the next cohort: those that are present, or see `invitable`. In
+ * an open run these are members of the eligible set; a closed run lists its keys in the
+ * specification.
  */
 const pool = (config: MachineConfig, state: State): readonly Hex[] => {
   const { spec } = config;

@@ -1,7 +1,7 @@
 /**
  * @module How long a participant takes, in virtual milliseconds: its training speed and bandwidth
- * are drawn once, by the seed, from a log-normal distribution, are the same for all, or are those of
- * a slow and a fast group.
+ * are drawn once, by the seed, from a log-normal distribution, are the same for all, or are those
+ * of a slow and a fast group.
  */
 import { normal, shuffle } from '../../client/data/sampling.ts';
 import { cipherStream, deriveSeed, seededRandom } from '../../protocol/ports/random.ts';
@@ -20,7 +20,7 @@ export interface Capacity {
 /** By seed: all participants, the slowest first. */
 const orders = new WeakMap<Uint8Array, Uint32Array>();
 
-/** Whether a participant is slow: exactly this fraction is, the same ones in speed and bandwidth. */
+/** Whether it is slow: exactly this fraction is, the same ones in speed and bandwidth. */
 const isSlow = ({ seed, index, participants }: Drawn, fraction: number): boolean => {
   const known = orders.get(seed);
   const order =
