@@ -71,8 +71,7 @@ const play = async (kind: ScenarioInput): Promise<Reached | undefined> => {
     epochs: 1,
     batchSize: 20,
     learningRate: 0.1,
-    partition:
-      values.partition === 'iid' ? { type: 'iid' } : { type: 'label-dirichlet', alpha: 1 },
+    partition: values.partition === 'iid' ? { type: 'iid' } : { type: 'label-dirichlet', alpha: 1 },
     speed: {
       type: 'stragglers',
       median: SPEED,

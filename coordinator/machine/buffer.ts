@@ -31,7 +31,11 @@ export const isFilling = (config: MachineConfig, phase: Phase): boolean =>
   phase.type === 'register' && isBuffered(config);
 
 /** Whether the buffer is full, or cannot be filled any more. */
-export const isBufferSettled = ({ spec }: MachineConfig, state: State, attempt: Attempt): boolean => {
+export const isBufferSettled = (
+  { spec }: MachineConfig,
+  state: State,
+  attempt: Attempt,
+): boolean => {
   const size = bufferSize(spec, attempt.invited);
   const { registers } = attempt;
   return registers.size >= size || registers.size + awaited(state).length < size;

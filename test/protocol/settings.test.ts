@@ -171,9 +171,9 @@ describe('the table', () => {
     expect(rest.toSorted()).toEqual([
       'attack',
       'bandwidth',
+      'buffer',
       'clipUnit',
       'clipping',
-      'buffer',
       'local',
       'maxStaleness',
       'network',
