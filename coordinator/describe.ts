@@ -9,7 +9,7 @@ import { info, result, warning, type Line } from '../protocol/line.ts';
 import { showCoins } from '../protocol/net/cost.ts';
 import { describeRobust } from '../protocol/robust/describe.ts';
 import { describePrivacy } from '../protocol/algorithm/privacy.ts';
-import { describeBuffer } from '../protocol/spec/describe-buffer.ts';
+import { describeBuffer, stalenessText } from '../protocol/spec/describe-buffer.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
@@ -32,7 +32,7 @@ const describeProgress = (progress: Progress): string | undefined => {
       const metrics = metricsText(progress.metrics, progress.version);
       return (
         `round ${progress.version}/${progress.rounds} committed: ${progress.survivors}/${progress.cohort} survived` +
-        `${metrics === '' ? '' : `, ${metrics}`}${clipNormText(progress)}; model ${toHex(progress.modelHash).slice(0, 16)}`
+        `${metrics === '' ? '' : `, ${metrics}`}${clipNormText(progress)}${progress.staleness === undefined ? '' : `, ${stalenessText(progress.staleness)}`}; model ${toHex(progress.modelHash).slice(0, 16)}`
       );
     }
     case 'aborted': {

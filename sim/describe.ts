@@ -3,7 +3,7 @@
  */
 import { metricsText } from '../protocol/algorithm/metrics.ts';
 import { describeRobust } from '../protocol/robust/describe.ts';
-import { describeBuffer } from '../protocol/spec/describe-buffer.ts';
+import { describeBuffer, stalenessText } from '../protocol/spec/describe-buffer.ts';
 import { DEFAULT_MAX_STALENESS } from '../protocol/spec/settings/buffer.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
@@ -118,10 +118,11 @@ export const describeRound = (round: RoundSummary, of: number, tested: Tested): 
     round.virtualSeconds === undefined
       ? ''
       : `  virtual ${round.virtualSeconds.toFixed(1)} s, ${(round.virtualTime ?? 0).toFixed(1)} s in all`;
+  const aged = round.staleness === undefined ? '' : `${stalenessText(round.staleness)}  `;
   const metrics = Object.entries(round.training).map(([name, value]) => ({ name, value }));
   return (
     `round ${String(round.version).padStart(String(of).length)}/${of}  ${testText(tested)}  ${attacked}` +
-    `${metricsText(metrics, round.version)}  ${round.survivors}/${round.cohort} survived  ` +
+    `${metricsText(metrics, round.version)}  ${round.survivors}/${round.cohort} survived  ${aged}` +
     `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s${virtual}`
   );
 };

@@ -76,6 +76,7 @@ export const createHistory = (
       training: Object.fromEntries(event.metrics.map(({ name, value }) => [name, value])),
       clipped: event.clipped,
       ...(event.clipNorm === undefined ? {} : { clipNorm: event.clipNorm }),
+      ...(event.staleness === undefined ? {} : { staleness: [...event.staleness] }),
       modelHash: toHex(event.modelHash),
       bytesUp: bytes.up - last.up,
       bytesDown: bytes.down - last.down,

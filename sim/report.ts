@@ -95,9 +95,13 @@ const card = (value: string, label: string): string =>
 const headOf = (name: string): string =>
   name.startsWith('test') ? `held-out ${metricInWords(name)}, model before` : metricInWords(name);
 
+const meanOf = (values: readonly number[]): number =>
+  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+
 const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
   const metrics = Object.keys(history[0]?.training ?? {}).filter((name) => !isDetail({ name }));
   const isTimed = history[0]?.virtualSeconds !== undefined;
+  const isBuffered = history[0]?.staleness !== undefined;
   const head = [
     'round',
     'test accuracy',
@@ -107,6 +111,7 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
     'down',
     'seconds',
     ...(isTimed ? ['virtual seconds'] : []),
+    ...(isBuffered ? ['mean staleness'] : []),
     ...phases,
   ]
     .map((name) => `<th class="n" scope="col">${escapeHtml(name)}</th>`)
@@ -122,6 +127,7 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
         formatBytes(round.bytesDown),
         round.seconds.toFixed(2),
         ...(isTimed ? [(round.virtualSeconds ?? 0).toFixed(1)] : []),
+        ...(isBuffered ? [meanOf(round.staleness ?? []).toFixed(1)] : []),
         ...phases.map((phase) => (round.phases[phase] ?? 0).toFixed(2)),
       ];
       return `<tr>${cells.map((cell) => `<td class="n">${escapeHtml(cell)}</td>`).join('')}</tr>`;

@@ -29,6 +29,8 @@ export const roundSchema = v.strictObject({
   clipped: count,
   /** Of the next round, where it is adaptive. */
   clipNorm: v.optional(amount),
+  /** In a buffered run: how many commits old each update of the cohort was, ascending. */
+  staleness: v.optional(v.array(count)),
   /** Of the model after this round on the test set; absent where it was not evaluated. */
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),

@@ -9,6 +9,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import { afterAttempt, suspendedBy } from '../../protocol/rules/history.ts';
 import type { Body } from '../../protocol/records/records.ts';
 import { endRun, isHopeless, pauseAfter, reportedIn, streakAfter } from './abort-causes.ts';
+import { stalenessOf } from './buffer.ts';
 import type { MachineConfig } from './config.ts';
 import { append, publish, send, startWork, type Effect, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
@@ -218,6 +219,7 @@ export const applyRegistered = (
         clipped: commit.body.clipped,
         ...(commit.body.clip && { clipNorm: commit.body.clip.next }),
         metrics: reportMetrics(config.spec.metrics, commit.body.metrics, commit.body.weight),
+        ...stalenessOf(attempt),
         modelHash: commit.body.model.hash,
         uploadBytes: [...attempt.uploads.values()].reduce(
           (sum, { record }) => sum + record.body.blob.size,

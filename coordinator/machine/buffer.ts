@@ -91,3 +91,12 @@ export const mayTrainAhead = (state: State, key: Hex): boolean => {
   const attempt = attemptOf(state);
   return attempt === undefined || !(attempt.members.includes(key) || attempt.registers.has(key));
 };
+
+/** How many commits old each update of the cohort was, ascending; nothing without a buffer. */
+export const stalenessOf = ({
+  members,
+  registers,
+}: Attempt): { readonly staleness?: readonly number[] } => {
+  const ages = members.flatMap((key) => registers.get(key)?.body.base?.staleness ?? []);
+  return ages.length === 0 ? {} : { staleness: ages.toSorted((a, b) => a - b) };
+};

@@ -100,6 +100,8 @@ export type Progress =
       readonly survivors: number;
       readonly weight: number;
       readonly clipped: number;
+      /** In a buffered run: how many commits old each update of the cohort was, ascending. */
+      readonly staleness?: readonly number[];
       /** Of the next attempt, where it is adaptive. */
       readonly clipNorm?: number;
       readonly metrics: readonly ReportedMetric[];

@@ -4,6 +4,14 @@
 import { plural } from '../plural.ts';
 import type { Buffer } from './settings/buffer.ts';
 
+/** How old the updates of a round were; empty where rounds are not buffered. */
+export const stalenessText = (ages: readonly number[] | undefined): string => {
+  const [least, most] = [ages?.[0], ages?.at(-1)];
+  if (ages === undefined || least === undefined || most === undefined) return '';
+  const mean = ages.reduce((sum, age) => sum + age, 0) / ages.length;
+  return `staleness ${least} to ${most}, mean ${mean.toFixed(1)}`;
+};
+
 /** @param members of the run: all of them train at once */
 export const describeBuffer = (
   { size, maxStaleness }: Buffer,

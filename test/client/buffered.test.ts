@@ -1,7 +1,8 @@
 /**
  * @module Buffered rounds at a participant: it trains ahead of attempts, registers with an update
  * that is scaled by its age, and throws one away that is too old or was spent. The sums are
- * compared with FedBuff's mean of scaled updates (Nguyen et al. 2022, algorithm 1), computed beside them.
+ * compared with FedBuff's mean of scaled updates (Nguyen et al. 2022, algorithm 1), computed beside
+ * them.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { functionTrainer } from '../../client/index.ts';

@@ -65,6 +65,9 @@ describe('a buffered run', () => {
     const bases = await registersOf(masked);
     const staleness = bases.map((base) => base.staleness);
     expect(bases).toHaveLength(32);
+    const shown = masked.summary.history.flatMap((round) => round.staleness ?? []);
+    const inOrder = (ages: readonly number[]) => ages.toSorted((a, b) => a - b);
+    expect(inOrder(shown)).toEqual(inOrder(staleness));
     expect(Math.max(...staleness)).toBeGreaterThan(1);
     expect(Math.max(...staleness)).toBeLessThanOrEqual(6);
     const drawn = await run({ cohort: 4 });
