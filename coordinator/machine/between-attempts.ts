@@ -147,9 +147,7 @@ export const applyOpened = (
   const entered = enter(state, {
     type: 'register',
     since: event.time,
-    deadline: isBuffered(config)
-      ? NO_DEADLINE
-      : event.time + config.spec.deadlines.register * 1000,
+    deadline: isBuffered(config) ? NO_DEADLINE : event.time + config.spec.deadlines.register * 1000,
     attempt: { ...attempt, open },
   });
   return {

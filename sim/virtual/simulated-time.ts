@@ -123,7 +123,8 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
     masked: scenario.mask,
     buffered: scenario.buffer !== undefined,
     capacityOf: (index) => {
-      const capacity = capacities.get(index) ?? capacityOf(scenario, index, seed, scenario.participants);
+      const capacity =
+        capacities.get(index) ?? capacityOf(scenario, index, seed, scenario.participants);
       capacities.set(index, capacity);
       return capacity;
     },
@@ -160,7 +161,9 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
   return {
     clock: time.clock,
     // Those that are made at the start log in in any order: the first attempt waits for all.
-    startWith: losesSome ? first.length : Math.min(first.length, scenario.buffer ?? mostInvited(spec)),
+    startWith: losesSome
+      ? first.length
+      : Math.min(first.length, scenario.buffer ?? mostInvited(spec)),
     first: [...first],
     elapsed: () => time.elapsed(),
     between: (index, connection) => time.connectionOf(index, connection),

@@ -47,7 +47,10 @@ const OWN = { data: task.data, trainer: task.trainer, name: task.name };
 describe('capacities', () => {
   it('are log-normal by median and sigma, and times follow from them', () => {
     const speed = { type: 'log-normal', median: 200, sigma: 0.5 } as const;
-    const speeds = Array.from({ length: 2000 }, (_, i) => capacityOf({ speed }, i, seed, 2000).speed);
+    const speeds = Array.from(
+      { length: 2000 },
+      (_, i) => capacityOf({ speed }, i, seed, 2000).speed,
+    );
     const logs = speeds.map(Math.log);
     const mean = logs.reduce((a, b) => a + b) / logs.length;
     const deviation = Math.sqrt(logs.reduce((a, x) => a + (x - mean) ** 2, 0) / logs.length);

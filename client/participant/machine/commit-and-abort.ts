@@ -40,11 +40,7 @@ export const onCommit = (
   checks.checkCommit(view, commit, own?.view);
   const memory = memories.commitTo(state.memory, known, commit);
   const isOver = (attemptNumber(phase) ?? 0) <= commit.attempt;
-  const { state: after, effects: dropped } = afterCommit(
-    state,
-    commit.attempt,
-    own !== undefined,
-  );
+  const { state: after, effects: dropped } = afterCommit(state, commit.attempt, own !== undefined);
   const { weight, clipped, model } = commit.body;
   const metrics = reportMetrics(view.spec.metrics, commit.body.metrics, weight);
   return same(

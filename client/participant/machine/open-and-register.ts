@@ -21,7 +21,14 @@ import type { ResultOf } from './events.ts';
 import { stopAtFabricated } from './fabricated-commit.ts';
 import * as memories from './run-memory.ts';
 import * as spending from './spending.ts';
-import { attemptNumber, attemptOf, inAttempt, withAttempt, type PhaseOf, type State } from './state.ts';
+import {
+  attemptNumber,
+  attemptOf,
+  inAttempt,
+  withAttempt,
+  type PhaseOf,
+  type State,
+} from './state.ts';
 import { withdraw } from './withdrawal.ts';
 
 /**

@@ -269,7 +269,10 @@ export const uploadedIn = (
     .map((base) => ({ model: base, named: [], left: true as const }));
   return left.length === 0
     ? lasting
-    : { ...(spent === undefined ? {} : { spent }), past: [...past, ...left].slice(-MAX_PAST_MODELS) };
+    : {
+        ...(spent === undefined ? {} : { spent }),
+        past: [...past, ...left].slice(-MAX_PAST_MODELS),
+      };
 };
 
 const uploadedOn = (

@@ -99,12 +99,7 @@ const onFrame = (config: MachineConfig, state: State, frame: ServerFrame): Step 
 };
 
 /** A result counts in the phase that requested it. */
-const onDone = (
-  config: MachineConfig,
-  state: State,
-  attempt: number,
-  result: Result,
-): Step => {
+const onDone = (config: MachineConfig, state: State, attempt: number, result: Result): Step => {
   const { phase } = state;
   switch (result.type) {
     case 'owner':
