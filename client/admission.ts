@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
 import { fixedBytes, integer, parseWith } from '../protocol/wire/cbor.ts';
 import { FloeError } from '../protocol/errors.ts';
+import { groupSizeOf, leastSummed } from '../protocol/robust/groups.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { clipNormsOf } from '../protocol/privacy/adaptive-clipping.ts';
 import { MAX_COHORT, MAX_MEMBERS, MIN_COHORT, type RunSpec } from '../protocol/spec/run-spec.ts';
@@ -126,6 +127,9 @@ const widened = (field: Bounded, ...values: readonly number[]): string[] => {
   return [`${flagOf(field)} ${Math.min(min, ...values)}..${Math.max(max, ...values)}`];
 };
 
+/** What a run opens the sums of. */
+const summedIn = (spec: RunSpec) => (groupSizeOf(spec) === undefined ? 'cohort' : 'group');
+
 /** Requirements that are a largest number. */
 export type MostField = 'delta' | 'classWeights' | 'strategyNorm';
 
@@ -136,38 +140,29 @@ const raised = (field: MostField, value: number): string[] =>
  * The flags with which a participant takes a run that offers less than the default; none where it
  * offers enough. That it takes part in a survey (`--accept-survey`) is not among them.
  */
-export const loweringFlags = ({
-  secagg,
-  cohort,
-  members,
-  parent,
-  encoding,
-  training,
-  data,
-  model,
-  privacy,
-  ...others
-}: RunSpec): readonly string[] => [
-  ...(secagg === 'masked' ? [] : [flagOf('masked')]),
-  ...(cohort.minimum < ADMISSION_DEFAULTS.minimum
-    ? [`${flagOf('minimum')} ${cohort.minimum}`]
-    : []),
-  ...(members.type === 'closed' ? [] : [`${flagOf('known')} 0`]),
-  ...[parent?.modelHash, parent?.stateHash].flatMap((hash) =>
-    hash === undefined ? [] : [`${flagOf('parents')} ${toHex(hash)}`],
-  ),
-  ...(model.survey === undefined
-    ? [
-        ...widened('clipNorm', ...clipNormsOf(encoding)),
-        ...widened('batchSize', training.batchSize),
-        ...widened('weightCap', encoding.weightCap),
-        ...raised('delta', privacy?.delta ?? 0),
-        ...(privacy?.type === 'central' ? [flagOf('central')] : []),
-        ...raised('classWeights', Math.ceil(weightRatio(data))),
-        ...raised('strategyNorm', strategyNorm(others)),
-      ]
-    : []),
-];
+export const loweringFlags = (spec: RunSpec): readonly string[] => {
+  const { secagg, members, parent, encoding, training, data, model, privacy, ...others } = spec;
+  const least = leastSummed(spec);
+  return [
+    ...(secagg === 'masked' ? [] : [flagOf('masked')]),
+    ...(least < ADMISSION_DEFAULTS.minimum ? [`${flagOf('minimum')} ${least}`] : []),
+    ...(members.type === 'closed' ? [] : [`${flagOf('known')} 0`]),
+    ...[parent?.modelHash, parent?.stateHash].flatMap((hash) =>
+      hash === undefined ? [] : [`${flagOf('parents')} ${toHex(hash)}`],
+    ),
+    ...(model.survey === undefined
+      ? [
+          ...widened('clipNorm', ...clipNormsOf(encoding)),
+          ...widened('batchSize', training.batchSize),
+          ...widened('weightCap', encoding.weightCap),
+          ...raised('delta', privacy?.delta ?? 0),
+          ...(privacy?.type === 'central' ? [flagOf('central')] : []),
+          ...raised('classWeights', Math.ceil(weightRatio(data))),
+          ...raised('strategyNorm', strategyNorm(others)),
+        ]
+      : []),
+  ];
+};
 
 type Bounds = AdmissionPolicy['clipNorm'];
 const within = (field: Bounded, offered: number, bounds: Bounds) =>
@@ -310,14 +305,18 @@ const checkTraining = (
  * the flag that lowers the requirement
  */
 export const admitRun = (policy: AdmissionPolicy, spec: RunSpec, self: Uint8Array): void => {
-  const { secagg, cohort, model } = spec;
+  const { secagg, model } = spec;
   const { architectures } = policy;
   const fault =
     (policy.masked && secagg !== 'masked'
       ? refused('masked', 'updates WITHOUT masks', 'masks')
       : undefined) ??
-    (cohort.minimum < policy.minimum
-      ? refused('minimum', `sums of ${cohort.minimum} updates`, `at least ${policy.minimum}`)
+    (leastSummed(spec) < policy.minimum
+      ? refused(
+          'minimum',
+          `sums of ${leastSummed(spec)} updates of each ${summedIn(spec)}`,
+          `at least ${policy.minimum}`,
+        )
       : undefined) ??
     checkMembers(policy, spec, self) ??
     checkSurvey(policy, spec) ??
@@ -358,7 +357,7 @@ export const admitTraining = (
  * undefined where it stays. The coordinator may have kept every rule, so this is a reason to sit
  * the round out and no violation.
  *
- * @param members the frozen cohort, ascending
+ * @param members of the frozen cohort, in groups of the own group, ascending
  * @returns `admission_refused`
  */
 export const cohortRefusal = (
@@ -368,5 +367,5 @@ export const cohortRefusal = (
   self: Uint8Array,
 ): FloeError | undefined =>
   members.length < policy.minimum
-    ? refused('minimum', `a cohort of ${members.length}`, `at least ${policy.minimum}`)
-    : checkKnown(policy, spec, members, self, 'the cohort');
+    ? refused('minimum', `a ${summedIn(spec)} of ${members.length}`, `at least ${policy.minimum}`)
+    : checkKnown(policy, spec, members, self, `the ${summedIn(spec)}`);

@@ -13,25 +13,18 @@ import {
 } from '../protocol/verify/bundle.ts';
 import { extrasLeaf, joinHashes, leafHashes } from '../protocol/encoding/leaves.ts';
 import {
-  createFold,
   extrasFor,
   finishRound,
   layoutOf,
   encodingSeed,
   specAt,
-  type Fold,
 } from '../protocol/algorithm/round.ts';
 import { encodingOfOne } from '../protocol/algorithm/central-noise.ts';
 import { hashStrategy } from '../protocol/algorithm/registry.ts';
 import { checkBlob, type BlobRef, type BlobStore } from '../protocol/ports/blob-store.ts';
 import type { UploadStaging } from '../protocol/ports/upload-staging.ts';
 import { equalBytes, toHex } from '../protocol/bytes.ts';
-import {
-  checkMeanNorm,
-  FIRST_MEAN_EXAMPLES,
-  readExtras,
-  unpack,
-} from '../protocol/encoding/index.ts';
+import { checkMeanNorm, readExtras, unpack } from '../protocol/encoding/index.ts';
 import { decryptBlob } from '../protocol/model/envelope.ts';
 import { FloeError, toFloeError, type ErrorCode } from '../protocol/errors.ts';
 import { OUTAGES } from '../protocol/outages.ts';
@@ -43,10 +36,11 @@ import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
 import { noiseSum } from './central-noise.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { Logger } from './log.ts';
-import type { Hex, Attempt } from './machine/index.ts';
+import type { Attempt } from './machine/index.ts';
 import type { ModelKeeper } from './model-keeper.ts';
 import type { Received } from './received-blobs.ts';
 import { judgeInAttempt, openMasks } from './recovery.ts';
+import { cohortSize, createSums, meanOf, type Fetched } from './sums.ts';
 
 export interface Aggregation {
   /**
@@ -97,23 +91,6 @@ export interface AggregationInit {
   readonly log: Logger;
 }
 
-interface Sum {
-  readonly attempt: number;
-  readonly fold: Fold;
-  /** By the hashes of the upload records that are in it. */
-  readonly folded: Map<Hex, UploadLeaves>;
-  /** The same as single updates, where the run has a robust rule: O(n d) memory. */
-  readonly each: Map<Hex, Lanes>;
-}
-
-/** What spot checks need of an upload: its leaf hashes, joined, and its last leaf. */
-type UploadLeaves = UnmaskingBundle['uploads'][number];
-
-interface Fetched {
-  readonly packed: Uint8Array;
-  readonly leaves: UploadLeaves;
-}
-
 /** Uploads held in memory at once while they are checked and folded. */
 const FOLDS_AT_ONCE = 4;
 
@@ -137,89 +114,8 @@ const limiter = (width: number) => {
 /** The fields of a blob that a record holds, without any others that a store adds. */
 const refOf = ({ id, sha256, size }: BlobRef): BlobRef => ({ id, sha256, size });
 
-const cohortSize = (attempt: Attempt): number => attempt.members.length;
-
-/** Of the Open record. */
-const meanOf = ({ open }: Attempt): number => open?.body.meanExamples ?? FIRST_MEAN_EXAMPLES;
-
 /** As the attempt has it. */
 const specOf = (spec: RunSpec, { open }: Attempt): RunSpec => specAt(spec, open?.body ?? {});
-
-/**
- * The sum of the attempt in progress: a cache, rebuilt for another attempt, and when it contains an
- * upload that the attempt excludes.
- */
-const createSums = (
-  spec: RunSpec,
-  fetchUpload: (
-    attempt: Attempt,
-    record: SignedRecord<'upload'>,
-    signal: AbortSignal,
-  ) => Promise<Fetched>,
-) => {
-  let sum: Sum | undefined;
-
-  const emptySum = (attempt: Attempt): Sum => ({
-    attempt: attempt.attempt,
-    fold: createFold(layoutOf(spec, cohortSize(attempt), meanOf(attempt))),
-    folded: new Map(),
-    each: new Map(),
-  });
-
-  const sumOf = (attempt: Attempt): Sum => {
-    if (sum?.attempt !== attempt.attempt) sum = emptySum(attempt);
-    return sum;
-  };
-
-  const addTo = async (
-    target: Sum,
-    attempt: Attempt,
-    record: SignedRecord<'upload'>,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const id = toHex(record.hash);
-    if (target.folded.has(id)) return;
-    const { packed, leaves } = await fetchUpload(attempt, record, signal);
-    // Two calls for one upload may have been under way together.
-    if (target.folded.has(id)) return;
-    const lanes = target.fold.add(packed);
-    target.folded.set(id, leaves);
-    if (spec.robust !== undefined) target.each.set(id, lanes as Lanes);
-  };
-
-  /** The sum over exactly U: the accumulator, or where it holds anything else, a new one. */
-  const survivorSum = async (
-    attempt: Attempt,
-    signal: AbortSignal,
-  ): Promise<{
-    readonly lanes: Lanes;
-    readonly each: readonly Lanes[] | undefined;
-    readonly uploads: readonly UploadLeaves[];
-  }> => {
-    const wanted = attempt.survivors?.body.uploads.map(toHex) ?? [];
-    const current = sumOf(attempt);
-    const fits = [...current.folded.keys()].every((id) => wanted.includes(id));
-    const target = fits ? current : emptySum(attempt);
-    sum = target;
-    for (const { record } of attempt.uploads.values())
-      if (wanted.includes(toHex(record.hash))) await addTo(target, attempt, record, signal);
-    // The masks are taken out of a copy, so that the work can be repeated.
-    return {
-      lanes: target.fold.lanes.slice(),
-      each: spec.robust && wanted.map((id) => target.each.get(id) as Lanes),
-      uploads: wanted.map((id) => target.folded.get(id) as UploadLeaves),
-    };
-  };
-
-  return {
-    of: sumOf,
-    addTo,
-    ofSurvivors: survivorSum,
-    forget: () => {
-      sum = undefined;
-    },
-  };
-};
 
 /** The keys of the models before and after, for spot checks. */
 const keysOf = async (
@@ -326,11 +222,11 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
     answers: (attempt, code, signal) => probe(init, attempt, code, signal),
     finish: async (attempt, model, readers, signal) => {
       const { open, cohort, survivors } = attempt;
-      if (open === undefined || cohort === undefined || survivors === undefined)
+      if (!open || !cohort || !survivors)
         throw new FloeError('internal', 'the attempt has no survivors to finish with');
-      const { lanes, each, uploads } = await sums.ofSurvivors(attempt, signal);
-      const opened = await openMasks(init, attempt, lanes, signal);
-      const noise = await noiseSum(init, attempt, lanes);
+      const { sums: folded, each, uploads } = await sums.ofSurvivors(attempt, signal);
+      const opened = await openMasks(init, attempt, folded, signal);
+      const noise = await noiseSum(init, attempt, folded[0]!.lanes as Lanes);
       const entropies = masked
         ? entropiesOf(survivors.body.members, opened.secrets)
         : clearEntropies(attempt, survivors);
@@ -339,8 +235,9 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         spec: specAt(spec, open.body),
         n: cohortSize(attempt),
         survivors: survivors.body.members.length,
-        lanes,
+        lanes: folded[0]!.lanes,
         each,
+        groups: folded,
         before: await keeper.read(model, signal),
         meanExamples: open.body.meanExamples,
         rotationSeed: encodingSeed(spec, {
@@ -352,9 +249,11 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       });
       const next = keeper.prepare(result.after, attempt.attempt, result.afterHash);
       const sum = joinHashes(result.sumLeaves);
+      const { groupSums: groups } = result;
+      const keys = masked ? await keysOf(keeper, model, next) : EMPTY_BUNDLE.keys;
       const bundle = encodeBundle(
         masked
-          ? { ...opened, sum, uploads: [...uploads], keys: await keysOf(keeper, model, next) }
+          ? { ...opened, sum, groups: groups && [...groups], uploads: [...uploads], keys }
           : EMPTY_BUNDLE,
       );
       const purpose = { run, attempt: attempt.attempt, role: 'bundle' } as const;
@@ -386,7 +285,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
       sums.forget();
       return body;
     },
-    judge: judgeInAttempt,
+    judge: (attempt, complaint) => judgeInAttempt(spec, attempt, complaint),
     settle: async (signal) => staging?.settle({ signal }),
   };
 };

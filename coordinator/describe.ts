@@ -123,7 +123,7 @@ const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
     secagg === 'masked'
       ? 'updates    masked: this process sees sums only'
       : 'updates    NOT masked: this process can read every update',
-    ...(robust === undefined ? [] : [describeRobust(robust, cohort.minimum)]),
+    ...(robust === undefined ? [] : describeRobust(robust, spec)),
     ...(spec.buffer === undefined || spec.members.type === 'open'
       ? []
       : describeBuffer(spec.buffer, spec.members.keys.length)),

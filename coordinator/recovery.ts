@@ -4,11 +4,12 @@
  * provably broke the protocol is named.
  */
 import { EMPTY_BUNDLE, type UnmaskingBundle } from '../protocol/verify/bundle.ts';
-import { layoutOf } from '../protocol/algorithm/round.ts';
+import { layoutOf, type GroupSum } from '../protocol/algorithm/round.ts';
 import { FIRST_MEAN_EXAMPLES } from '../protocol/encoding/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError, type ErrorCode } from '../protocol/errors.ts';
 import { MAX_LIES, type ShownLie, type SignedRecord } from '../protocol/records/records.ts';
+import { graphOf, livingGroups } from '../protocol/rules/groups.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import {
   freezeCohort,
@@ -66,7 +67,9 @@ export const failureFields = (
 };
 
 /** U1 as the recovery wants it. */
-const viewOf = (attempt: Attempt): AttemptView => {
+const viewOf = (spec: RunSpec, attempt: Attempt): AttemptView => {
+  const { cohort } = attempt;
+  if (cohort === undefined) throw new FloeError('internal', 'the attempt has no cohort yet');
   const members = attempt.members.flatMap((key) => attempt.registers.get(key) ?? []);
   const shares: ShareMessage[] = (attempt.sharers?.body.members ?? []).flatMap((author) => {
     const shared = attempt.shares.get(toHex(author));
@@ -82,7 +85,8 @@ const viewOf = (attempt: Attempt): AttemptView => {
         mask: body.mask,
         seal: body.seal,
       })),
-      attempt.cohort?.body.beacon ?? new Uint8Array(),
+      cohort.body.beacon,
+      { graph: graphOf({ spec, cohort }) },
     ),
     shares,
     survivors: attempt.survivors?.body.members ?? [],
@@ -166,14 +170,41 @@ const answersOf = async (
   return answers;
 };
 
-const openSum = async (
-  { spec, ...init }: RecoveryInit,
+/** One sum of the attempt, and of the view and of the answers what is about it. */
+interface Part {
+  readonly view: AttemptView;
+  readonly answers: readonly UnmaskAnswer[];
+  readonly lanes: Lanes;
+}
+
+/** By group with survivors; of a cohort without groups, one part with everything. */
+const partsOf = (
+  spec: RunSpec,
   attempt: Attempt,
   view: AttemptView,
-  lanes: Lanes,
+  answers: readonly UnmaskAnswer[],
+  sums: readonly GroupSum[],
+): readonly Part[] => {
+  const { cohort } = attempt;
+  if (cohort === undefined) throw new FloeError('internal', 'the attempt has no cohort yet');
+  return livingGroups({ spec, cohort }, view.survivors).map(({ group, present }, i) => ({
+    view: {
+      ...view,
+      shares: view.shares.filter(({ author }) => group.keys.has(toHex(author))),
+      survivors: present,
+    },
+    answers: answers.filter(({ sender }) => group.keys.has(toHex(sender))),
+    lanes: sums[i]!.lanes as Lanes,
+  }));
+};
+
+const recoverPart = async (
+  init: Omit<RecoveryInit, 'spec'>,
+  attempt: Attempt,
+  { view, answers }: Part,
   signal: AbortSignal,
-): Promise<RecoveryResult & { type: 'recovered' }> => {
-  const result = await recover(view, await answersOf(init, attempt), signal);
+): Promise<RecoveryResult> => {
+  const result = await recover(view, answers, signal);
   for (const { sender, author, reason } of result.badShares)
     init.log.warn(
       {
@@ -184,15 +215,21 @@ const openSum = async (
       },
       'a wrong share was left out',
     );
-  if (result.type === 'failed') throw await failureOf(attempt, view, result);
-  const { meanExamples = FIRST_MEAN_EXAMPLES } = attempt.open?.body ?? {};
-  const { modulusBits } = layoutOf(spec, attempt.members.length, meanExamples);
-  await unmask(lanes, result.jobs, modulusBits, { signal });
   return result;
 };
 
+/** The faults of all groups at once: the next attempt excludes every liar. */
+const together = (
+  failed: readonly (RecoveryResult & { type: 'failed' })[],
+): RecoveryResult & { type: 'failed' } => ({
+  type: 'failed',
+  failures: failed.flatMap(({ failures }) => failures),
+  badShares: failed.flatMap(({ badShares }) => badShares),
+  lies: failed.flatMap(({ lies }) => lies),
+});
+
 /**
- * Unmasks the lanes in place.
+ * Unmasks the lanes of each sum in place.
  *
  * @returns what anyone entitled needs to repeat it; nothing where the run has no masks
  * @throws AttemptFailure `commitment_mismatch`, `not_enough_shares`
@@ -200,15 +237,27 @@ const openSum = async (
 export const openMasks = async (
   init: RecoveryInit,
   attempt: Attempt,
-  lanes: Lanes,
+  sums: readonly GroupSum[],
   signal: AbortSignal,
 ): Promise<Pick<UnmaskingBundle, 'secrets' | 'pairs'>> => {
-  if (init.spec.secagg !== 'masked') return EMPTY_BUNDLE;
-  const view = viewOf(attempt);
-  const { secrets } = await openSum(init, attempt, view, lanes, signal);
+  const { spec } = init;
+  if (spec.secagg !== 'masked') return EMPTY_BUNDLE;
+  const view = viewOf(spec, attempt);
+  const parts = partsOf(spec, attempt, view, await answersOf(init, attempt), sums);
+  const found: RecoveryResult[] = [];
+  for (const part of parts) found.push(await recoverPart(init, attempt, part, signal));
+  const failed = found.flatMap((result) => (result.type === 'failed' ? [result] : []));
+  if (failed.length > 0) throw await failureOf(attempt, view, together(failed));
+  const recovered = found.flatMap((result) => (result.type === 'recovered' ? [result] : []));
+  const { meanExamples = FIRST_MEAN_EXAMPLES } = attempt.open?.body ?? {};
+  const { modulusBits } = layoutOf(spec, attempt.members.length, meanExamples);
+  for (const [i, { lanes }] of parts.entries())
+    await unmask(lanes, recovered[i]!.jobs, modulusBits, { signal });
   return {
-    secrets: secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
-    pairs: shownPairs(view).map((pair) => ({ ...pair })),
+    secrets: recovered.flatMap(({ secrets }) =>
+      secrets.map(({ author, kind, secret }) => ({ author, kind, secret })),
+    ),
+    pairs: parts.flatMap((part) => shownPairs(part.view).map((pair) => ({ ...pair }))),
   };
 };
 
@@ -217,11 +266,12 @@ export const openMasks = async (
  * attempt alone.
  */
 export const judgeInAttempt = async (
+  spec: RunSpec,
   attempt: Attempt,
   { author: complainer, body }: SignedRecord<'complaint'>,
 ): Promise<Verdict> => {
   const { accused, kind, entry, path, secret } = body;
-  const { context, cohort } = viewOf(attempt);
+  const { context, cohort } = viewOf(spec, attempt);
   const signed = attempt.shares.get(toHex(accused))?.record.body.entries;
   if (signed === undefined) return 'invalid';
   const complaint = { complainer, accused, kind, entry, path, secret };

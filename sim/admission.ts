@@ -6,6 +6,7 @@
 import { ADMISSION_DEFAULTS, type AdmissionInput } from '../client/admission.ts';
 import { clipNormsOf } from '../protocol/privacy/adaptive-clipping.ts';
 import { strategyNorm } from '../client/admission-measures.ts';
+import { leastSummed } from '../protocol/robust/groups.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 
 const including = (
@@ -18,7 +19,7 @@ const including = (
 
 export const requirementsOf = (spec: RunSpec): AdmissionInput => ({
   masked: spec.secagg === 'masked',
-  minimum: Math.min(ADMISSION_DEFAULTS.minimum, spec.cohort.minimum),
+  minimum: Math.min(ADMISSION_DEFAULTS.minimum, leastSummed(spec)),
   known: spec.members.type === 'closed' ? ADMISSION_DEFAULTS.known : 0,
   steps: 1,
   clipNorm: including(ADMISSION_DEFAULTS.clipNorm, ...clipNormsOf(spec.encoding)),

@@ -17,8 +17,16 @@ import { plural } from '../protocol/plural.ts';
 
 type EventOf<Type extends ScenarioEvent['type']> = Extract<ScenarioEvent, { readonly type: Type }>;
 
-const ruleOf = ({ aggregation: rule, byzantine = 1, bucketing, mixing, minimum }: Scenario) =>
-  rule === undefined ? [] : [describeRobust({ rule, byzantine, bucketing, mixing }, minimum)];
+const ruleOf = (scenario: Scenario): readonly string[] => {
+  const { aggregation: rule, byzantine = 1, groupSize, bucketing, mixing } = scenario;
+  const { minimum, cohort: size, mask } = scenario;
+  if (rule === undefined) return [];
+  const secagg = mask ? 'masked' : 'none';
+  return describeRobust(
+    { rule, byzantine, groupSize, bucketing, mixing },
+    { secagg, cohort: { minimum, size } },
+  );
+};
 
 const bufferOf = ({
   buffer: size,

@@ -184,6 +184,13 @@ const runSchema = v.strictObject({
    */
   spent: v.optional(spentSchema),
   /**
+   * In groups: what those of the latest cohort on a model were drawn from. A repeated attempt on
+   * the model takes its groups from there.
+   */
+  grouping: v.optional(
+    v.strictObject({ model: hash, attempt: integer(1, 100_000), members: addresses, beacon: hash }),
+  ),
+  /**
    * Earlier models that it uploaded for, oldest first.
    */
   past: v.optional(v.pipe(v.array(pastSchema), v.maxLength(MAX_PAST_MODELS))),

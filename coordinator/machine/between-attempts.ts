@@ -3,6 +3,7 @@
  * invites. A participant that logs in later waits for the next round.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { leastCohort } from '../../protocol/robust/groups.ts';
 import { isBudgetSpent } from '../../protocol/rules/budget.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { endRun } from './abort-causes.ts';
@@ -10,6 +11,7 @@ import { isBuffered, NO_DEADLINE, sayFilling, sendAhead } from './buffer.ts';
 import { holdLottery, knownOf, planned, wholeBatches } from './draw.ts';
 import { append, publish, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { keptGrouping } from './kept-groups.ts';
 import { enter } from './phases.ts';
 import { withoutStrangers } from './places.ts';
 import { eligible, emptyAttempt, type Attempt, type State } from './state.ts';
@@ -34,7 +36,7 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
 /** How many open an attempt at once. Of a closed run no more can come than it has members. */
 const enoughFor = ({ spec }: MachineConfig, { startWith }: State): number => {
   const most = spec.members.type === 'closed' ? spec.members.keys.length : Infinity;
-  return Math.max(Math.min(startWith, most), spec.cohort.minimum);
+  return Math.max(Math.min(startWith, most), leastCohort(spec));
 };
 
 /**
@@ -58,7 +60,8 @@ export const opensAt = (config: MachineConfig, state: State): number => {
   if (spec.selection === 'batches' && wholeBatches(config, here).length === 0) return Infinity;
   if (knownOf(config, state, here).length >= enough) return phase.until;
   if (count >= enough) return Math.max(phase.until, state.patience);
-  if (count < spec.cohort.minimum || state.attempt === 0) return Infinity;
+  const isKept = keptGrouping(config, state, { members: here }) !== undefined;
+  if (count < leastCohort(spec, isKept) || state.attempt === 0) return Infinity;
   return Math.max(phase.until, state.patience, phase.since + spec.deadlines.grace * 1000);
 };
 

@@ -7,6 +7,7 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
+import { leastCohort } from '../../protocol/robust/groups.ts';
 import { MAX_ELIGIBLE } from '../../protocol/records/records.ts';
 import { isBudgetSpent } from '../../protocol/rules/budget.ts';
 import { everSummed, isLate, latestWith, mayRest } from '../../protocol/rules/history.ts';
@@ -83,7 +84,7 @@ const resting = (
     (silent.has(key) || (history.missed.get(key)?.misses ?? 0) >= DROPS) &&
     mayRest(history, key, attempt + 1);
   const left = keys.filter((key) => !rests(key)).length;
-  return left >= spec.cohort.minimum && spec.selection === 'draw' ? rests : () => false;
+  return left >= leastCohort(spec) && spec.selection === 'draw' ? rests : () => false;
 };
 
 /** Whether R draws from a set that was signed: from the first commit on. */
@@ -113,7 +114,7 @@ const listed = (keys: readonly Hex[]): string =>
 /** The present participants that can be invited on this model, see spending.ts. */
 const planOf = (config: MachineConfig, state: State): Plan => {
   const keys = pool(config, state);
-  const { minimum } = config.spec.cohort;
+  const minimum = leastCohort(config.spec);
   const newcomers = eligible(state).length - keys.length;
   if (keys.length < minimum && newcomers > 0) {
     const gone = [...state.drawn].filter((key) => !keys.includes(key) && !state.excluded.has(key));
@@ -246,12 +247,12 @@ const repeat = (
   keys: readonly Hex[],
   out: (key: Hex) => boolean,
 ): Lottery | undefined => {
-  const { cohort } = config.spec;
+  const minimum = leastCohort(config.spec, true);
   for (const { attempt, uploaded } of state.tried.toReversed()) {
     const sharers = new Set(uploaded);
     const group = keys.filter((key) => sharers.has(key));
     const plan = planInvitation(config, state, group, mostInvited(config.spec));
-    if (plan.type !== 'invite' || plan.keys.length < cohort.minimum) continue;
+    if (plan.type !== 'invite' || plan.keys.length < minimum) continue;
     const invited = plan.keys.toSorted().slice(0, mostInvited(config.spec));
     const again = latestWith(state.history, invited) ?? attempt;
     return { type: 'invite', invited, draw: { ...listsOf(state, out), again } };
@@ -261,7 +262,7 @@ const repeat = (
 
 const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): Lottery => {
   if (!isDrawn(state)) return { type: 'invite', invited: firstDraw(config, state, keys) };
-  const { minimum } = config.spec.cohort;
+  const minimum = leastCohort(config.spec);
   const summed = everSummed(state.history);
   const rests = resting(config, state, keys);
   const later = untested(config, state, keys);
@@ -300,7 +301,7 @@ const isInVain = (state: State, plan: Plan): boolean => {
 const groupPlan = (config: MachineConfig, state: State, plan: Plan): Plan => {
   const group = config.regroups ? nextGroup(config, state, pool(config, state)) : undefined;
   if (group !== undefined) return { type: 'invite', keys: group.keys };
-  const { minimum } = config.spec.cohort;
+  const minimum = leastCohort(config.spec);
   const why = config.regroups
     ? 'no group of them is left that could answer'
     : 'all of them have answered, and no smaller group of them answers without a public ledger or the consent of each';

@@ -9,8 +9,10 @@ import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts';
 import { OUTAGES } from '../../protocol/outages.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { publish, type Step } from './effects.ts';
+import { answersOf } from './unmask.ts';
 import { timed } from './upload.ts';
-import { awaited, quorum, attemptOf } from './state.ts';
+import { quorum } from './quorum.ts';
+import { awaited, attemptOf } from './state.ts';
 import type { AnswerPhase, Phase, PhaseOf, PhaseType, Attempt, State } from './state.ts';
 
 /**
@@ -47,9 +49,9 @@ const answersIn = (
       return { count, needed };
     }
     case 'consistency':
-      return { count: attempt.consistent.size, needed: attempt.cohort?.body.threshold ?? 0 };
+      return answersOf(config, attempt, attempt.consistent);
     case 'unmask':
-      return { count: attempt.unmasks.size, needed: attempt.cohort?.body.threshold ?? 0 };
+      return answersOf(config, attempt, attempt.unmasks);
   }
 };
 

@@ -97,6 +97,7 @@ const checkPlace = (
  * Checks that the sealed entries match the hashes in a share or an unmask record. @throws FloeError
  */
 const checkEntries = (
+  { spec }: MachineConfig,
   attempt: Attempt,
   record: ParticipantRecord,
   entries: readonly Uint8Array[],
@@ -112,9 +113,11 @@ const checkEntries = (
     return;
   }
   const { author, body } = record;
-  if (attempt.cohort === undefined) return refuse('unexpected_frame', 'a share before the cohort');
-  const { members } = attempt.cohort.body;
-  const holders = topologyOf(attempt.cohort).holders[attempt.members.indexOf(toHex(author))] ?? [];
+  const { cohort } = attempt;
+  if (cohort === undefined) return refuse('unexpected_frame', 'a share before the cohort');
+  const { members } = cohort.body;
+  const holders =
+    topologyOf({ spec, cohort }).holders[attempt.members.indexOf(toHex(author))] ?? [];
   const expected = holders.length;
   if (entries.length !== expected)
     refuse('share_invalid', `expected ${expected} entries, got ${entries.length}`);
@@ -182,7 +185,7 @@ const take = (config: MachineConfig, state: State, event: EventOf<'record'>): St
         );
   checkPlace(state, attempt, record, event.time);
   requireLawful(viewOf(config, state, attempt), record);
-  checkEntries(attempt, record, entries);
+  checkEntries(config, attempt, record, entries);
   const { phase } = state;
   const began = 'deadline' in phase ? (phase.timedFrom ?? phase.since) : phase.since;
   const { reports } = withoutReport(attempt, key);

@@ -3,8 +3,9 @@
  */
 import { fromHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
-import { contextOf } from '../../protocol/rules/index.ts';
-import { cohortRoot, threshold } from '../../protocol/secagg/index.ts';
+import { leastCohort } from '../../protocol/robust/groups.ts';
+import { contextOf, thresholdOf } from '../../protocol/rules/index.ts';
+import { cohortRoot } from '../../protocol/secagg/index.ts';
 import { abort } from './attempt-end.ts';
 import { isBuffered, leastRegistered } from './buffer.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
@@ -13,16 +14,10 @@ import type { EventOf } from './events.ts';
 import { sendEvidence } from './evidence.ts';
 import { enter } from './phases.ts';
 import { withCohort } from './places.ts';
+import { keptGrouping } from './kept-groups.ts';
 import { fitting } from './spending.ts';
-import {
-  isMasked,
-  tooFewCode,
-  type Frozen,
-  type Hex,
-  type Opened,
-  type Attempt,
-  type State,
-} from './state.ts';
+import { tooFewCode } from './quorum.ts';
+import { isMasked, type Frozen, type Hex, type Opened, type Attempt, type State } from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
 export const cohortRegisters = (attempt: Attempt): SignedRecord<'register'>[] =>
@@ -45,10 +40,11 @@ export const closeRegister = (
   attempt: Opened,
   now: number,
 ): Step => {
-  const minimum = leastRegistered(config, attempt);
   const { members, spent } = attempt.isGroup
     ? { members: [...attempt.registers.keys()].toSorted(), spent: [] }
-    : fitting(state, attempt);
+    : fitting(config, state, attempt);
+  const isKept = keptGrouping(config, state, { members }) !== undefined;
+  const minimum = Math.max(leastRegistered(config, attempt), leastCohort(config.spec, isKept));
   if (members.length < minimum)
     return abort(
       config,
@@ -92,12 +88,13 @@ export const applyCohortFrozen = (
   const members = attempt.members.map(fromHex);
   const root = cohortRoot(members);
   const { beacon, receipt } = event;
+  const groups = keptGrouping(config, state, attempt);
+  const drawn = { members, beacon, ...(groups === undefined ? {} : { groups }) };
   const cohort = config.sign('cohort', attempt.attempt, {
-    members,
+    ...drawn,
     registers: cohortRegisters(attempt).map(({ hash }) => hash),
     root,
-    beacon,
-    threshold: isMasked(config) ? threshold(members.length) : 0,
+    threshold: thresholdOf({ spec: config.spec, cohort: { body: drawn } }),
     receipt,
   });
   const context = contextOf({

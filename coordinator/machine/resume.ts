@@ -77,7 +77,7 @@ export const syncFrames = (config: MachineConfig, state: State, key: Hex): Outgo
   if (attempt.cohort !== undefined || isBuffered(config))
     effects.push(...sendEvidence(state, [key]));
   effects.push(...sendCohort(attempt, [key]));
-  if (attempt.shares.has(key)) effects.push(...sendSharers(attempt, key));
+  if (attempt.shares.has(key)) effects.push(...sendSharers(config, attempt, key));
   if (attempt.survivors !== undefined && survivorsOf(attempt).includes(key)) {
     effects.push(send([key], { type: 'record', record: attempt.survivors.bytes }));
     if (config.spec.secagg === 'masked' && phase.type !== 'consistency')

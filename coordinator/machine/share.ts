@@ -3,21 +3,14 @@
  * the members whose shares arrived, is the set over which the masks are made.
  */
 import { toHex } from '../../protocol/bytes.ts';
-import { topologyOf } from '../../protocol/rules/index.ts';
+import { quorumFault, topologyOf } from '../../protocol/rules/index.ts';
 import { entryHash, entryPath, entryTree, placeOf } from '../../protocol/secagg/index.ts';
 import { abort } from './attempt-end.ts';
 import type { MachineConfig } from './config.ts';
 import { append, send, type Effect, type Step } from './effects.ts';
 import { enter } from './phases.ts';
-import {
-  quorum,
-  tooFewCode,
-  type Frozen,
-  type Hex,
-  type Attempt,
-  type Shared,
-  type State,
-} from './state.ts';
+import { quorum, tooFewCode } from './quorum.ts';
+import { type Frozen, type Hex, type Attempt, type Shared, type State } from './state.ts';
 
 /** The tree over the entries of a sharer, computed once for all receivers. */
 const trees = new WeakMap<readonly Uint8Array[], ReturnType<typeof entryTree>>();
@@ -33,7 +26,7 @@ const treeOf = ({ record, entries }: Shared): ReturnType<typeof entryTree> => {
  * The sharers frame of one receiver: each sharer's record, and its sealed entry for the receiver
  * with the path to the root in the record (its own is left out).
  */
-export const sendSharers = (attempt: Attempt, to: Hex): Effect[] => {
+export const sendSharers = ({ spec }: MachineConfig, attempt: Attempt, to: Hex): Effect[] => {
   const { cohort, sharers } = attempt;
   const holder = attempt.members.indexOf(to);
   if (cohort === undefined || sharers === undefined || holder < 0) return [];
@@ -42,7 +35,7 @@ export const sendSharers = (attempt: Attempt, to: Hex): Effect[] => {
     const shared = attempt.shares.get(key);
     if (shared === undefined) return [];
     const record = shared.record.bytes;
-    const place = placeOf(topologyOf(cohort), attempt.members.indexOf(key), holder);
+    const place = placeOf(topologyOf({ spec, cohort }), attempt.members.indexOf(key), holder);
     const entry = place === undefined ? undefined : shared.entries[place];
     return key === to || place === undefined || entry === undefined
       ? [{ record, entry: new Uint8Array(), path: new Uint8Array() }]
@@ -59,15 +52,13 @@ export const closeShare = (
 ): Step => {
   const needed = quorum(config, attempt);
   const sharing = attempt.members.flatMap((key) => attempt.shares.get(key)?.record ?? []);
-  if (sharing.length < needed)
-    return abort(
-      config,
-      state,
-      now,
-      tooFewCode(config),
-      `expected shares of at least ${needed} members, got ${sharing.length}`,
-      [],
-    );
+  const frozen = { spec: config.spec, cohort: attempt.cohort };
+  const authors = sharing.map(({ author }) => author);
+  const fault =
+    sharing.length < needed
+      ? `expected shares of at least ${needed} members, got ${sharing.length}`
+      : quorumFault(frozen, authors, 'shares');
+  if (fault !== undefined) return abort(config, state, now, tooFewCode(config), fault, []);
   const sharers = config.sign('sharers', attempt.attempt, {
     context: attempt.context,
     members: sharing.map(({ author }) => author),
@@ -81,7 +72,7 @@ export const closeShare = (
     effects: [
       append(sharers),
       ...entered.effects,
-      ...sharing.flatMap(({ author }) => sendSharers(next, toHex(author))),
+      ...sharing.flatMap(({ author }) => sendSharers(config, next, toHex(author))),
     ],
   };
 };

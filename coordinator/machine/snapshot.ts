@@ -61,7 +61,7 @@ import type {
   Survived,
   Upload,
 } from './state.ts';
-import type { Tried } from './tried.ts';
+import type { KeptGrouping, Tried } from './tried.ts';
 
 /** Raised when the state changes: another version is refused, not guessed at. */
 export const SNAPSHOT_VERSION = 5;
@@ -110,6 +110,7 @@ const history = struct<RunHistory>({
   suspended: missed,
   summed: mapBy(whole, identities),
   versions: absent(list(whole)),
+  groupings: absent(mapBy(whole, hex)),
   released: mapOf(whole),
 });
 
@@ -235,6 +236,7 @@ const state = struct<State>({
       uploaded: list(hex),
       survivors: list(hex),
       answered: list(hex),
+      grouping: absent(struct<KeptGrouping>({ attempt: whole, members: list(hex), beacon: hex })),
     }),
   ),
   earlier: struct<EarlierModels>({ sets: list(list(hex)), models: mapOf(whole) }),

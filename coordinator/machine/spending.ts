@@ -6,8 +6,10 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
+import { groupSizeOf, leastCohort, leastSummed } from '../../protocol/robust/groups.ts';
 import { namesOf, renouncing, setName } from '../../protocol/rules/one-set.ts';
 import type { MachineConfig } from './config.ts';
+import { answeringAgain, groupingNow, groupsTried } from './kept-groups.ts';
 import { isMasked, survivorsOf, uploaders, type Hex, type Attempt, type State } from './state.ts';
 import type { Tried } from './tried.ts';
 
@@ -21,8 +23,15 @@ export const mayBeKnown = (config: MachineConfig, { phase }: State, attempt: Att
     : attempt.uploads.size > 0;
 
 /** The part of an attempt that matters for the next ones: all fields except its number. */
-const meaningOf = ({ members, threshold, uploaded, survivors, answered }: Tried): string =>
-  JSON.stringify([members, threshold, uploaded, survivors, answered]);
+const meaningOf = ({
+  members,
+  threshold,
+  uploaded,
+  survivors,
+  answered,
+  grouping,
+}: Tried): string =>
+  JSON.stringify([members, threshold, uploaded, survivors, answered, grouping?.attempt]);
 
 /**
  * The attempts on this model, with the one that ends now. Of those that mean the same the latest is
@@ -34,6 +43,7 @@ export const triedNow = (
   attempt: Attempt,
 ): State['tried'] => {
   if (!isMasked(config) || attempt.sharers === undefined) return tried;
+  const grouping = groupingNow(config, attempt);
   const now: Tried = {
     attempt: attempt.attempt,
     members: attempt.members,
@@ -41,6 +51,7 @@ export const triedNow = (
     uploaded: uploaders(attempt),
     survivors: survivorsOf(attempt),
     answered: [...attempt.unmasks.keys()].toSorted(),
+    ...(grouping === undefined ? {} : { grouping }),
   };
   return [...tried.filter((each) => meaningOf(each) !== meaningOf(now)), now];
 };
@@ -64,13 +75,15 @@ const short = (keys: readonly Hex[]): string => {
  * Whether everyone in `group` that uploaded before sees its earlier attempts renounced by enough of
  * their members.
  */
-const renounced = ({ spec }: MachineConfig, state: State, group: ReadonlySet<Hex>): boolean =>
-  state.tried.every(({ members, threshold, uploaded, answered }) => {
-    const done = new Set(answered);
-    if (!uploaded.some((key) => group.has(key) && !done.has(key))) return true;
-    const here = members.filter((key) => group.has(key)).length;
-    return here >= renouncing(members.length, threshold, spec.cohort.minimum);
-  });
+const renounced = (config: MachineConfig, state: State, group: ReadonlySet<Hex>): boolean =>
+  state.tried
+    .flatMap((tried) => groupsTried(config, tried))
+    .every(({ members, threshold, uploaded, answered }) => {
+      const done = new Set(answered);
+      if (!uploaded.some((key) => group.has(key) && !done.has(key))) return true;
+      const here = members.filter((key) => group.has(key)).length;
+      return here >= renouncing(members.length, threshold, leastSummed(config.spec));
+    });
 
 /**
  * The plan for the next attempt, in order of preference: members that have answered nothing on this
@@ -85,7 +98,7 @@ export const planInvitation = (
   present: readonly Hex[],
   most: number,
 ): Plan => {
-  const { minimum } = config.spec.cohort;
+  const minimum = leastCohort(config.spec);
   if (state.tried.length === 0 && state.sitting.size === 0)
     return { type: 'invite', keys: present };
   const answered = new Set([...state.tried.flatMap((at) => at.answered), ...state.sitting]);
@@ -100,11 +113,16 @@ export const planInvitation = (
   if (old.length >= minimum && renounced(config, state, new Set(old)))
     return { type: 'invite', keys: old };
   const here = new Set(present);
+  const leastKept = leastCohort(config.spec, true);
   const sets = state.tried
     .filter((at) => at.answered.length > 0)
     // Members that have answered for a set exclude only members with proof against them.
-    .map(({ survivors }) => survivors.filter((key) => !state.proven.has(key)))
-    .filter((set) => set.length >= minimum);
+    .map((at) =>
+      at.grouping === undefined
+        ? at.survivors.filter((key) => !state.proven.has(key))
+        : answeringAgain(config, state, at, here),
+    )
+    .filter((set) => set.length >= leastKept);
   const whole = sets.find(
     (set) => set.every((key) => here.has(key)) && renounced(config, state, new Set(set)),
   );
@@ -127,24 +145,53 @@ export const planInvitation = (
   };
 };
 
-/**
- * The members of the cohort among those that registered. If their statements do not all name this
- * set, or this set plus members proven to have lied, those that have already answered are excluded:
- * a false statement must not be able to spoil an attempt.
- */
-export const fitting = (
-  { proven, tried }: State,
-  attempt: Attempt,
-): { readonly members: Hex[]; readonly spent: Hex[] } => {
-  const all = [...attempt.registers.keys()].toSorted();
-  const stated = all.filter((key) => attempt.registers.get(key)?.body.answered !== undefined);
-  if (stated.length === 0) return { members: all, spent: [] };
+/** Names of the sets that a sum over all of these repeats. */
+const namesOfWhole = (
+  all: readonly Hex[],
+  proven: ReadonlySet<Hex>,
+  tried: State['tried'],
+): ReadonlySet<string> => {
   const names = new Set(namesOf(all.map(address), new Set([...proven].map(address))));
   const own = setName(all.map(address));
   for (const { survivors } of tried) {
     const honest = survivors.filter((key) => !proven.has(key));
     if (setName(honest.map(address)) === own) names.add(setName(survivors.map(address)));
   }
+  return names;
+};
+
+/** Names of the sets of earlier groups, of which all are here that were not proven to have lied. */
+const namesOfGroups = (
+  config: MachineConfig,
+  all: readonly Hex[],
+  proven: ReadonlySet<Hex>,
+  tried: State['tried'],
+): ReadonlySet<string> => {
+  const here = new Set(all);
+  const sets = tried
+    .flatMap((one) => groupsTried(config, one))
+    .map(({ survivors }) => survivors)
+    .filter((set) => set.every((key) => here.has(key) || proven.has(key)));
+  return new Set(sets.map((set) => setName(set.map(address))));
+};
+
+/**
+ * The members of the cohort among those that registered. If their statements do not all name this
+ * set, or this set plus members proven to have lied, those that have already answered are excluded:
+ * a false statement must not be able to spoil an attempt.
+ */
+export const fitting = (
+  config: MachineConfig,
+  { proven, tried }: State,
+  attempt: Attempt,
+): { readonly members: Hex[]; readonly spent: Hex[] } => {
+  const all = [...attempt.registers.keys()].toSorted();
+  const stated = all.filter((key) => attempt.registers.get(key)?.body.answered !== undefined);
+  if (stated.length === 0) return { members: all, spent: [] };
+  const names =
+    groupSizeOf(config.spec) === undefined
+      ? namesOfWhole(all, proven, tried)
+      : namesOfGroups(config, all, proven, tried);
   const same = stated.every((key) =>
     (attempt.registers.get(key)?.body.answered ?? []).every((hash) => names.has(toHex(hash))),
   );

@@ -347,16 +347,6 @@ export const uploaders = (attempt: Attempt): readonly Hex[] =>
 export const survivorsOf = (attempt: Attempt): readonly Hex[] =>
   attempt.survivors?.body.members.map(toHex) ?? [];
 
-/** Fewest answers of any phase after the cohort: of a batch, all. */
-export const quorum = ({ spec }: MachineConfig, attempt: Attempt): number =>
-  spec.selection === 'batches'
-    ? attempt.invited.length
-    : Math.max(spec.cohort.minimum, attempt.cohort?.body.threshold ?? 0);
-
-/** The code of an attempt that ends for too few. */
-export const tooFewCode = ({ spec }: MachineConfig): 'batch_incomplete' | 'cohort_too_small' =>
-  spec.selection === 'batches' ? 'batch_incomplete' : 'cohort_too_small';
-
 /** The participants whose answer this phase still waits for. */
 export const awaited = ({ phase }: Pick<State, 'phase'>): readonly Hex[] => {
   if (!('attempt' in phase)) return [];

@@ -15,4 +15,13 @@ export interface Tried {
   readonly survivors: readonly Hex[];
   /** Whose answer came. */
   readonly answered: readonly Hex[];
+  /** What its groups were drawn from, where the run has groups: they are kept on this model. */
+  readonly grouping?: KeptGrouping;
+}
+
+/** See `Grouping` of the rules; keys in hex. */
+export interface KeptGrouping {
+  readonly attempt: number;
+  readonly members: readonly Hex[];
+  readonly beacon: Hex;
 }

@@ -11,6 +11,8 @@ import {
   survivorsHash,
   type Body,
 } from '../../protocol/records/records.ts';
+import { groupSizeOf } from '../../protocol/robust/groups.ts';
+import { livingGroups, quorumFault } from '../../protocol/rules/groups.ts';
 import { uploadTime } from '../../protocol/spec/timeouts.ts';
 import { abort, finishWork } from './attempt-end.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
@@ -18,11 +20,10 @@ import { eligibleSet } from './draw.ts';
 import { append, publish, refusal, send, startWork, type Step, type Work } from './effects.ts';
 import type { EventOf } from './events.ts';
 import { enter, foldedMembers } from './phases.ts';
+import { quorum, tooFewCode } from './quorum.ts';
 import {
   goneAt,
   isMasked,
-  quorum,
-  tooFewCode,
   uploaders,
   withChange,
   withEntry,
@@ -159,23 +160,36 @@ const rejectedText = ({ uploads }: Frozen): string => {
     : `; rejected: ${texts.map(([code, count]) => `${count} x ${code}`).join(', ')}`;
 };
 
+/** Without the uploads of groups of which too few came: nothing of these is opened. */
+const withoutSmallGroups = ({ spec }: MachineConfig, attempt: Frozen): Frozen => {
+  if (groupSizeOf(spec) === undefined) return attempt;
+  const folded = foldedMembers(attempt).map(fromHex);
+  const living = livingGroups({ spec, cohort: attempt.cohort }, folded);
+  const alive = new Set(living.flatMap(({ present }) => present.map(toHex)));
+  const uploads = [...attempt.uploads].map(([key, upload]): readonly [Hex, Upload] =>
+    upload.status === 'folded' && !alive.has(key)
+      ? [key, { ...upload, status: 'rejected', code: 'group_too_small' }]
+      : [key, upload],
+  );
+  return { ...attempt, uploads: new Map(uploads) };
+};
+
 export const closeUpload = (
   config: MachineConfig,
   state: State,
-  attempt: Frozen,
+  uploaded: Frozen,
   now: number,
 ): Step => {
+  const attempt = withoutSmallGroups(config, uploaded);
   const needed = quorum(config, attempt);
   const survivors = foldedMembers(attempt);
-  if (survivors.length < needed)
-    return abort(
-      config,
-      state,
-      now,
-      tooFewCode(config),
-      `expected uploads of at least ${needed} members, got ${survivors.length}${rejectedText(attempt)}`,
-      [],
-    );
+  const frozenCohort = { spec: config.spec, cohort: attempt.cohort };
+  const fault =
+    survivors.length < needed
+      ? `expected uploads of at least ${needed} members, got ${survivors.length}`
+      : quorumFault(frozenCohort, survivors.map(fromHex), 'uploads');
+  if (fault !== undefined)
+    return abort(config, state, now, tooFewCode(config), `${fault}${rejectedText(attempt)}`, []);
   const frozen: Frozen = { ...attempt, eligible: eligibleSet(state, attempt.members) };
   const deadline = now + WORK_LIMIT_MS;
   const entered = enter(state, {

@@ -4,30 +4,34 @@
  * accumulator, and the step of the strategy. All of it is bit-exact: integers, or float operations
  * in one fixed order.
  */
-import { equalBytes } from '../bytes.ts';
 import {
-  addInto,
   blockDecoder,
   checkBlockNorm,
   checkMeanNorm,
-  createLanes,
   pack,
   pipelineOf,
   readExtras,
   segmentAt,
   spreadIn,
-  unpack,
   unreachedIn,
 } from '../encoding/index.ts';
-import type { DecodedSum, ExtraTotals, Lanes, RingLayout } from '../encoding/index.ts';
+import type { DecodedSum, ExtraTotals, Lanes } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { rootOfHashes } from '../records/merkle.ts';
+import { groupSizeOf } from '../robust/groups.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { hashModel, placeOf, put, roundStep, roundStepAt, take } from '../model/index.ts';
 import type { TensorSpec } from '../model/manifest.ts';
 import type { ModelContent } from '../model/open-model.ts';
 import { leafHashes } from '../encoding/leaves.ts';
-import { decodeRound, robustMeans, roundingOf, type StepInput } from './decode-round.ts';
+import {
+  decodeRound,
+  groupedMeans,
+  robustMeans,
+  roundingOf,
+  type StepInput,
+} from './decode-round.ts';
+import { aggregateOfGroups, type Aggregate } from './fold.ts';
 import { metricValues } from './metrics.ts';
 import { strategyOf } from './registry.ts';
 import {
@@ -44,6 +48,7 @@ import type { ServerStep, StepTotals } from './strategy.ts';
 import { totalsOf, type RoundTotals } from './totals.ts';
 
 export { encodingSeed, rotationSeed } from './encoding-seed.ts';
+export { aggregateOfGroups, createFold, sameAggregate, type Fold } from './fold.ts';
 export {
   blocksOf,
   encodingFor,
@@ -55,34 +60,12 @@ export {
   specAt,
 } from './segments.ts';
 
-export type { StepInput } from './decode-round.ts';
+export type { GroupSum, StepInput } from './decode-round.ts';
 export { sameTotals, type RoundTotals } from './totals.ts';
 
 /** The tensors of the state that the run's strategy carries; none for a strategy without state. */
 export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
   stateTensors(strategyOf(spec), trainableOf(spec));
-
-/** One accumulator for a round: memory O(d), whatever the number of uploads. */
-export interface Fold {
-  readonly lanes: Lanes;
-  /**
-   * @returns the lanes of this upload
-   * @throws FloeError `upload_mismatch` when `packed` does not fit the layout
-   */
-  add(packed: Uint8Array): Lanes;
-}
-
-export const createFold = (layout: RingLayout): Fold => {
-  const lanes = createLanes(layout.lanes, layout.modulusBits);
-  return {
-    lanes,
-    add: (packed) => {
-      const own = unpack(packed, layout.modulusBits, layout.lanes);
-      addInto(lanes, own, layout.modulusBits);
-      return own;
-    },
-  };
-};
 
 /** The next model, and the totals. */
 export interface RoundStep extends RoundTotals {
@@ -96,8 +79,10 @@ export interface RoundStep extends RoundTotals {
 export interface RoundResult extends RoundStep {
   /** The leaf hashes of S: they go into the gated bundle. */
   readonly sumLeaves: readonly Uint8Array[];
+  /** In groups, their packed sums in their order: they go into the gated bundle. */
+  readonly groupSums?: readonly Uint8Array[];
   /** Commitment to S: size and chunk root of its packed form. */
-  readonly aggregate: { readonly chunkRoot: Uint8Array; readonly size: number };
+  readonly aggregate: Aggregate;
 }
 
 /** Facts about the sum that the strategy receives in addition to the vector. */
@@ -139,6 +124,24 @@ const meansOfSum = (
   return means;
 };
 
+/** The means by segment, by the rule of the run, with the totals over what is in them. */
+const meansOf = (
+  input: StepInput,
+): {
+  readonly totals: ExtraTotals;
+  readonly means: readonly Float32Array[];
+  readonly survivors: number;
+} => {
+  const { spec, survivors, lanes } = input;
+  if (groupSizeOf(spec) !== undefined) {
+    const grouped = groupedMeans(input);
+    return { totals: grouped, means: grouped.means, survivors: grouped.survivors };
+  }
+  const totals = decodeRound(input, lanes, survivors);
+  const means = spec.robust === undefined ? meansOfSum(input, totals) : robustMeans(input);
+  return { totals, means, survivors };
+};
+
 /**
  * From the unmasked sum to the next model.
  *
@@ -148,11 +151,10 @@ const meansOfSum = (
  * step leaves the floats
  */
 const stepRound = (input: StepInput): RoundStep => {
-  const { spec, survivors, lanes, before } = input;
-  const decoded = decodeRound(input, lanes, survivors);
+  const { spec, before } = input;
+  const { totals: decoded, means, survivors } = meansOf(input);
   const { trainable, statistics } = partsFor(spec);
-  const [mean, ...others] =
-    spec.robust === undefined ? meansOfSum(input, decoded) : robustMeans(input);
+  const [mean, ...others] = means;
   const [statisticsMean, extra] =
     statistics.length === 0 ? [undefined, others] : [others[0], others.slice(1)];
   const { after, state } = takeStep(spec, {
@@ -198,13 +200,17 @@ const requireFinite = (values: Float32Array, what: string): void => {
 };
 
 /**
- * The step, and the commitment to the sum that it comes from. @throws FloeError as
- * {@link stepRound}
+ * The step, and the commitment to the sum that it comes from, or to those of the groups. @throws
+ * FloeError as {@link stepRound}
  */
 export const finishRound = (input: StepInput): RoundResult => {
-  const { spec, n, lanes } = input;
+  const { spec, n, lanes, groups } = input;
   const layout = layoutOf(spec, n, input.meanExamples);
   const step = stepRound(input);
+  if (groupSizeOf(spec) !== undefined) {
+    const groupSums = (groups ?? []).map((group) => pack(group.lanes, layout.modulusBits));
+    return { ...step, sumLeaves: [], groupSums, aggregate: aggregateOfGroups(layout, groupSums) };
+  }
   const sum = pack(lanes, layout.modulusBits);
   const sumLeaves = leafHashes(layout, sum);
   return {
@@ -357,7 +363,3 @@ const differsInStatistics = (
   const differs = places.findIndex((i, g) => i < size && !Object.is(values[g], after.weights[i]));
   return differs === -1 ? -1 : places[differs]!;
 };
-
-/** Whether two results commit to the same sum. */
-export const sameAggregate = (a: RoundResult['aggregate'], b: RoundResult['aggregate']): boolean =>
-  a.size === b.size && equalBytes(a.chunkRoot, b.chunkRoot);

@@ -14,6 +14,7 @@ import {
 } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { partsOf, sizeOf, type ModelParts } from '../model/parts.ts';
+import { mostSummed } from '../robust/groups.ts';
 import { noiseSpecOf } from '../spec/private-run.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { extrasOf } from './metrics.ts';
@@ -89,19 +90,24 @@ export const encodingFor = (spec: RunSpec, n: number, meanExamples: number): Enc
 export const encodingOfSizes = (spec: RunSpec, n: number, meanExamples: number): EncodingSpec =>
   encodingOf(
     { ...shapedEncoding(spec), noise: noiseFor(spec) },
-    n,
+    mostSummed(spec, n),
     meanExamples,
     trainableOf(spec),
   );
 
 /**
- * The layout of an upload for a cohort of `n`.
+ * The layout of an upload for a cohort of `n`; in groups, of the largest group that there can be.
  *
  * @param meanExamples of the attempt's Open record
  * @throws FloeError `encoding_overflow` when the ring is too small for it
  */
 export const layoutOf = (spec: RunSpec, n: number, meanExamples: number): RingLayout =>
-  ringLayout(encodingOfSizes(spec, n, meanExamples), n, segmentsFor(spec), extrasFor(spec));
+  ringLayout(
+    encodingOfSizes(spec, n, meanExamples),
+    mostSummed(spec, n),
+    segmentsFor(spec),
+    extrasFor(spec),
+  );
 
 /** Blocks that a spot check draws from: those of the update, then those of the statistics. */
 export const blocksOf = (spec: RunSpec): number => {

@@ -39,6 +39,13 @@ export const ROUND = {
     'The record came after its phase had closed.',
     'The participant takes part again in the next attempt.',
   ),
+  group_too_small: entry(
+    'round',
+    'nobody',
+    true,
+    'Too few members of a group shared or uploaded for its sum to be opened, so the attempt continues without the group.',
+    'The members take part again in the next attempt. Larger groups (--group-size) bear more dropouts.',
+  ),
   not_a_member: entry(
     'round',
     'participant',

@@ -191,6 +191,13 @@ export const bodySchemas = {
     beacon: hash,
     threshold: integer(0, MAX_COHORT),
     receipt: text,
+    /**
+     * In groups, where the attempt repeats an earlier one on its model: the cohort of that one and
+     * its beacon, from which the groups are taken, without who is missing.
+     */
+    groups: v.optional(
+      v.strictObject({ attempt: integer(1, 100_000), members: keys, beacon: hash }),
+    ),
   }),
   /**
    * Participant: commitment to the self secret, and the Merkle root over the sealed entries, one

@@ -16,6 +16,7 @@ import {
   type Cohort,
   type Verdict,
 } from '../secagg/index.ts';
+import { graphOf } from './groups.ts';
 import { requireLawful } from './index.ts';
 import { includes } from './rule.ts';
 import type { AttemptView } from './view.ts';
@@ -27,13 +28,14 @@ const VERDICT_OF: Readonly<Record<string, Verdict>> = {
 };
 
 /** The members with their keys; undefined where the reader did not see them. */
-const cohortOf = ({ cohort, registers }: AttemptView): Cohort | undefined =>
+const cohortOf = ({ spec, cohort, registers }: AttemptView): Cohort | undefined =>
   cohort &&
   freezeCohort(
     cohort.body.members
       .flatMap((member) => registers.get(toHex(member)) ?? [])
       .map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
     cohort.body.beacon,
+    { graph: graphOf({ spec, cohort }) },
   );
 
 /**

@@ -6,6 +6,7 @@
  * 2.0.1.
  */
 import { equalBytes, toHex } from '../bytes.ts';
+import type { SignedRecord } from '../records/records.ts';
 import { spentAfter } from './budget.ts';
 import { versionsAfter } from './buffered.ts';
 import { uploadersOf } from './sharing.ts';
@@ -17,7 +18,9 @@ import {
   type Judged,
 } from './suspicion.ts';
 import type { RunHistory } from './run-history.ts';
-import { thresholdOf, type AttemptView } from './view.ts';
+import { groupSizeOf } from '../robust/groups.ts';
+import { groupingName, livingGroups } from './groups.ts';
+import type { AttemptView } from './view.ts';
 
 /**
  * Attempts for which an identity is drawn later once it has missed one; doubled with each miss that
@@ -108,6 +111,24 @@ const without = (keys: readonly Uint8Array[], has: (key: string) => boolean): st
 /** Codes of an Abort that a phase ends with in which too few have answered. */
 const TOO_FEW: ReadonlySet<string> = new Set(['cohort_too_small', 'batch_incomplete']);
 
+/** Of each group that gave too few signatures, else too few answers, those who gave none. */
+const unanswered = (
+  view: AttemptView & { readonly cohort: SignedRecord<'cohort'> },
+  survivors: readonly Uint8Array[],
+): readonly string[] => {
+  if (view.spec.secagg !== 'masked') return [];
+  const groups = livingGroups(view, survivors);
+  const shortOf = (answers: ReadonlyMap<string, unknown>) =>
+    groups
+      .map(({ group: { threshold }, present }) => ({
+        missing: without(present, (key) => answers.has(key)),
+        isShort: present.filter((key) => answers.has(toHex(key))).length < threshold,
+      }))
+      .filter(({ isShort }) => isShort);
+  const unsigned = shortOf(view.consistents);
+  return (unsigned.length > 0 ? unsigned : shortOf(view.unmasks)).flatMap(({ missing }) => missing);
+};
+
 /**
  * Members that did not answer in a finished attempt: invited and not registered, or in the cohort
  * and not summed.
@@ -136,13 +157,15 @@ export const missedIn = (view: AttemptView): readonly string[] => {
       ...(tooFew ? without(uploadersOf(view), (key) => view.uploads.has(key)) : []),
     ];
   const alive = new Set(survivors.body.members.map(toHex));
-  absent.push(...[...sharing].filter((key) => !alive.has(key)));
+  // Who is left out with its group has not failed itself.
+  const beside = new Set(
+    survivors.body.rejected
+      .filter(({ code }) => code === 'group_too_small')
+      .map(({ member }) => toHex(member)),
+  );
+  absent.push(...[...sharing].filter((key) => !alive.has(key) && !beside.has(key)));
   if (abort?.body.code !== 'not_enough_shares') return absent;
-  const least = thresholdOf(view, members.length);
-  const answers = view.consistents.size < least ? view.consistents : view.unmasks;
-  return answers.size < least
-    ? [...absent, ...without(survivors.body.members, (key) => answers.has(key))]
-    : absent;
+  return [...absent, ...unanswered({ ...view, cohort }, survivors.body.members)];
 };
 
 /** Also for suspensions: they are counted in the same way. */
@@ -192,6 +215,16 @@ const withSummed = (
 export const latestWith = ({ summed }: RunHistory, keys: readonly string[]): number | undefined =>
   [...summed].findLast(([, all]) => keys.every((key) => all.has(key)))?.[0];
 
+/** With the groups that this attempt has drawn. */
+const withGrouping = (
+  { groupings = new Map() }: RunHistory,
+  { spec, attempt, cohort }: AttemptView,
+): Pick<RunHistory, 'groupings'> => {
+  if (cohort === undefined || groupSizeOf(spec) === undefined) return { groupings };
+  if (cohort.body.groups !== undefined) return { groupings };
+  return { groupings: new Map([...groupings, [attempt, groupingName(cohort.body)]]) };
+};
+
 /** @param view complete, with the Commit or the Abort that ended the attempt */
 export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory => {
   const { attempt, commit, abort, survivors } = view;
@@ -203,9 +236,11 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
   const suspended = withMissed(history.suspended, attempt, judged.suspended);
   const { suspicions } = judged;
   const released = spentAfter(history.released, view);
+  const drawn = withGrouping(history, view);
   if (commit === undefined)
     return {
       ...history,
+      ...(drawn.groupings?.size === 0 ? {} : drawn),
       missed,
       suspicions,
       suspended,
@@ -215,9 +250,12 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
     };
   const finished = new Set(alive.map(toHex));
   const { model, step } = commit.body;
+  const { groupings: _before, ...bare } = history;
+  const isSame = equalBytes(model.hash, step.before);
   return {
-    ...history,
+    ...bare,
     ...versionsAfter(view.spec, history, attempt),
+    ...(isSame && drawn.groupings?.size !== 0 ? drawn : {}),
     lastSurvivors: survivors,
     released,
     suspicions,
@@ -225,8 +263,6 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
     missed: new Map([...missed].filter(([key]) => !finished.has(key))),
     // No attempt before a commit is repeated: of those on a model that has not moved the union is
     // enough.
-    summed: equalBytes(model.hash, step.before)
-      ? new Map([[attempt, everSummed({ summed })]])
-      : new Map(),
+    summed: isSame ? new Map([[attempt, everSummed({ summed })]]) : new Map(),
   };
 };

@@ -15,6 +15,7 @@ import { SHARING_RULES } from './sharing.ts';
 import { isCoordinators, standing, type CoordinatorType, type AttemptView } from './view.ts';
 
 export * from './breach.ts';
+export * from './groups.ts';
 export * from './view.ts';
 export { includes, sameList, setOf, type Rule } from './rule.ts';
 export { missingFrom, uploadersOf } from './sharing.ts';

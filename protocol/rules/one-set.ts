@@ -41,12 +41,21 @@ export interface Standing {
   readonly answered: readonly string[];
 }
 
-/** An attempt on this model whose cohort was frozen. */
+/** An attempt on this model whose cohort was frozen; of one in groups, each group is one. */
 export interface Attempt {
   readonly attempt: number;
   readonly cohort: MemberSet;
   /** t of its cohort. */
   readonly threshold: number;
+}
+
+/** The attempt that would be answered. */
+export interface Present {
+  readonly attempt: number;
+  /** All members of the frozen cohort. */
+  readonly cohort: readonly Standing[];
+  /** Survivor sets of the other groups, whose sums are opened beside the proposed one. */
+  readonly beside?: readonly MemberSet[];
 }
 
 /** An attempt whose survivors were frozen, as a public ledger shows it. */
@@ -63,7 +72,7 @@ export interface Consent {
 /** What a participant knows of one model. */
 export interface OneSetView {
   readonly policy: AnswerPolicy;
-  /** Minimum cohort of the run. */
+  /** Updates in a sum that may become known, at least. */
   readonly minimum: number;
   readonly self: Member;
   /** The sets it has answered for, each once. */
@@ -215,6 +224,23 @@ export const mayUpload = (view: OneSetView, cohort: readonly Standing[]): Refusa
   return undefined;
 };
 
+/**
+ * Before a member shares and uploads: whether the set that it has answered for can come out of its
+ * group. Policies `ledger` and `consent` decide at {@link mayAnswer}.
+ * @param group whose updates come into one sum with its own
+ */
+export const mayBeGrouped = (view: OneSetView, group: MemberSet): Refusal | undefined => {
+  const [set] = view.answered;
+  if (view.policy !== 'strict' || set === undefined) return undefined;
+  const apart = missingFrom(set, new Set(group)).filter((member) => !view.culprits.has(member));
+  return apart.length === 0
+    ? undefined
+    : {
+        reason: `this participant has answered for a set of ${set.length} on this model, and ${apart.length} of it are not in its group`,
+        resume: `${NEW_MODEL}, or an attempt that keeps the groups`,
+      };
+};
+
 const tooSmall = (atom: MemberSet, minimum: number): Refusal => ({
   reason: `the joint sum of ${atom.length} members would become known, the minimum is ${minimum}: ${list(atom)}`,
   resume: `${NEW_MODEL}, or a survivor set that does not part them from the others`,
@@ -226,7 +252,7 @@ const tooSmall = (atom: MemberSet, minimum: number): Refusal => ({
  */
 const strict = (
   view: OneSetView,
-  cohort: readonly Standing[],
+  { cohort, beside = [] }: Present,
   proposed: MemberSet,
 ): Refusal | undefined => {
   const honest = proposed.filter((member) => !view.culprits.has(member));
@@ -240,9 +266,10 @@ const strict = (
     };
   const stated = cohort.filter(({ answered }) => answered.length > 0);
   if (stated.length === 0) return undefined;
-  // The sets that this participant has answered itself are this one, culprits aside.
+  // The sets that this participant has answered itself are this one, culprits aside. In groups each
+  // has answered for its own: another grouping of the same members is another family of sets.
   const names = new Set([
-    ...namesOf(proposed, view.culprits),
+    ...[proposed, ...beside].flatMap((set) => [...namesOf(set, view.culprits)]),
     ...view.answered.map(setName),
     ...(view.named ?? []),
   ]);
@@ -258,7 +285,7 @@ const strict = (
 /** Whether an earlier public attempt can no longer be opened; see the module's third point. */
 const isDead = (
   { cohort: members, threshold, survivors, attempt }: FrozenAttempt,
-  present: { readonly attempt: number; readonly cohort: readonly Standing[] },
+  present: Present,
   minimum: number,
 ): boolean => {
   // A registration for an attempt renounces earlier attempts, not later ones.
@@ -275,7 +302,7 @@ const isDead = (
 
 const publicFamily = (
   view: OneSetView,
-  present: { readonly attempt: number; readonly cohort: readonly Standing[] },
+  present: Present,
   proposed: MemberSet,
 ): Refusal | undefined => {
   const family = view.family ?? [];
@@ -296,7 +323,8 @@ const publicFamily = (
       resume: `${NEW_MODEL}, or a ledger that shows every set`,
     };
   const alive = family.filter((attempt) => !isDead(attempt, present, view.minimum));
-  const sets = [...alive.map(({ survivors }) => survivors), proposed];
+  const { beside = [] } = present;
+  const sets = [...alive.map(({ survivors }) => survivors), ...beside, proposed];
   const small = atomsOf(sets, view.culprits).find((atom) => atom.length < view.minimum);
   return small && tooSmall(small, view.minimum);
 };
@@ -308,20 +336,25 @@ const publicFamily = (
  */
 const consented = (
   view: OneSetView,
-  cohort: readonly Standing[],
+  present: Present,
   proposed: MemberSet,
 ): Refusal | undefined => {
-  const refusal = strict(view, cohort, proposed);
+  const refusal = strict(view, present, proposed);
   // Of a set known by its name only, nobody can say what consents would have to cover.
   if (refusal === undefined || isOther(view, proposed)) return refusal;
-  const own = new Set([setName(proposed), ...view.answered.map(setName)]);
+  const { cohort, beside = [] } = present;
+  const own = new Set([proposed, ...beside, ...view.answered].map(setName));
   const unknown = cohort.find(({ answered }) => answered.some((name) => !own.has(name)));
   if (unknown !== undefined) return refusal;
   const named = new Map<Member, Set<string>>();
   for (const { author, members } of view.consents ?? [])
     if (members.includes(author))
       named.set(author, (named.get(author) ?? new Set()).add(setName(members)));
-  const unnamed = atomsOf([...view.answered, proposed], view.culprits).find((atom) => {
+  // Of the other groups only what an own set has been cut into is this participant's to allow.
+  const ownMembers = new Set([...view.answered, proposed].flat());
+  const atoms = atomsOf([...view.answered, ...beside, proposed], view.culprits);
+  const unnamed = atoms.find((atom) => {
+    if (!isSubset(atom, ownMembers)) return false;
     const name = setName(atom);
     return !atom.every((member) => named.get(member)?.size === 1 && named.get(member)?.has(name));
   });
@@ -339,19 +372,19 @@ const consented = (
  * another. `ledger`: (c) every atom of the public family has the minimum cohort, proven culprits
  * aside; attempts that can no longer be opened do not count. `consent`: as `strict`, or (d) by
  * signed consents.
- * @param present the attempt: its number and its frozen cohort
+ *
  * @returns why not, or undefined
  */
 export const mayAnswer = (
   view: OneSetView,
-  present: { readonly attempt: number; readonly cohort: readonly Standing[] },
+  present: Present,
   proposed: MemberSet,
 ): Refusal | undefined => {
   switch (view.policy) {
     case 'strict':
-      return strict(view, present.cohort, proposed);
+      return strict(view, present, proposed);
     case 'consent':
-      return consented(view, present.cohort, proposed);
+      return consented(view, present, proposed);
     case 'ledger':
       return publicFamily(view, present, proposed);
   }

@@ -29,6 +29,11 @@ export interface RunHistory {
    */
   readonly summed: ReadonlyMap<number, ReadonlySet<string>>;
   /**
+   * By attempt on the newest model that drew groups, the name of what they were drawn from; see
+   * `groupingName`. Absent where the run has none.
+   */
+  readonly groupings?: ReadonlyMap<number, string> | undefined;
+  /**
    * With differential privacy, by key in hex: attempts in which the member's update may be in a
    * sum.
    */

@@ -6,16 +6,9 @@ import { requireReaders } from '../model/key-envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { requireSortedIds } from '../secagg/index.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
+import { livingGroups, quorumFault, topologyOf } from './groups.ts';
 import { selectionFault } from './selection.ts';
-import {
-  contextOf,
-  coverFault,
-  isMasked,
-  quorumOf,
-  topologyOf,
-  uploadBytesOf,
-  type AttemptView,
-} from './view.ts';
+import { contextOf, coverFault, isMasked, uploadBytesOf, type AttemptView } from './view.ts';
 
 /** U1, or without masks the cohort: those who may upload. */
 export const uploadersOf = (view: AttemptView): readonly Uint8Array[] =>
@@ -55,12 +48,13 @@ const SHARE: readonly Rule[] = [
   contextRule('share'),
   share({
     name: 'entries',
-    says: "There is one entry for each holder of the author's shares: each member of the cohort.",
+    says: "There is one entry for each holder of the author's shares: each member of the cohort, or of its group.",
     code: 'share_invalid',
     needs: ['cohort'],
-    check: ({ cohort }, { author, body: { entries } }) => {
-      const index = cohort.body.members.findIndex((member) => equalBytes(member, author));
-      const holders = topologyOf(cohort).holders[index]?.length ?? 0;
+    check: (view, { author, body: { entries } }) => {
+      const { members } = view.cohort.body;
+      const index = members.findIndex((member) => equalBytes(member, author));
+      const holders = topologyOf(view).holders[index]?.length ?? 0;
       return entries.size === holders
         ? undefined
         : `expected ${holders} entries, got ${entries.size}`;
@@ -106,14 +100,12 @@ const SHARERS: readonly Rule[] = [
   }),
   sharers({
     name: 'quorum',
-    says: 'There are at least as many as the minimum cohort and the threshold.',
+    says: 'There are at least as many as the minimum cohort and the threshold; in groups, enough groups of at least their threshold.',
     code: 'not_enough_shares',
     needs: ['cohort'],
     check: (view, { body: { members } }) => {
-      const least = quorumOf(view);
-      return members.length >= least
-        ? coverFault(view, members, members)
-        : `expected at least ${least} sharers, got ${members.length}`;
+      const living = livingGroups(view, members).flatMap(({ present }) => present);
+      return quorumFault(view, members, 'sharers') ?? coverFault(view, living, members);
     },
   }),
   sharers({

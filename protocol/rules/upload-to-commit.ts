@@ -8,126 +8,21 @@ import { layoutOf } from '../algorithm/round.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError, isErrorCode } from '../errors.ts';
 import { nextBeacon } from './beacon.ts';
-import { dataCommitment, decodeRecordOf, survivorsHash } from '../records/records.ts';
-import { requireSortedIds } from '../secagg/index.ts';
+import { groupSizeOf } from '../robust/groups.ts';
+import { decodeRecordOf, type SignedRecord } from '../records/records.ts';
+import { groupsOf, livingGroups, type CohortGroup } from './groups.ts';
 import { finding, includes, rulesOf, sameList, setOf, type Rule } from './rule.ts';
-import { selectionFault } from './selection.ts';
-import { contextRule, missingFrom, uploadersOf } from './sharing.ts';
-import { coverFault, isMasked, quorumOf, thresholdOf } from './view.ts';
+import { contextRule } from './sharing.ts';
+import { SURVIVORS_RULES, summedSharers } from './survivors.ts';
+import { coverFault, isMasked, type AttemptView } from './view.ts';
 
-const survivors = rulesOf('survivors');
-const SURVIVORS: readonly Rule[] = [
-  survivors({
-    name: 'complaint',
-    says: 'An attempt in which a complaint is recorded ends: no survivors are named.',
-    code: 'complaint_invalid',
-    complete: true,
-    check: ({ complaints }) =>
-      complaints.size === 0 ? undefined : 'the attempt continues after a complaint',
-  }),
-  contextRule('survivors'),
-  survivors({
-    name: 'members',
-    says: 'The survivors are sorted, each once, among the sharers (without masks, the cohort).',
-    code: 'survivors_inconsistent',
-    needs: ['cohort'],
-    check: (view, { body: { members } }) =>
-      finding(() => requireSortedIds(members, 'survivors_inconsistent', 'survivors')) ??
-      (members.every((member) => includes(uploadersOf(view), member))
-        ? undefined
-        : 'a survivor is not among those whose shares arrived'),
-  }),
-  survivors({
-    name: 'rejected',
-    says: 'No survivor is also listed as rejected, and every rejected member is a sharer.',
-    code: 'both_secrets_requested',
-    needs: ['cohort'],
-    check: (view, { body: { members, rejected } }) => {
-      const alive = setOf(members);
-      const refused = rejected.map(({ member }) => toHex(member));
-      if (refused.some((member) => alive.has(member)))
-        return 'a peer is listed as survivor and as rejected';
-      const known = setOf(uploadersOf(view));
-      return new Set(refused).size === refused.length && refused.every((key) => known.has(key))
-        ? undefined
-        : 'a peer is rejected twice, or was not among those who may upload';
-    },
-  }),
-  survivors({
-    name: 'reasons',
-    says: 'Each rejection has a code of the catalogue.',
-    code: 'record_malformed',
-    check: (_view, { body: { rejected } }) => {
-      const unknown = rejected.find(({ code }) => !isErrorCode(code));
-      return unknown && `a peer is rejected for "${unknown.code}", which is no reason`;
-    },
-  }),
-  survivors({
-    name: 'quorum',
-    says: 'There are at least as many as the minimum cohort and the threshold.',
-    code: 'cohort_too_small',
-    needs: ['cohort'],
-    check: (view, { body: { members } }) => {
-      const least = quorumOf(view);
-      return members.length >= least
-        ? coverFault(view, view.sharers?.body.members ?? members, members)
-        : `expected at least ${least} survivors, got ${members.length}`;
-    },
-  }),
-  survivors({
-    name: 'batch',
-    says: 'Of a run in batches, the whole batch survives.',
-    code: 'batch_incomplete',
-    check: ({ spec }, { body }) => selectionFault(spec, body.members, 'survivors'),
-  }),
-  survivors({
-    name: 'accounted',
-    says: 'Every member that may upload is either a survivor or rejected with a reason.',
-    code: 'survivors_inconsistent',
-    needs: ['cohort'],
-    check: (view, { body: { members, rejected } }) => {
-      const left = missingFrom(uploadersOf(view), members).length;
-      return left === rejected.length
-        ? undefined
-        : `${left} are not survivors, ${rejected.length} are rejected with a reason`;
-    },
-  }),
-  survivors({
-    name: 'hash',
-    says: 'The hash is that of context, members, uploads and the eligible set.',
-    code: 'survivors_inconsistent',
-    check: (_view, { body }) =>
-      body.uploads.length === body.members.length && equalBytes(body.hash, survivorsHash(body))
-        ? undefined
-        : 'the hash is not that of the survivor set',
-  }),
-  survivors({
-    name: 'uploads',
-    says: 'The record names the upload record of each survivor, in order.',
-    code: 'survivors_inconsistent',
-    complete: true,
-    check: ({ uploads }, { body }) =>
-      sameList(
-        body.uploads,
-        body.members.map((member) => uploads.get(toHex(member))?.hash),
-      )
-        ? undefined
-        : 'the survivors record names other uploads',
-  }),
-  survivors({
-    name: 'ledger',
-    says: 'The ledger holds this survivor set and its data commitment.',
-    code: 'survivors_inconsistent',
-    check: ({ ledger }, { body }) => {
-      if (ledger.survivors === undefined) return undefined;
-      if (ledger.survivors === null || !equalBytes(ledger.survivors.hash, body.hash))
-        return 'the ledger holds another survivor set';
-      return equalBytes(ledger.survivors.dataCommitment, dataCommitment(body.uploads))
-        ? undefined
-        : 'the ledger holds another data commitment';
-    },
-  }),
-];
+/** The groups whose sums are in the commit: the whole cohort, where it has no groups. */
+const summedGroups = (
+  view: AttemptView & { readonly cohort: SignedRecord<'cohort'> },
+): readonly CohortGroup[] =>
+  groupSizeOf(view.spec) === undefined
+    ? groupsOf(view)
+    : livingGroups(view, view.survivors?.body.members ?? []).map(({ group }) => group);
 
 /** Rules that Consistent and Unmask share. */
 const answerRules = (type: 'consistent' | 'unmask'): readonly Rule[] => {
@@ -224,12 +119,15 @@ const COMMIT: readonly Rule[] = [
   }),
   commit({
     name: 'aggregate',
-    says: 'The sum has the size of an upload without its envelope.',
+    says: 'The sum has the size of an upload without its envelope; in groups, that of the sums of all groups with survivors.',
     code: 'record_malformed',
     needs: ['open', 'cohort'],
-    check: ({ spec, open, cohort }, { body }) => {
+    check: (view, { body }) => {
+      const { spec, open, cohort, survivors: alive } = view;
       const { meanExamples } = open.body;
-      const expected = layoutOf(spec, cohort.body.members.length, meanExamples).byteLength;
+      if (groupSizeOf(spec) !== undefined && alive === undefined) return undefined;
+      const sums = summedGroups(view).length;
+      const expected = sums * layoutOf(spec, cohort.body.members.length, meanExamples).byteLength;
       return body.aggregate.size === expected
         ? undefined
         : `expected a sum of ${expected} bytes, got ${body.aggregate.size}`;
@@ -276,17 +174,21 @@ const COMMIT: readonly Rule[] = [
   }),
   commit({
     name: 'answers',
-    says: 'At least the threshold of survivors signed the set and answered.',
+    says: 'At least the threshold of survivors, of each group, signed the set and answered.',
     code: 'not_enough_shares',
     needs: ['cohort'],
     complete: true,
     check: (view) => {
-      const { consistents, unmasks, cohort } = view;
-      const least = thresholdOf(view, cohort.body.members.length);
-      if (consistents.size < least || unmasks.size < least)
-        return `expected ${least} signatures and answers, got ${consistents.size} and ${unmasks.size}`;
+      const { consistents, unmasks, survivors: alive } = view;
+      if (!isMasked(view)) return undefined;
+      for (const group of summedGroups(view)) {
+        const signed = [...group.keys].filter((key) => consistents.has(key)).length;
+        const answered = [...group.keys].filter((key) => unmasks.has(key)).length;
+        if (signed < group.threshold || answered < group.threshold)
+          return `expected ${group.threshold} signatures and answers, got ${signed} and ${answered}`;
+      }
       const answered = [...unmasks.values()].map(({ author }) => author);
-      return coverFault(view, view.sharers?.body.members ?? [], answered);
+      return coverFault(view, summedSharers(view, alive?.body.members ?? []), answered);
     },
   }),
 ];
@@ -378,7 +280,7 @@ const ABORT: readonly Rule[] = [
 ];
 
 export const CLOSING_RULES: readonly Rule[] = [
-  ...SURVIVORS,
+  ...SURVIVORS_RULES,
   ...answerRules('consistent'),
   ...answerRules('unmask'),
   ...COMMIT,

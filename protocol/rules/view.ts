@@ -9,13 +9,8 @@ import { ENVELOPE_OVERHEAD } from '../model/envelope.ts';
 import { merkleRoot } from '../records/merkle.ts';
 import type { SignedRecord } from '../records/records.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import {
-  attemptContext,
-  threshold,
-  topologyOf as edgesOf,
-  uncovered,
-  type Topology,
-} from '../secagg/index.ts';
+import { attemptContext, uncovered } from '../secagg/index.ts';
+import { topologyOf } from './groups.ts';
 import type { RunHistory } from './run-history.ts';
 
 /** Records of one type by their author, the key in lower-case hex. */
@@ -171,25 +166,7 @@ export const standing = (view: AttemptView, record: SignedRecord): SignedRecord 
     ? view[LISTS[record.type]].get(toHex(record.author))
     : view[record.type as CoordinatorType];
 
-export const isMasked = ({ spec }: AttemptView): boolean => spec.secagg === 'masked';
-
-/** t of a cohort of n; 0 without masks. */
-export const thresholdOf = (view: AttemptView, n: number): number =>
-  isMasked(view) ? threshold(n) : 0;
-
-/** The smallest set of sharers and of survivors whose sum may be opened. */
-export const quorumOf = (view: AttemptView & { readonly cohort: SignedRecord<'cohort'> }): number =>
-  Math.max(view.spec.cohort.minimum, thresholdOf(view, view.cohort.body.members.length));
-
-const topologies = new WeakMap<SignedRecord<'cohort'>, Topology>();
-
-/** Masking neighbours in a cohort. @throws FloeError `cohort_too_small`, `cohort_too_large` */
-export const topologyOf = (cohort: SignedRecord<'cohort'>): Topology => {
-  const { members, beacon } = cohort.body;
-  const known = topologies.get(cohort) ?? edgesOf(members.length, beacon);
-  topologies.set(cohort, known);
-  return known;
-};
+export const isMasked = ({ spec }: Pick<AttemptView, 'spec'>): boolean => spec.secagg === 'masked';
 
 /**
  * Why what `authors` shared could not be opened if `present` answer; undefined where it can be, and
@@ -204,9 +181,9 @@ export const coverFault = (
   if (!isMasked(view)) return undefined;
   const { members } = view.cohort.body;
   const indexOf = (key: Uint8Array): number => members.findIndex((id) => equalBytes(id, key));
-  const topology = topologyOf(view.cohort);
+  const topology = topologyOf(view);
   const short = uncovered(topology, authors.map(indexOf), new Set(present.map(indexOf)));
-  return short && `${short.have} of ${topology.threshold} holders of a member's shares are there`;
+  return short && `${short.have} of ${short.need} holders of a member's shares are there`;
 };
 
 /** By cohort record: every record after it is compared with the root of its registrations. */

@@ -1,9 +1,9 @@
 /**
  * @module Who masks with whom, and who holds shares of whose secrets (Bell et al. 2020). Everything
- * that depends on it asks here. Today every cohort has the complete graph (Bonawitz et al. 2017),
- * in which all members are neighbours; a graph of fewer edges for large cohorts is another
- * {@link Graph}, chosen in {@link graphFor}. Members are indices of the cohort in ascending order
- * of their ids.
+ * that depends on it asks here. A cohort has the complete graph (Bonawitz et al. 2017), in which
+ * all members are neighbours, or one for each of its groups (groups.ts); a graph of fewer edges for
+ * large cohorts is another {@link Graph}, chosen in {@link graphFor}. Members are indices of the
+ * cohort in ascending order of their ids.
  */
 import { FloeError } from '../errors.ts';
 import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
@@ -16,14 +16,16 @@ export interface Graph {
    * @param beacon drawn after the cohort was frozen, so that nobody chooses neighbours
    */
   neighbours(n: number, i: number, beacon: Uint8Array): readonly number[];
-  /** t: how many shares of one member's secret give it back. */
-  threshold(n: number): number;
+  /** t: how many shares of the secret of member `i` give it back. */
+  threshold(n: number, i: number, beacon: Uint8Array): number;
 }
 
 /** The edges of one cohort. */
 export interface Topology {
-  /** t of the Shamir sharings. */
+  /** t of the Shamir sharings; where it differs by member, the lowest. */
   readonly threshold: number;
+  /** By member, t of the sharings of its secrets. */
+  readonly thresholds: readonly number[];
   /** By member, the neighbours, ascending. */
   readonly neighbours: readonly (readonly number[])[];
   /**
@@ -63,16 +65,20 @@ export const COMPLETE_GRAPH: Graph = {
 /** The graph of a cohort of n. */
 export const graphFor = (_n: number): Graph => COMPLETE_GRAPH;
 
-/** t of a cohort of n. @throws FloeError `cohort_too_small`, `cohort_too_large` */
-export const threshold = (n: number): number => graphFor(n).threshold(n);
+const NO_BEACON = new Uint8Array(32);
+
+/** t of a complete graph of n. @throws FloeError `cohort_too_small`, `cohort_too_large` */
+export const threshold = (n: number): number => COMPLETE_GRAPH.threshold(n, 0, NO_BEACON);
 
 /** The edges of a cohort of n. @throws FloeError `cohort_too_small`, `cohort_too_large` */
 export const topologyOf = (n: number, beacon: Uint8Array, graph = graphFor(n)): Topology => {
   requireCohortSize(n);
   const members = Array.from({ length: n }, (_, i) => i);
   const neighbours = members.map((i) => graph.neighbours(n, i, beacon));
+  const thresholds = members.map((i) => graph.threshold(n, i, beacon));
   return {
-    threshold: graph.threshold(n),
+    threshold: thresholds.reduce((a, b) => Math.min(a, b)),
+    thresholds,
     neighbours,
     holders: neighbours.map((list, i) => [...list, i].toSorted((a, b) => a - b)),
   };
@@ -95,6 +101,7 @@ export const placeOf = (
 export interface Uncovered {
   readonly author: number;
   readonly have: number;
+  readonly need: number;
 }
 
 /**
@@ -103,13 +110,14 @@ export interface Uncovered {
  * are present.
  */
 export const uncovered = (
-  { holders, threshold: t }: Topology,
+  { holders, thresholds }: Topology,
   authors: readonly number[],
   present: ReadonlySet<number>,
 ): Uncovered | undefined => {
   for (const author of authors) {
     const have = (holders[author] ?? []).filter((holder) => present.has(holder)).length;
-    if (have < t) return { author, have };
+    const need = thresholds[author] ?? Infinity;
+    if (have < need) return { author, have, need };
   }
   return undefined;
 };

@@ -14,6 +14,8 @@ export * from './complaint.ts';
 export * from './context.ts';
 export * from './entry-tree.ts';
 export * from './graph.ts';
+export * from './group-sizes.ts';
+export * from './groups.ts';
 export * from './guard.ts';
 export * from './keys.ts';
 export * from './keystream.ts';

@@ -6,7 +6,7 @@
  * restarts without them.
  */
 import { toHex } from '../bytes.ts';
-import { findIndex, holderPlace, holdersOf } from './cohort.ts';
+import { findIndex, holderPlace, holdersOf, indexOf } from './cohort.ts';
 import type { Cohort, Id } from './cohort.ts';
 import { entryPath, entryTree } from './entry-tree.ts';
 import { showPair, showSecret, type Lie } from './share-lie.ts';
@@ -152,10 +152,10 @@ export const recoverSecrets = async (
   const secrets: RecoveredSecret[] = [];
   const used = new Map<string, readonly Uint8Array[]>();
   const failures: RecoveryFailure[] = [];
-  const need = cohort.topology.threshold;
   for (const [hex, { message, kind }] of authors) {
     checkAbort(signal);
     const { author } = message;
+    const need = cohort.topology.thresholds[indexOf(cohort, author)]!;
     const held = [...good.get(hex)!].toSorted(([a], [b]) => a - b).map(([, share]) => share);
     const first = held.slice(0, need);
     used.set(hex, first);

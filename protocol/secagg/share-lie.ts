@@ -167,7 +167,9 @@ const secretOf = async (
   const { size } = entries;
   if (size < MIN_COHORT || size > MAX_COHORT)
     throw nothing(`expected shares for a cohort, got ${size}`);
-  const t = cohort?.topology.threshold ?? threshold(size);
+  const index = cohort && findIndex(cohort, author);
+  const t =
+    (index === undefined ? undefined : cohort?.topology.thresholds[index]) ?? threshold(size);
   const leaves = shownLeaves(entries, joined);
   if (shares.length !== t) throw nothing(`expected ${t} shares, got ${shares.length}`);
   let before = 0;

@@ -199,7 +199,7 @@ export const makeShares = async ({
   const { context, cohort, self, index: ownIndex, sigma, primitives } = party;
   requireBytes(sigma, SECRET_BYTES, 'key_invalid', 'sigma');
   requireBytes(selfSecret, SELF_SECRET_BYTES, 'key_invalid', 'self secret');
-  const { threshold } = cohort.topology;
+  const threshold = cohort.topology.thresholds[ownIndex]!;
   const holders = cohort.topology.holders[ownIndex]!;
   const selfShares = split(selfSecret, holders.length, threshold, random);
   const keyShares = split(sigma, holders.length, threshold, random);

@@ -186,7 +186,8 @@ export const privacyViolation = (run: PrivateRun): string | undefined => {
   if (isSurvey) return 'privacy: a survey opens exact counts, without noise';
   if (privacy.type === 'central' && isMasked)
     return 'privacy: central noise is of the coordinator, which sees no update under masks; expected a run without masks, or skellam';
-  if (isRobust) return 'robust.rule: it reads single updates, and the noise is sized for their sum';
+  if (isRobust)
+    return 'robust.rule: it reads single updates or sums of groups, and the noise is sized for the sum of the whole cohort';
   if (encoding.compression?.mode === 'feedback')
     return 'encoding.compression: error feedback would send the noise of one round with the next; expected unbiased';
   if (encoding.weightCap !== 1)

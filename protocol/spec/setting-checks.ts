@@ -7,6 +7,7 @@ import { MOST_INVITED } from './bounds.ts';
 import { RINGS, type Ring } from '../encoding/layout.ts';
 import { batchCount } from '../rules/batches.ts';
 import { tolerated } from '../robust/rule.ts';
+import { groupCount, largestGroup } from '../secagg/group-sizes.ts';
 import type { SettingName } from './settings.ts';
 import type { Robust } from './settings/robust.ts';
 
@@ -84,8 +85,9 @@ const batchesFit: Check = ({ selection, members, minimum, cohort }) =>
         message: () => `${members} members cannot be cut into batches of ${minimum} to ${cohort}`,
       };
 
-/** A lane must hold the sum of the cohort: q + ceil(log2 n) bits. */
-const ringHoldsSum: Check = ({ ring, bits, cohort }) => {
+/** A lane must hold the sum of the cohort, or of a group: q + ceil(log2 n) bits. */
+const ringHoldsSum: Check = ({ ring, bits, cohort: whole, isMasked, robust: { groupSize } }) => {
+  const cohort = isMasked && groupSize !== undefined ? largestGroup(groupSize) : whole;
   const { modulusBits, bits: range, spare } = RINGS[ring];
   const [low, high] = range;
   const most = Math.min(high, modulusBits - Math.ceil(Math.log2(cohort)));
@@ -107,9 +109,11 @@ const ringHoldsSum: Check = ({ ring, bits, cohort }) => {
 };
 
 /** What goes with a rule says nothing without one. */
-const ruleIsNamed: Check = ({ robust: { rule, byzantine, bucketing, mixing } }) => {
+const ruleIsNamed: Check = ({ robust: { rule, byzantine, groupSize, bucketing, mixing } }) => {
   if (rule !== undefined) return undefined;
-  const given = Object.entries({ byzantine, bucketing, mixing }).find(([, value]) => value);
+  const given = Object.entries({ byzantine, groupSize, bucketing, mixing }).find(
+    ([, value]) => value,
+  );
   return given === undefined
     ? undefined
     : {
@@ -118,26 +122,55 @@ const ruleIsNamed: Check = ({ robust: { rule, byzantine, bucketing, mixing } }) 
       };
 };
 
-/** A rule compares single updates. */
-const ruleSeesUpdates: Check = ({ robust: { rule }, isMasked }) =>
-  rule === undefined || !isMasked
+/** A rule compares single updates; under masks, the means of groups. */
+const ruleSeesUpdates: Check = ({ robust: { rule, groupSize }, isMasked }) =>
+  rule === undefined || !isMasked || groupSize !== undefined
     ? undefined
     : {
         setting: 'aggregation',
-        message: () =>
-          `${rule.type} compares single updates, and under masks there is only their sum: expected a run without masks`,
+        message: (nameOf) =>
+          `${rule.type} compares single updates, and under masks there is only their sum: expected ${nameOf('groupSize')} with it, or a run without masks`,
       };
 
-const ruleBears: Check = ({ robust, minimum }) => {
-  const { rule, byzantine = 1, bucketing } = robust;
+const groupsAreMasked: Check = ({ robust: { groupSize }, isMasked, selection }) => {
+  if (groupSize === undefined) return undefined;
+  if (!isMasked)
+    return {
+      setting: 'groupSize',
+      message: (nameOf) =>
+        `groups are opened one by one under masks; without them ${nameOf('aggregation')} compares single updates: expected none`,
+    };
+  return selection === 'draw'
+    ? undefined
+    : {
+        setting: 'groupSize',
+        message: () =>
+          'batches keep every sum to whole batches, and groups open smaller ones: expected none, or no batches',
+      };
+};
+
+const ruleBears: Check = ({ robust, minimum, cohort, isMasked }) => {
+  const { rule, byzantine = 1, bucketing, groupSize } = robust;
   if (rule === undefined) return undefined;
+  const vectors = bucketing === undefined ? '' : ` over buckets of ${bucketing}`;
+  if (isMasked && groupSize !== undefined) {
+    const groups = groupCount(cohort, groupSize);
+    const borne = tolerated({ rule, bucketing }, groups);
+    return byzantine <= borne
+      ? undefined
+      : {
+          setting: 'byzantine',
+          message: (nameOf) =>
+            `a false update spoils its group, and ${rule.type}${vectors} bears ${borne} of the ${groups} groups that ${nameOf('groupSize')} ${groupSize} makes of ${nameOf('cohort')} (${cohort}), got ${byzantine}`,
+        };
+  }
   const most = tolerated({ rule, bucketing }, minimum);
   return byzantine <= most
     ? undefined
     : {
         setting: 'byzantine',
         message: (nameOf) =>
-          `${rule.type}${bucketing === undefined ? '' : ` over buckets of ${bucketing}`} bears ${most} false updates where ${nameOf('minimum')} (${minimum}) are left, got ${byzantine}`,
+          `${rule.type}${vectors} bears ${most} false updates where ${nameOf('minimum')} (${minimum}) are left, got ${byzantine}`,
       };
 };
 
@@ -255,6 +288,7 @@ const CHECKS: readonly Check[] = [
   ringHoldsSum,
   ruleIsNamed,
   ruleSeesUpdates,
+  groupsAreMasked,
   ruleBears,
   rateCoversCohort,
   clipNormWithinBounds,

@@ -24,6 +24,7 @@ const togetherOf = (settings: RunSettings, members: number | undefined): Togethe
     robust: {
       rule: settings.aggregation,
       byzantine: settings.byzantine,
+      groupSize: settings.groupSize,
       bucketing: settings.bucketing,
       mixing: settings.mixing,
     },

@@ -5,8 +5,10 @@
  */
 import { entropiesOf, type UnmaskingBundle } from './bundle.ts';
 import { equalBytes, toHex } from '../bytes.ts';
+import { graphOf, livingGroups } from '../rules/groups.ts';
 import { nextBeacon } from '../rules/beacon.ts';
 import type { SignedRecord } from '../records/records.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
 import {
   commitSecret,
   entryHash,
@@ -21,6 +23,7 @@ import {
 
 /** The records of an attempt that say whose secrets its bundle must hold. */
 export interface MaskedRound {
+  readonly spec: RunSpec;
   readonly context: Uint8Array;
   /** Of the cohort, in the order of its members. */
   readonly registers: readonly SignedRecord<'register'>[];
@@ -32,16 +35,39 @@ export interface MaskedRound {
   readonly commit: SignedRecord<'commit'>;
 }
 
-export type BundleJobs =
-  | { readonly type: 'jobs'; readonly jobs: readonly MaskJob[] }
-  /** The bundle does not open the sum. */
-  | { readonly type: 'wrong'; readonly reason: string };
+/** The bundle does not open the sum. */
+interface Wrong {
+  readonly type: 'wrong';
+  readonly reason: string;
+}
 
-const wrong = (reason: string): BundleJobs => ({ type: 'wrong', reason });
+type PartJobs = { readonly type: 'jobs'; readonly jobs: readonly MaskJob[] } | Wrong;
+
+export type BundleJobs =
+  /** By group with survivors, in their order; of a cohort without groups, for its one sum. */
+  { readonly type: 'jobs'; readonly jobs: readonly (readonly MaskJob[])[] } | Wrong;
+
+const wrong = (reason: string): Wrong => ({ type: 'wrong', reason });
+
+/** What one sum is made of. */
+interface Part {
+  readonly shares: readonly SignedRecord<'share'>[];
+  readonly survivors: readonly Uint8Array[];
+}
+
+/** The sums of the attempt: one, or one for each group with survivors. */
+const partsOf = ({ spec, cohort, shares, survivors }: MaskedRound): readonly Part[] =>
+  livingGroups({ spec, cohort }, survivors.body.members).map(({ group, present }) => ({
+    shares: shares.filter(({ author }) => group.keys.has(toHex(author))),
+    survivors: present,
+  }));
 
 /** Everybody who shared has survived: what is left are self masks. */
-const selfMasks = (attempt: MaskedRound, bundle: UnmaskingBundle): BundleJobs => {
-  const { context, shares } = attempt;
+const selfMasks = (
+  { context }: MaskedRound,
+  { shares }: Part,
+  bundle: UnmaskingBundle,
+): PartJobs => {
   const jobs: MaskJob[] = [];
   for (const [i, share] of shares.entries()) {
     const found = bundle.secrets.find(
@@ -61,13 +87,21 @@ export const bundleJobs = async (
   bundle: UnmaskingBundle,
   signal?: AbortSignal,
 ): Promise<BundleJobs> => {
-  const found = await masksOf(attempt, bundle, signal);
-  if (found.type === 'wrong') return found;
+  const parts = partsOf(attempt);
+  const jobs: (readonly MaskJob[])[] = [];
+  for (const part of parts) {
+    const found = await masksOf(attempt, part, bundle, signal);
+    if (found.type === 'wrong') return found;
+    jobs.push(found.jobs);
+  }
+  const secrets = parts.reduce((sum, { shares }) => sum + shares.length, 0);
+  if (bundle.secrets.length !== secrets)
+    return wrong(`the bundle has ${bundle.secrets.length} secrets, of ${secrets} that were opened`);
   // The secrets are those that were committed to, so the entropy in them is too.
   const entropies = entropiesOf(attempt.survivors.body.members, bundle.secrets);
   const beacon = nextBeacon(attempt.open.body.beacon, entropies);
   return equalBytes(beacon, attempt.commit.body.beacon)
-    ? found
+    ? { type: 'jobs', jobs }
     : wrong('the beacon is not made of what the commit opened');
 };
 
@@ -76,11 +110,13 @@ const nameOf = (author: Uint8Array, recipient: Uint8Array): string =>
 
 const masksOf = async (
   attempt: MaskedRound,
+  part: Part,
   bundle: UnmaskingBundle,
   signal: AbortSignal | undefined,
-): Promise<BundleJobs> => {
-  const { context, shares, survivors } = attempt;
-  if (shares.length === survivors.body.members.length) return selfMasks(attempt, bundle);
+): Promise<PartJobs> => {
+  const { context, spec } = attempt;
+  const { shares, survivors } = part;
+  if (shares.length === survivors.length) return selfMasks(attempt, part, bundle);
   const cohort = freezeCohort(
     attempt.registers.map(({ author, body }) => ({
       id: author,
@@ -88,6 +124,7 @@ const masksOf = async (
       seal: body.seal,
     })),
     attempt.cohort.body.beacon,
+    { graph: graphOf({ spec, cohort: attempt.cohort }) },
   );
   const signed = new Map(shares.map(({ author, body }) => [toHex(author), body]));
   const pairs = new Map(bundle.pairs.map((pair) => [nameOf(pair.author, pair.recipient), pair]));
@@ -95,7 +132,7 @@ const masksOf = async (
     context,
     cohort,
     shares: shares.map(({ author, body: { commitment } }) => ({ author, commitment })),
-    survivors: survivors.body.members,
+    survivors,
     entryOf: (author: Uint8Array, recipient: Uint8Array) =>
       pairs.get(nameOf(author, recipient))?.entry,
   };
@@ -110,7 +147,8 @@ const masksOf = async (
       showsEntry({ context, author }, entries, place, entryHash(pair.entry), pair.path);
     if (!isShown) return wrong(`the bundle lacks the entries of ${toHex(author).slice(0, 8)}`);
   }
-  const result = await maskJobs(view, bundle.secrets, signal);
+  const own = bundle.secrets.filter(({ author }) => signed.has(toHex(author)));
+  const result = await maskJobs(view, own, signal);
   return result.type === 'jobs'
     ? result
     : wrong(`the bundle's secrets do not open the sum: ${result.failures[0]?.type ?? 'unknown'}`);

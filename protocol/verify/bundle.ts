@@ -11,12 +11,23 @@ import type { RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { entryPathSchema } from '../records/records.ts';
 import { entropyOf } from '../secagg/index.ts';
-import { MAX_COHORT } from '../spec/run-spec.ts';
+import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
 import { SECRET_BYTES, SELF_SECRET_BYTES } from '../secagg/secrets.ts';
-import { extrasLeaf, LEAF_HASH_BYTES, leafCount, MAX_LEAVES } from '../encoding/leaves.ts';
+import { aggregateOfGroups, sameAggregate, type Aggregate } from '../algorithm/fold.ts';
+import { groupSizeOf } from '../robust/groups.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+import {
+  areLeavesOf,
+  extrasLeaf,
+  LEAF_HASH_BYTES,
+  leafCount,
+  MAX_LEAVES,
+} from '../encoding/leaves.ts';
 
 const MAX_BUNDLE_BYTES = 512 << 20;
 const MAX_ENTRY_BYTES = 4096;
+/** None is smaller than the smallest cohort. */
+const MAX_GROUPS = Math.floor(MAX_COHORT / MIN_COHORT);
 /** Dropped sharers times survivors, at most. */
 const MAX_PAIRS = Math.floor((MAX_COHORT * MAX_COHORT) / 4);
 /** 512 metrics of ten lanes of 16 bits (limbs of 4 bits), and the weight. */
@@ -59,8 +70,14 @@ const bundleSchema = v.strictObject({
     ),
     v.maxLength(MAX_PAIRS),
   ),
-  /** The leaf hashes of S, 32 bytes each. Empty without masks, like all that follows. */
+  /**
+   * The leaf hashes of S, 32 bytes each. Empty without masks, like all that follows, and in groups.
+   */
   sum: leafHashesOf,
+  /** In groups: the packed sum of each group with survivors, in their order. */
+  groups: v.optional(
+    v.pipe(v.array(bytesUpTo(MAX_BUNDLE_BYTES)), v.minLength(1), v.maxLength(MAX_GROUPS)),
+  ),
   /** Of each survivor's upload, in the order of the survivors: its leaf hashes, its last leaf. */
   uploads: list(v.strictObject({ leaves: leafHashesOf, extras: bytesUpTo(MAX_EXTRAS_BYTES) })),
   /** AES-256 keys of the models before and after the attempt, so that the step can be repeated. */
@@ -92,6 +109,7 @@ export const encodeBundle = (bundle: UnmaskingBundle): Uint8Array =>
       path,
     })),
     sum: bundle.sum,
+    ...(bundle.groups === undefined ? {} : { groups: [...bundle.groups] }),
     uploads: bundle.uploads.map(({ leaves, extras }) => ({ leaves, extras })),
     keys: { before: bundle.keys.before, after: bundle.keys.after },
   });
@@ -122,8 +140,30 @@ export const decodeBundle = (bytes: Uint8Array): UnmaskingBundle => {
   return bundle;
 };
 
-/** Most bytes that the encrypted bundle of a cohort of n can have: a longer one is not fetched. */
-export const maxBundleBytes = (layout: RingLayout, n: number): number =>
+/**
+ * Whether the bundle shows what a commit says of its sum: the hashes of all its leaves, or in
+ * groups their sums.
+ */
+export const isSumOf = (
+  spec: RunSpec,
+  layout: RingLayout,
+  { sum, groups }: Pick<UnmaskingBundle, 'sum' | 'groups'>,
+  committed: Aggregate,
+): boolean => {
+  if (groupSizeOf(spec) === undefined)
+    return groups === undefined && areLeavesOf(layout, sum, committed.chunkRoot);
+  if (groups === undefined || sum.length > 0) return false;
+  if (groups.some(({ length }) => length !== layout.byteLength)) return false;
+  return sameAggregate(aggregateOfGroups(layout, groups), committed);
+};
+
+/**
+ * Most bytes that the encrypted bundle of a cohort of n can have: a longer one is not fetched.
+ *
+ * @param groups of the cohort; 0 where it has none
+ */
+export const maxBundleBytes = (layout: RingLayout, n: number, groups = 0): number =>
+  groups * (layout.byteLength + 16) +
   (n + 1) * leafCount(layout) * LEAF_HASH_BYTES +
   n * (layout.byteLength - extrasLeaf(layout).start + 256) +
   Math.floor((n * n) / 4) * (MAX_ENTRY_BYTES + 512) +

@@ -43,6 +43,7 @@ export interface RuleContext {
 
 /** What level 1 continues with. */
 export interface CheckedAttempt {
+  readonly spec: RunSpec;
   readonly open: SignedRecord<'open'>;
   readonly cohort: SignedRecord<'cohort'>;
   readonly registers: readonly SignedRecord<'register'>[];
@@ -197,6 +198,7 @@ export const checkAttempt = async (
   await readBlob(rules, log, commit, commit.body.model.blob, 'the model');
   await readBlob(rules, log, commit, commit.body.bundle.blob, 'the unmasking bundle');
   return {
+    spec: rules.spec,
     open,
     cohort,
     registers: byAuthors(cohort.body.members, view.registers),

@@ -12,6 +12,7 @@ import { decodeRecord, type RecordType, type SignedRecord } from '../records/rec
 import {
   contextOf,
   emptyView,
+  livingGroups,
   requireLawful,
   sameList,
   withRecord,
@@ -92,13 +93,16 @@ export const readEvidence = (
   const { open, cohort, sharers, survivors, commit } = view;
   if (!open || !cohort || !sharers || !survivors || !commit)
     throw malformed('a record of the committed round is missing');
-  const { threshold } = cohort.body;
-  if (view.consistents.size < threshold)
-    throw new FloeError(
-      'survivors_inconsistent',
-      `expected ${threshold} survivors to have signed the committed set, got ${view.consistents.size}`,
-    );
+  for (const { group } of livingGroups({ spec, cohort }, survivors.body.members)) {
+    const signed = [...group.keys].filter((key) => view.consistents.has(key)).length;
+    if (signed < group.threshold)
+      throw new FloeError(
+        'survivors_inconsistent',
+        `expected ${group.threshold} survivors to have signed the committed set, got ${signed}`,
+      );
+  }
   return {
+    spec,
     open,
     registers: named(view.registers, cohort.body.members, cohort.body.registers),
     cohort,

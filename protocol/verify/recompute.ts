@@ -3,11 +3,13 @@
  * the sum from the public blobs and the step of the server optimiser, bit for bit.
  */
 import type { AccessGate } from '../ports/access-gate.ts';
-import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
-import { areLeavesOf, splitHashes } from '../encoding/leaves.ts';
+import { decodeBundle, isSumOf, type UnmaskingBundle } from './bundle.ts';
+import { splitHashes, areLeavesOf } from '../encoding/leaves.ts';
+import { livingGroups } from '../rules/groups.ts';
 import {
   createFold,
   finishRound,
+  type GroupSum,
   layoutOf,
   encodingSeed,
   sameAggregate,
@@ -16,7 +18,7 @@ import {
   stateTensorsOf,
 } from '../algorithm/round.ts';
 import { addNoiseOfRound, isCentral } from '../algorithm/central-noise.ts';
-import { equalBytes } from '../bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
 import { decryptBlob } from '../model/envelope.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash } from '../records/merkle.ts';
@@ -32,23 +34,35 @@ export { openModel, openVersion } from '../model/open-model.ts';
 
 const NOTHING = new Uint8Array();
 
+/** The folded uploads of a checked attempt. */
+interface Folded {
+  /** One, or one for each group with survivors, in their order. */
+  readonly sums: readonly GroupSum[];
+  readonly each: readonly Lanes[] | undefined;
+}
+
 /** Folds the uploads of a checked attempt; without masks each is decrypted first. */
 const foldUploads = async (
   rules: RuleContext,
   log: AttemptLog,
   attempt: CheckedAttempt,
   gate: AccessGate,
-): Promise<{ readonly lanes: Lanes; readonly each: readonly Lanes[] | undefined }> => {
-  const { open, cohort } = attempt;
+): Promise<Folded> => {
+  const { open, cohort, spec, survivors } = attempt;
   const { meanExamples } = open.body;
-  const fold = createFold(layoutOf(rules.spec, cohort.body.members.length, meanExamples));
+  const layout = layoutOf(spec, cohort.body.members.length, meanExamples);
+  const parts = livingGroups({ spec, cohort }, survivors.body.members).map((part) => ({
+    ...part,
+    fold: createFold(layout),
+  }));
   const each: Lanes[] = [];
-  const isEachKept = rules.spec.robust !== undefined;
+  const isEachKept = spec.robust !== undefined && spec.secagg === 'none';
   for (const upload of attempt.uploads) {
     const ref = lastingRef(attempt.commit, attempt.survivors, upload);
     const bytes = await readBlob(rules, log, upload, ref, 'the upload');
     await blaming(upload, log.indexOf(upload), 'the upload', async () => {
-      if (rules.spec.secagg === 'masked') {
+      const { fold } = parts.find(({ group }) => group.keys.has(toHex(upload.author)))!;
+      if (spec.secagg === 'masked') {
         fold.add(bytes);
         return;
       }
@@ -62,7 +76,13 @@ const foldUploads = async (
       if (isEachKept) each.push(lanes as Lanes);
     });
   }
-  return { lanes: fold.lanes as Lanes, each: isEachKept ? each : undefined };
+  return {
+    sums: parts.map(({ fold, present }) => ({
+      lanes: fold.lanes as Lanes,
+      survivors: present.length,
+    })),
+    each: isEachKept ? each : undefined,
+  };
 };
 
 /**
@@ -80,7 +100,7 @@ const checkBundle = async (
     throw new Culprit(commit, log.indexOf(commit), reason);
   };
   const layout = layoutOf(rules.spec, cohort.body.members.length, open.body.meanExamples);
-  if (!areLeavesOf(layout, bundle.sum, commit.body.aggregate.chunkRoot))
+  if (!isSumOf(rules.spec, layout, bundle, commit.body.aggregate))
     fail('the leaf hashes of the sum in the bundle are not those of the sum');
   const fits =
     bundle.uploads.length === uploads.length &&
@@ -127,7 +147,7 @@ export const recomputeRound = async (
   };
   const blame = <Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> =>
     blaming(commit, log.indexOf(commit), what, work);
-  const { lanes, each } = await foldUploads(rules, log, attempt, gate);
+  const { sums, each } = await foldUploads(rules, log, attempt, gate);
   let opened: UnmaskingBundle | undefined;
   if (rules.spec.secagg === 'masked') {
     const purpose = { run: rules.run, attempt: log.attempt, role: 'bundle' } as const;
@@ -141,7 +161,10 @@ export const recomputeRound = async (
       bundleJobs(attempt, bundle, rules.signal),
     );
     if (found.type === 'wrong') throw new Culprit(commit, log.indexOf(commit), found.reason);
-    await unmask(lanes, found.jobs, layout.modulusBits, { signal: rules.signal });
+    for (const [i, { lanes }] of sums.entries())
+      await unmask(lanes as Lanes, found.jobs[i] ?? [], layout.modulusBits, {
+        signal: rules.signal,
+      });
     opened = bundle;
   }
   if (isCentral(rules.spec))
@@ -155,7 +178,7 @@ export const recomputeRound = async (
           meanExamples: open.body.meanExamples,
           survivors: survivors.body.members.length,
         },
-        lanes,
+        sums[0]!.lanes,
         key,
       );
     });
@@ -164,8 +187,9 @@ export const recomputeRound = async (
       spec: specAt(rules.spec, open.body),
       n: cohort.body.members.length,
       survivors: survivors.body.members.length,
-      lanes,
+      lanes: sums[0]!.lanes,
       each,
+      groups: sums,
       before,
       meanExamples: open.body.meanExamples,
       rotationSeed: encodingSeed(rules.spec, {

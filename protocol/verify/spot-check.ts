@@ -8,7 +8,7 @@
  * There is none without masks: the uploads are then encrypted to the coordinator and the auditors,
  * and they alone can recompute.
  */
-import { decodeBundle, type UnmaskingBundle } from './bundle.ts';
+import { decodeBundle, isSumOf, type UnmaskingBundle } from './bundle.ts';
 import {
   areLeavesOf,
   blockLeaf,
@@ -20,6 +20,7 @@ import {
   blocksOf,
   checkBlock,
   layoutOf,
+  finishRound,
   leavesOfCheck,
   encodingSeed,
   sameTotals,
@@ -27,10 +28,11 @@ import {
   stateTensorsOf,
 } from '../algorithm/round.ts';
 import type { BlobRef } from '../ports/blob-store.ts';
-import { equalBytes } from '../bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
 import { addInto, createLanes, pack, unpack, type RingLayout } from '../encoding/index.ts';
 import { FloeError } from '../errors.ts';
 import { leafHash } from '../records/merkle.ts';
+import { livingGroups } from '../rules/groups.ts';
 import type { ModelRef } from '../records/records.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { unmask, type Lanes, type MaskJob } from '../secagg/index.ts';
@@ -106,12 +108,11 @@ const blamed = async <Result>(
  * signed.
  */
 const checkHashes = (
-  { commit, survivors, uploads }: CommitEvidence,
+  { spec, commit, survivors, uploads }: CommitEvidence,
   layout: RingLayout,
   bundle: UnmaskingBundle,
 ): void => {
-  const { aggregate } = commit.body;
-  if (!areLeavesOf(layout, bundle.sum, aggregate.chunkRoot))
+  if (!isSumOf(spec, layout, bundle, commit.body.aggregate))
     throw new Fabricated('sum', 'the leaf hashes are not those of the committed sum');
   if (bundle.uploads.length !== survivors.body.members.length)
     throw new Fabricated('leaves', `leaf hashes of ${bundle.uploads.length} uploads`);
@@ -123,6 +124,8 @@ const checkHashes = (
       throw new Fabricated('leaves', `the extra lanes of survivor ${i} are not its upload's`);
   }
 };
+
+const NOTHING = new Uint8Array();
 
 const hashAt = (joined: Uint8Array, index: number): Uint8Array =>
   joined.subarray(index * LEAF_HASH_BYTES, (index + 1) * LEAF_HASH_BYTES);
@@ -151,17 +154,49 @@ const readUploadLeaf = async (
   );
 };
 
+/** One sum of the attempt: of the cohort, or of one of its groups with survivors. */
+interface CheckedSum {
+  readonly jobs: readonly MaskJob[];
+  /** Places of its members among the survivors. */
+  readonly places: readonly number[];
+  /** The hash that the commit names for this leaf. */
+  readonly claimed: (leaf: Leaf) => Uint8Array;
+  readonly name: string;
+}
+
+const sumsOf = (
+  { spec, cohort, survivors }: CommitEvidence,
+  bundle: UnmaskingBundle,
+  jobs: readonly (readonly MaskJob[])[],
+): readonly CheckedSum[] => {
+  const { members } = survivors.body;
+  return livingGroups({ spec, cohort }, members).map(({ group }, i) => {
+    const packed = bundle.groups?.[i];
+    return {
+      jobs: jobs[i] ?? [],
+      places: [...members.keys()].filter((at) => group.keys.has(toHex(members[at]!))),
+      claimed: (leaf) =>
+        packed === undefined
+          ? hashAt(bundle.sum, leaf.index)
+          : leafHash(packed.subarray(leaf.start, leaf.end)),
+      name: packed === undefined ? 'the sum' : `the sum of group ${group.index}`,
+    };
+  });
+};
+
 /**
- * The lanes of one leaf of the sum, from the same leaf of every upload; it has the committed hash.
+ * The lanes of one leaf of a sum, from the same leaf of every upload; it has the committed hash.
+ *
+ * @param all the leaf of every upload, in the order of the survivors
  */
 const sumLeaf = async (
   layout: RingLayout,
   leaf: Leaf,
-  parts: readonly Uint8Array[],
-  jobs: readonly MaskJob[],
-  { sum }: UnmaskingBundle,
+  all: readonly Uint8Array[],
+  { jobs, places, claimed: claimedOf, name }: CheckedSum,
   signal: AbortSignal | undefined,
 ): Promise<Lanes> => {
+  const parts = places.map((at) => all[at]!);
   const { modulusBits } = layout;
   const lanes = createLanes(leaf.lanes, modulusBits) as Lanes;
   await blamed('upload', () => {
@@ -169,11 +204,11 @@ const sumLeaf = async (
   });
   await unmask(lanes, jobs, modulusBits, { signal, laneOffset: leaf.lane });
   const got = leafHash(pack(lanes, modulusBits));
-  const claimed = hashAt(sum, leaf.index);
+  const claimed = claimedOf(leaf);
   if (!equalBytes(got, claimed))
     throw new Fabricated(
       'leaf',
-      `leaf ${leaf.index} of the sum is not that of the uploads`,
+      `leaf ${leaf.index} of ${name} is not that of the uploads`,
       claimed,
       got,
     );
@@ -194,6 +229,54 @@ const openWith = async (
   const cipher = await reader.whole([model.blob]);
   const stateTensors = stateTensorsOf(spec);
   return blamed('model', () => decryptModel({ run, model, cipher, key, stateTensors }, spec.model));
+};
+
+/**
+ * In groups the whole step is repeated from their sums: a rule such as Krum compares whole vectors.
+ * The sums have the committed hashes, and one leaf of each is that of the uploads.
+ */
+const checkGroupStep = async (
+  { spec, evidence }: SpotCheckInit,
+  layout: RingLayout,
+  models: { readonly before: ModelContent; readonly after: ModelContent },
+  { groups = [] }: UnmaskingBundle,
+  sums: readonly CheckedSum[],
+): Promise<void> => {
+  const { open, cohort, survivors, commit } = evidence;
+  const { modulusBits, lanes } = layout;
+  const { model, meanExamples, beacon } = open.body;
+  const result = await blamed('step', () =>
+    finishRound({
+      spec: specAt(spec, open.body),
+      n: cohort.body.members.length,
+      survivors: survivors.body.members.length,
+      lanes: createLanes(0, modulusBits),
+      groups: groups.map((packed, i) => ({
+        lanes: unpack(packed, modulusBits, lanes) as Lanes,
+        survivors: sums[i]!.places.length,
+      })),
+      before: models.before,
+      meanExamples,
+      rotationSeed: encodingSeed(spec, {
+        attempt: commit.attempt,
+        modelHash: model.hash,
+        cohortRoot: cohort.body.root,
+        beacon,
+      }),
+    }),
+  );
+  if (!sameTotals(result, commit.body))
+    throw new Fabricated('step', 'the sums of the groups give another weight or other metrics');
+  const { hash, state } = commit.body.model;
+  if (!equalBytes(result.afterHash, hash))
+    throw new Fabricated(
+      'step',
+      'the sums of the groups give another model',
+      result.afterHash,
+      hash,
+    );
+  if (!equalBytes(result.stateHash ?? NOTHING, state ?? NOTHING))
+    throw new Fabricated('step', 'the sums of the groups give another state of the strategy');
 };
 
 const checkStep = async (
@@ -251,7 +334,7 @@ export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> =
     checkHashes(evidence, layout, bundle);
     const found = await blamed('secret', () => bundleJobs(evidence, bundle, signal));
     if (found.type === 'wrong') throw new Fabricated('secret', found.reason);
-    const { jobs } = found;
+    const sums = sumsOf(evidence, bundle, found.jobs);
     const { keys } = bundle;
     const [parts, before, after] = await Promise.all([
       Promise.all(blocks.map((block) => blockLeaves(init, bundle, block))),
@@ -259,13 +342,20 @@ export const spotCheck = async (init: SpotCheckInit): Promise<SpotCheckResult> =
       openWith(init, evidence.commit.body.model, keys.after),
     ]);
     const tails = bundle.uploads.map((upload) => upload.extras);
-    const sum = {
-      leaves: await Promise.all(
-        blocks.map((block, i) => sumLeaf(layout, block, parts[i]!, jobs, bundle, signal)),
-      ),
-      extras: await sumLeaf(layout, extras, tails, jobs, bundle, signal),
-    };
-    await checkStep(init, { before, after }, sum);
+    const leafOf = (at: Leaf, all: readonly Uint8Array[]): Promise<readonly Lanes[]> =>
+      Promise.all(sums.map((sum) => sumLeaf(layout, at, all, sum, signal)));
+    const leaves = await Promise.all(blocks.map((block, i) => leafOf(block, parts[i]!)));
+    const tail = await leafOf(extras, tails);
+    if (bundle.groups === undefined)
+      await checkStep(
+        init,
+        { before, after },
+        {
+          leaves: leaves.map(([lanes]) => lanes!),
+          extras: tail[0]!,
+        },
+      );
+    else await checkGroupStep(init, layout, { before, after }, bundle, sums);
     return { type: 'ok', after };
   } catch (thrown) {
     if (!(thrown instanceof Fabricated)) throw thrown;

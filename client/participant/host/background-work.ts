@@ -11,7 +11,9 @@ import { decryptBlob } from '../../../protocol/model/envelope.ts';
 import { FloeError, toFloeError } from '../../../protocol/errors.ts';
 import { createMemo } from '../../../protocol/memo.ts';
 import type { ModelRef, SignedRecord } from '../../../protocol/records/records.ts';
+import { groupSizeOf } from '../../../protocol/robust/groups.ts';
 import { Breach, type Proof } from '../../../protocol/rules/breach.ts';
+import { groupsOf } from '../../../protocol/rules/groups.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
 import { bundlePlaces } from '../../../protocol/verify/lasting-ref.ts';
 import { decryptModel, type ModelContent } from '../../../protocol/model/open-model.ts';
@@ -150,7 +152,8 @@ export const checkCommit = async (
   const { commit, cohort } = evidence;
   const n = cohort.body.members.length;
   const { meanExamples } = evidence.open.body;
-  const most = maxBundleBytes(layoutOf(spec, n, meanExamples), n);
+  const groups = groupSizeOf(spec) === undefined ? 0 : groupsOf({ spec, cohort }).length;
+  const most = maxBundleBytes(layoutOf(spec, n, meanExamples), n, groups);
   const { size } = commit.body.bundle.blob;
   if (size > most)
     throw new Breach('blob_too_large', `expected a bundle of at most ${most} bytes, got ${size}`, [

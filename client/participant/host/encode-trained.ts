@@ -24,6 +24,7 @@ import {
 import { FloeError } from '../../../protocol/errors.ts';
 import { take } from '../../../protocol/model/index.ts';
 import type { RandomSource } from '../../../protocol/ports/random.ts';
+import { mostSummed } from '../../../protocol/robust/groups.ts';
 import { stalenessFactor } from '../../../protocol/rules/buffered.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import type { Steps } from '../../../protocol/steps.ts';
@@ -161,7 +162,7 @@ export const encodeTrained = function* (
     ],
     extras: extrasFor(spec),
     spec: encoding,
-    n,
+    n: mostSummed(spec, n),
     rotationSeed,
     random,
     noise,

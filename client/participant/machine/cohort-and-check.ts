@@ -91,12 +91,24 @@ export const takePlace = (
   const seen = kept.cohort === undefined ? memories.registersSeen(state.memory) : new Map();
   const opened = { ...attempt.opened, lastRegisterOf: (key: string) => seen.get(key) };
   const cohort = checkCohort(view, opened, kept.register, frame, record, facts);
-  const refusal = cohortRefusal(admission, view.spec, record.body.members, view.self);
+  const { group } = cohort;
+  const refusal = cohortRefusal(admission, view.spec, group.members, view.self);
   if (refusal !== undefined) return withdraw(state, refusal);
+  if (isMasked(config) && group.members.length < group.least)
+    return withdraw(
+      state,
+      new FloeError(
+        'group_too_small',
+        `expected a group of ${group.least}, got ${group.members.length}`,
+      ),
+    );
+  const { hash: model } = attempt.open.body.model;
+  const grouping = spending.groupingIn(view, state.memory, model, record);
+  if (grouping instanceof FloeError) return withdraw(state, grouping);
   const standings = spending.standingsOf(frame.registers);
   // A vector that is made already was checked before.
   if (isMasked(config) && kept.vector === undefined)
-    spending.checkUpload(view, answers, state.memory, attempt.open.body.model.hash, standings);
+    spending.checkUpload(view, answers, state.memory, model, standings, group.members);
   const { context } = cohort;
   const guard = openGuard({ run: view.run, attempt: record.attempt, context, self: view.self });
   const isNew = kept.guard === undefined;
@@ -105,6 +117,7 @@ export const takePlace = (
         state.memory,
         { cohort: record.hash, guard: memories.guardOf(guard) },
         cohort.view.registers.values(),
+        grouping,
       )
     : state.memory;
   const joined: PhaseOf<'checking'> = {

@@ -15,14 +15,16 @@ import {
 import {
   contextOf,
   emptyView,
+  graphOf,
   includes,
-  quorumOf,
+  groupOf,
   requireLawful,
-  thresholdOf,
   withRecord,
+  type CohortGroup,
   type LedgerFacts,
   type AttemptView,
 } from '../../../protocol/rules/index.ts';
+import { leastSummed } from '../../../protocol/robust/groups.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import {
   entryHash,
@@ -31,6 +33,7 @@ import {
   indexOf,
   showsEntry,
   type Cohort,
+  type GuardRules,
 } from '../../../protocol/secagg/index.ts';
 
 /** No record has this hash. */
@@ -85,10 +88,8 @@ export interface CheckedCohort {
   readonly view: OpenView & { readonly cohort: SignedRecord<'cohort'> };
   readonly cohort: Cohort;
   readonly context: Uint8Array;
-  /** t; 0 without masks. */
-  readonly threshold: number;
-  /** Fewest sharers and survivors whose sum may be opened. */
-  readonly least: number;
+  /** The own group: of a run without groups, the whole cohort. */
+  readonly group: CohortGroup;
 }
 
 /**
@@ -97,7 +98,7 @@ export interface CheckedCohort {
  * @throws FloeError of the rules of Register and Cohort; `not_in_cohort`
  */
 export const checkCohort = (
-  { self }: RunView,
+  { spec, self }: RunView,
   opened: OpenView,
   ownRegister: Uint8Array,
   frame: Extract<ServerFrame, { type: 'cohort' }>,
@@ -126,6 +127,7 @@ export const checkCohort = (
   const cohort = freezeCohort(
     registers.map(({ author, body: { mask, seal } }) => ({ id: author, mask, seal })),
     record.body.beacon,
+    { graph: graphOf({ spec, cohort: record }) },
   );
   // Somebody else's keys under the own name would receive the shares that are meant for this
   // participant.
@@ -138,10 +140,18 @@ export const checkCohort = (
     view: known,
     cohort,
     context: contextOf(known),
-    threshold: thresholdOf(known, members.length),
-    least: quorumOf(known),
+    group: groupOf(known, self)!,
   };
 };
+
+/** What the guard demands of the sharers and survivors of the own group. */
+export const guardRules = (
+  { spec }: Pick<RunView, 'spec'>,
+  { group }: CheckedCohort,
+): GuardRules => ({
+  minimum: leastSummed(spec),
+  threshold: group.threshold,
+});
 
 /** The set U1, with the share record of each sharer and its entry for this participant. */
 export interface CheckedSharers {
@@ -238,7 +248,8 @@ export const checkSurvivors = (
 };
 
 /**
- * The consistency round: enough survivors have signed the very set that this participant has seen.
+ * The consistency round: enough survivors of the own group have signed the very set that this
+ * participant has seen.
  *
  * @param view with the survivors
  * @throws FloeError of the rules of Consistent: a single record over another set proves two sets;
@@ -246,7 +257,7 @@ export const checkSurvivors = (
  */
 export const checkConsistency = (
   view: AttemptView,
-  threshold: number,
+  group: CohortGroup,
   frame: Extract<ServerFrame, { type: 'consistency' }>,
 ): void => {
   let seen = view;
@@ -255,10 +266,11 @@ export const checkConsistency = (
     requireLawful(seen, record);
     seen = withRecord(seen, record);
   }
-  if (seen.consistents.size < threshold)
+  const signed = [...seen.consistents.keys()].filter((key) => group.keys.has(key)).length;
+  if (signed < group.threshold)
     throw new FloeError(
       'survivors_inconsistent',
-      `expected ${threshold} survivors to have signed the set, got ${seen.consistents.size}`,
+      `expected ${group.threshold} survivors to have signed the set, got ${signed}`,
     );
 };
 

@@ -56,6 +56,7 @@ export const joinCohort = (
   memory: Memory,
   fields: Pick<AttemptMemory, 'cohort' | 'guard'>,
   registers: Iterable<SignedRecord<'register'>>,
+  lasting: Pick<RunMemory, 'grouping'> = {},
 ): Memory => {
   const members = new Map(registersSeen(memory));
   for (const register of registers) {
@@ -66,7 +67,7 @@ export const joinCohort = (
   }
   const kept = [...members].slice(-MAX_MEMBERS);
   return {
-    ...add(memory, fields),
+    ...add(memory, fields, lasting),
     members: kept.map(([key, registered]) => ({ key: fromHex(key), ...registered })),
   };
 };
@@ -81,7 +82,7 @@ export const saved = ({ attempt }: Memory): AttemptMemory => {
 export const add = (
   memory: Memory,
   fields: Partial<AttemptMemory>,
-  lasting: Partial<Pick<RunMemory, 'spent' | 'past' | 'summed'>> = {},
+  lasting: Partial<Pick<RunMemory, 'spent' | 'past' | 'summed' | 'grouping'>> = {},
 ): Memory => ({ ...memory, ...lasting, attempt: { ...saved(memory), ...fields } });
 
 /** Forgets the attempt in progress. @param withdrawn why the participant left it, if it did */

@@ -5,6 +5,7 @@
 import { equalBytes } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { decodeRecordOf } from '../../../protocol/records/records.ts';
+import { inGroup } from '../../../protocol/rules/index.ts';
 import { decodeClientFrame, type ServerFrame } from '../../../protocol/wire/messages.ts';
 import { checkSharers } from './record-checks.ts';
 import { isMasked, type MachineConfig } from './config.ts';
@@ -98,6 +99,13 @@ export const onSharers = (
   }
   const { attempt, cohort, standings, training } = phase;
   const sharers = checkSharers(config.view, cohort, shareRecordOf(sharing), frame, record);
+  const { group } = cohort;
+  const left = inGroup(group, record.body.members).length;
+  if (left < group.least)
+    return withdraw(
+      state,
+      new FloeError('group_too_small', `expected ${group.least} sharers of a group, got ${left}`),
+    );
   const next = {
     type: 'uploading',
     attempt: { ...attempt, view: sharers.view },

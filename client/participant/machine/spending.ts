@@ -12,9 +12,11 @@ import {
   MAX_ANSWERED,
   type SignedRecord,
 } from '../../../protocol/records/records.ts';
+import { groupingOf } from '../../../protocol/rules/groups.ts';
 import { readConsents } from '../../../protocol/rules/consent.ts';
 import {
   mayAnswer,
+  mayBeGrouped,
   mayRegister,
   mayUpload,
   setName,
@@ -25,6 +27,7 @@ import {
   type Standing,
 } from '../../../protocol/rules/one-set.ts';
 import { MAX_COHORT } from '../../../protocol/spec/run-spec.ts';
+import { groupSizeOf, leastSummed } from '../../../protocol/robust/groups.ts';
 import { threshold } from '../../../protocol/secagg/index.ts';
 import {
   MAX_PAST_MODELS,
@@ -43,7 +46,7 @@ export interface Answers {
 }
 
 /** What of the memory of a run says what was spent. */
-type Spendings = Pick<RunMemory, 'spent' | 'past' | 'culprits'>;
+type Spendings = Pick<RunMemory, 'spent' | 'past' | 'culprits' | 'grouping'>;
 
 type Lasting = Pick<RunMemory, 'spent' | 'past'>;
 
@@ -80,6 +83,13 @@ const asPast = (spent: SpentMemory): PastModel => ({
   ...(spent.uploaded.length === 0 ? {} : { left: true }),
 });
 
+/**
+ * The policy that holds in this run. In groups `ledger` is `strict`: the public list names the
+ * survivors of an attempt, not the groups whose sums were opened.
+ */
+export const policyIn = ({ spec }: Pick<RunView, 'spec'>, { policy }: Answers): AnswerPolicy =>
+  policy === 'ledger' && groupSizeOf(spec) !== undefined ? 'strict' : policy;
+
 const viewOf = (
   { spec, run, self }: RunView,
   answers: Answers,
@@ -89,8 +99,8 @@ const viewOf = (
 ): OneSetView => {
   const { answered, uploaded, named = [] } = spentOn(memory, model);
   return {
-    policy: answers.policy,
-    minimum: spec.cohort.minimum,
+    policy: policyIn({ spec }, answers),
+    minimum: leastSummed(spec),
     self: addressOf(self),
     answered,
     named: named.map(toHex),
@@ -181,13 +191,48 @@ export const checkAgain = (
   if (draw?.again === undefined) return;
   const spent = spentOn(memory, model.hash);
   const { answered, uploaded } = spent;
-  const known = [...answered, ...uploaded.map(({ cohort }) => cohort)].map((set) => new Set(set));
+  const { grouping } = memory;
+  const drawn =
+    grouping !== undefined && equalBytes(grouping.model, model.hash) ? [grouping.members] : [];
+  const known = [...answered, ...uploaded.map(({ cohort }) => cohort), ...drawn].map(
+    (set) => new Set(set),
+  );
   const members = invited.map(addressOf);
   if (namesOfAnswered(spent).includes(setName(members))) return;
   if (known.some((set) => members.every((member) => set.has(member)))) return;
   throw new FloeError(
     'not_drawn',
     `it repeats attempt ${draw.again}, and this participant was in none with all of the invited`,
+  );
+};
+
+/**
+ * What the groups of an accepted cohort were drawn from, to be kept with it. A cohort that takes
+ * its groups from an earlier attempt on the model takes those that this participant was shown then:
+ * nobody chooses them afterwards.
+ *
+ * @returns FloeError `not_drawn` for others
+ */
+export const groupingIn = (
+  { spec }: Pick<RunView, 'spec'>,
+  { grouping: known }: Pick<RunMemory, 'grouping'>,
+  model: Uint8Array,
+  cohort: SignedRecord<'cohort'>,
+): Pick<RunMemory, 'grouping'> | FloeError => {
+  if (groupSizeOf(spec) === undefined) return {};
+  const { attempt, members, beacon } = groupingOf(cohort.attempt, cohort);
+  const now = { model, attempt, members: members.map(addressOf), beacon };
+  if (cohort.body.groups === undefined) return { grouping: now };
+  const isKnown =
+    known !== undefined &&
+    equalBytes(known.model, model) &&
+    known.attempt === attempt &&
+    equalBytes(known.beacon, beacon) &&
+    setName(known.members) === setName(now.members);
+  if (isKnown) return { grouping: known };
+  return new FloeError(
+    'not_drawn',
+    `its groups are said to be those of attempt ${attempt}, which this participant does not know`,
   );
 };
 
@@ -208,14 +253,18 @@ export const checkUpload = (
   memory: Spendings,
   model: Uint8Array,
   standings: readonly Standing[],
+  /** All members whose updates come into one sum with its own. */
+  group: readonly Uint8Array[],
 ): void => {
-  const refusal = mayUpload(viewOf(view, answers, memory, model), standings);
+  const known = viewOf(view, answers, memory, model);
+  const refusal = mayUpload(known, standings) ?? mayBeGrouped(known, group.map(addressOf));
   if (refusal !== undefined) throw refused(refusal);
 };
 
 /**
  * Before it answers.
  * @param frozen what the public list holds on the model, where the policy needs it
+ * @param at.survivors of the own group @param at.beside of each other group
  * @throws FloeError `update_already_spent`, `context_mismatch`
  */
 export const checkAnswer = (
@@ -227,6 +276,7 @@ export const checkAnswer = (
     readonly open: SignedRecord<'open'>;
     readonly standings: readonly Standing[];
     readonly survivors: readonly Uint8Array[];
+    readonly beside?: readonly (readonly Uint8Array[])[];
   },
 ): void => {
   const { hash } = at.open.body.model;
@@ -243,7 +293,11 @@ export const checkAnswer = (
     }));
   const refusal = mayAnswer(
     viewOf(view, answers, memory, hash, family),
-    { attempt, cohort: at.standings },
+    {
+      attempt,
+      cohort: at.standings,
+      beside: (at.beside ?? []).map((set) => set.map(addressOf)),
+    },
     at.survivors.map(addressOf),
   );
   if (refusal !== undefined) throw refused(refusal);
@@ -278,13 +332,13 @@ export const uploadedIn = (
 const uploadedOn = (
   memory: Spendings,
   model: Uint8Array,
-  { record, threshold: t }: CheckedCohort,
+  { record, group }: CheckedCohort,
 ): Lasting => {
-  const cohort = record.body.members.map(addressOf);
+  const cohort = group.members.map(addressOf);
   const before = spentOn(memory, model);
   const uploaded = [
     ...before.uploaded.filter(({ attempt }) => attempt !== record.attempt),
-    { attempt: record.attempt, cohort, threshold: t },
+    { attempt: record.attempt, cohort, threshold: group.threshold },
   ];
   const { spent, past = [] } = memory;
   const isNew = spent !== undefined && !equalBytes(spent.model, model);

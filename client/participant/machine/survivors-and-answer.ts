@@ -6,7 +6,7 @@
 import { equalBytes, toHex } from '../../../protocol/bytes.ts';
 import { FloeError } from '../../../protocol/errors.ts';
 import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/records.ts';
-import { Breach, type LedgerFacts } from '../../../protocol/rules/index.ts';
+import { Breach, inGroup, livingGroups, type LedgerFacts } from '../../../protocol/rules/index.ts';
 import { answerUnmask } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import * as checks from './record-checks.ts';
@@ -52,7 +52,9 @@ export const onSurvivors = (
     // Too late or refused: the others continue, and this participant has nothing to answer.
     return withdraw(
       before,
-      new FloeError('phase_closed', refused?.code ?? 'the upload came too late'),
+      refused?.code === 'group_too_small'
+        ? new FloeError('group_too_small', 'too few of the own group uploaded in time')
+        : new FloeError('phase_closed', refused?.code ?? 'the upload came too late'),
     );
   if (upload === undefined)
     throw new FloeError('survivors_inconsistent', 'a survivor without an upload of its own');
@@ -133,11 +135,11 @@ export const onConsistency = (
       new FloeError('unexpected_frame', 'consistency came before the survivors'),
     );
   const { attempt, cohort } = phase;
-  checks.checkConsistency(attempt.view, cohort.threshold, frame);
+  checks.checkConsistency(attempt.view, cohort.group, frame);
   if (unmask !== undefined && answer !== undefined)
     return same(state, resendAnswer(unmask, answer));
   const { model } = attempt.open.body;
-  if (config.answers.policy === 'ledger')
+  if (spending.policyIn(config.view, config.answers) === 'ledger')
     return startWork(state, { type: 'family', attempt: attempt.open.attempt, model });
   return release(config, state, phase, undefined);
 };
@@ -161,19 +163,23 @@ export const release = (
   const { guard, vector } = memories.saved(state.memory);
   const { open } = attempt;
   const { members, hash } = survivors.body;
+  const own = inGroup(cohort.group, members);
   spending.checkAnswer(config.view, config.answers, state.memory, family, {
     open,
     standings,
-    survivors: members,
+    survivors: own,
+    beside: livingGroups(cohort.view, members).flatMap(({ group, present }) =>
+      group.index === cohort.group.index ? [] : [present],
+    ),
   });
-  const { context, threshold } = cohort;
+  const { context } = cohort;
   const request = {
     context,
-    survivors: members,
+    survivors: own,
     dropped: droppedIn(phase),
     ownUpload: vector!.sha256,
   };
-  const rules = { minimum: config.view.spec.cohort.minimum, threshold };
+  const rules = checks.guardRules(config.view, cohort);
   const { state: released, reveal } = answerUnmask(guard!, request, rules);
   if (sharers === undefined) return same(state);
   return startWork(
@@ -182,9 +188,9 @@ export const release = (
   );
 };
 
-/** Who shared and is no survivor. */
-const droppedIn = ({ sharers, survivors }: PhaseOf<'answering'>): Uint8Array[] =>
-  (sharers?.record.body.members ?? []).filter(
+/** Who of the own group shared and is no survivor. */
+const droppedIn = ({ cohort, sharers, survivors }: PhaseOf<'answering'>): Uint8Array[] =>
+  inGroup(cohort.group, sharers?.record.body.members ?? []).filter(
     (member) => !survivors.body.members.some((survivor) => equalBytes(survivor, member)),
   );
 
@@ -193,8 +199,8 @@ export const onAnswer = (
   phase: PhaseOf<'answering'>,
   { record, answer }: ResultOf<'answer'>,
 ): Step => {
-  const { attempt, survivors } = phase;
-  const { members } = survivors.body;
+  const { attempt, survivors, cohort } = phase;
+  const members = inGroup(cohort.group, survivors.body.members);
   const memory = memories.add(
     state.memory,
     { guard: memories.guardOf(phase.released!), unmask: record.bytes, answer },

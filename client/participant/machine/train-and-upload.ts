@@ -6,8 +6,10 @@
 import { equalBytes } from '../../../protocol/bytes.ts';
 import { decodeRecordOf, type SignedRecord } from '../../../protocol/records/records.ts';
 import { recordUpload } from '../../../protocol/secagg/index.ts';
+import { inGroup } from '../../../protocol/rules/index.ts';
 import { withUse } from './ahead.ts';
 import { isMasked, type MachineConfig } from './config.ts';
+import { guardRules } from './record-checks.ts';
 import { emit, same, save, sendRecord, type Effect, type Step } from './effects.ts';
 import type { ResultOf } from './events.ts';
 import * as memories from './run-memory.ts';
@@ -117,11 +119,12 @@ export const onVector = (
 ): Step => {
   const { cohort, sharers, attempt } = phase;
   const { open } = attempt;
-  const { context, threshold } = cohort;
+  const { context, group } = cohort;
+  const masked = inGroup(group, (sharers?.record ?? cohort.record).body.members);
   const guard = recordUpload(
     memories.saved(state.memory).guard!,
-    { context, hash: vector.sha256, sharers: (sharers?.record ?? cohort.record).body.members },
-    { minimum: config.view.spec.cohort.minimum, threshold },
+    { context, hash: vector.sha256, sharers: masked },
+    guardRules(config.view, cohort),
   );
   return startWork(
     { ...state, phase: { ...phase, made: { vector, guard } } },

@@ -2,7 +2,7 @@
  * @module Settings of robust aggregation: the rule by which updates become one where some may be
  * false. The rules are in `protocol/robust`.
  */
-import { MAX_COHORT } from '../bounds.ts';
+import { MAX_COHORT, MIN_COHORT } from '../bounds.ts';
 import { EVERY_RUN, type Parameter, type SettingsTable, type SettingValue } from '../setting.ts';
 
 const iterations = (usual: number): Parameter & { type: 'integer' } => ({
@@ -45,7 +45,7 @@ export const ROBUST_SETTINGS = {
     },
     optional: true,
     otherwise: 'the mean, weighted by examples',
-    help: 'rule by which single updates become one where some may be false; needs --no-mask, and counts every update once',
+    help: 'rule by which updates become one where some may be false: single ones with --no-mask, with masks the means of groups (--group-size); each counts once',
     spec: 'robust.rule',
     commands: EVERY_RUN,
   },
@@ -58,6 +58,17 @@ export const ROBUST_SETTINGS = {
     otherwise: '1, where there is a rule',
     help: 'false updates in a round that the rule must bear; more than it can bear are refused',
     spec: 'robust.byzantine',
+    commands: EVERY_RUN,
+  },
+  groupSize: {
+    area: 'robustness',
+    type: 'integer',
+    min: MIN_COHORT,
+    max: MAX_COHORT,
+    optional: true,
+    otherwise: 'none',
+    help: 'with masks: members of the groups that the beacon draws, at least; the sum of each group is opened, and --aggregation runs over their means',
+    spec: 'robust.groupSize',
     commands: EVERY_RUN,
   },
   bucketing: {
@@ -90,6 +101,8 @@ export interface Robust {
   readonly rule: AggregationRule;
   /** f */
   readonly byzantine: number;
+  /** Masked runs: members of a group, at least. The vectors of the rule are means of groups. */
+  readonly groupSize?: number | undefined;
   /** Updates of a bucket; 1 where it is missing. */
   readonly bucketing?: number | undefined;
   readonly mixing?: 'nearest' | undefined;

@@ -1,0 +1,93 @@
+/**
+ * @module The groups of a repeated attempt, on the coordinator's side: they are those of the
+ * earlier attempt on the model, since members answer for one group alone (secure aggregation,
+ * section 2.0). The rule is in `protocol/rules/groups.ts`.
+ */
+import { fromHex, toHex } from '../../protocol/bytes.ts';
+import { groupSizeOf, leastSummed } from '../../protocol/robust/groups.ts';
+import { groupingOf, type Grouping } from '../../protocol/rules/groups.ts';
+import { drawGroups, groupThreshold } from '../../protocol/secagg/index.ts';
+import type { MachineConfig } from './config.ts';
+import type { Attempt, Hex, State } from './state.ts';
+import type { KeptGrouping, Tried } from './tried.ts';
+
+/** What the attempt's groups were drawn from; undefined in a run without groups. */
+export const groupingNow = (
+  { spec }: MachineConfig,
+  { attempt, cohort }: Attempt,
+): KeptGrouping | undefined => {
+  if (groupSizeOf(spec) === undefined || cohort === undefined) return undefined;
+  const { attempt: of, members, beacon } = groupingOf(attempt, cohort);
+  return { attempt: of, members: members.map(toHex), beacon: toHex(beacon) };
+};
+
+/**
+ * What the groups of a cohort on this model are taken from: those of the latest attempt in which
+ * all its members were, and some of them may have been summed.
+ */
+export const keptGrouping = (
+  { spec }: MachineConfig,
+  { tried }: State,
+  { members }: Pick<Attempt, 'members'>,
+): Grouping | undefined => {
+  if (groupSizeOf(spec) === undefined) return undefined;
+  const here = new Set(members);
+  const found = tried.findLast(({ grouping, uploaded }) => {
+    const drawn = new Set(grouping?.members);
+    return members.every((key) => drawn.has(key)) && uploaded.some((key) => here.has(key));
+  })?.grouping;
+  return (
+    found && {
+      attempt: found.attempt,
+      members: found.members.map(fromHex),
+      beacon: fromHex(found.beacon),
+    }
+  );
+};
+
+/** A set of members that is summed alone, of an attempt that was tried. */
+export interface TriedGroup {
+  readonly members: readonly Hex[];
+  readonly threshold: number;
+  readonly uploaded: readonly Hex[];
+  readonly survivors: readonly Hex[];
+  readonly answered: readonly Hex[];
+}
+
+/** The groups of an attempt that was tried: without groups the whole cohort. */
+export const groupsTried = ({ spec }: MachineConfig, tried: Tried): readonly TriedGroup[] => {
+  const size = groupSizeOf(spec);
+  const { grouping, members, uploaded, survivors, answered } = tried;
+  if (size === undefined || grouping === undefined) return [tried];
+  const cohort = new Set(members);
+  return drawGroups(grouping.members.length, size, fromHex(grouping.beacon)).map((places) => {
+    const own = places.map((i) => grouping.members[i]!).filter((key) => cohort.has(key));
+    const has = (key: Hex): boolean => own.includes(key);
+    return {
+      members: own,
+      threshold: groupThreshold(own.length),
+      uploaded: uploaded.filter(has),
+      survivors: survivors.filter(has),
+      answered: answered.filter(has),
+    };
+  });
+};
+
+/**
+ * Who can answer again for the groups of an attempt: each group that has answered with its whole
+ * set, members proven to have lied aside; the others as far as they are here.
+ *
+ * @param here present participants that can be invited
+ */
+export const answeringAgain = (
+  config: MachineConfig,
+  { proven }: Pick<State, 'proven'>,
+  tried: Tried,
+  here: ReadonlySet<Hex>,
+): readonly Hex[] =>
+  groupsTried(config, tried).flatMap(({ survivors, answered, members }) => {
+    const set = (answered.length > 0 ? survivors : members).filter((key) => !proven.has(key));
+    const present = set.filter((key) => here.has(key));
+    const isWhole = answered.length === 0 || present.length === set.length;
+    return isWhole && present.length >= leastSummed(config.spec) ? present : [];
+  });

@@ -1,0 +1,22 @@
+/**
+ * @module The sizes of the groups that a cohort is cut into, and their thresholds: see groups.ts.
+ */
+
+/** How many groups of at least `size` a cohort of `n` makes; one of fewer makes none. */
+export const groupCount = (n: number, size: number): number => Math.floor(n / size);
+
+/**
+ * The sizes of the groups of a cohort of `n`, the larger ones first: they differ by one at most.
+ *
+ * @param size members of a group, at least
+ */
+export const groupSizes = (n: number, size: number): readonly number[] => {
+  const count = groupCount(n, size);
+  return Array.from({ length: count }, (_, g) => Math.floor(n / count) + (g < n % count ? 1 : 0));
+};
+
+/** Members of a group, at most: of a cohort that is just too small for another group. */
+export const largestGroup = (size: number): number => 2 * size - 1;
+
+/** t of a group: two thirds and one, as in the complete graph; of one or two members, all. */
+export const groupThreshold = (size: number): number => Math.floor((2 * size) / 3) + 1;
