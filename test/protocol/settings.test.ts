@@ -174,6 +174,7 @@ describe('the table', () => {
       'buffer',
       'clipUnit',
       'clipping',
+      'groupSize',
       'local',
       'maxStaleness',
       'network',
