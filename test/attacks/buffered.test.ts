@@ -147,7 +147,7 @@ describe('one update in two sums over different models', () => {
     const key = (name: string): Uint8Array => sha256(utf8(name));
     const members = ['a', 'b', 'c', 'victim'].map(key);
     const record = { attempt: 7, body: { members } } as unknown as SignedRecord<'cohort'>;
-    const cohort = { record, threshold: 3 } as unknown as CheckedCohort;
+    const cohort = { record, group: { members, threshold: 3 } } as unknown as CheckedCohort;
     const base = key('base');
     const memory = {
       ...EMPTY_RUN,

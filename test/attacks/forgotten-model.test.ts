@@ -19,7 +19,7 @@ const STRICT = { policy: 'strict' } as const;
 /** The memory after an attempt on the model that was answered. */
 const answered = (memory: RunMemory, model: Uint8Array, attempt: number): RunMemory => {
   const record = { attempt, body: { members: MEMBERS } } as unknown as SignedRecord<'cohort'>;
-  const cohort = { record, threshold: 3 } as unknown as CheckedCohort;
+  const cohort = { record, group: { members: MEMBERS, threshold: 3 } } as unknown as CheckedCohort;
   const uploaded = { ...memory, ...spending.uploadedIn(memory, model, cohort) };
   return { ...uploaded, ...spending.answeredFor(uploaded, model, attempt, MEMBERS) };
 };
