@@ -2,72 +2,12 @@
  * @module `floe evaluate` and `floe predict`: what a model is worth on labelled data, and what it
  * says of new data.
  */
-import { command } from './command.ts';
-import { kindOf, on, standard, text, value, whole } from './flags.ts';
-import { openRunOptions, SOURCE } from './source.ts';
-import type { Context } from './command.ts';
-import { TASK_TYPES } from '../client/task.ts';
-import type { TaskType } from '../client/task.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { isThere, writeWhole } from '../protocol/ports/files.ts';
-import { settingFlags, settingsAmong } from '../protocol/spec/setting-flags.ts';
-import type { FlagValues } from './flags.ts';
 import { plural } from '../protocol/plural.ts';
-
-const MODEL_HELP =
-  "a pulled model.safetensors or its folder, a run's folder, a coordinator's address, an object id";
-
-const USE = {
-  ...SOURCE,
-  ...settingFlags('evaluate'),
-  attempt: whole(
-    'of a run: the version that this attempt committed; 0 is the initial one (default: latest)',
-    0,
-    100_000,
-  ),
-  map: text('<file>', "how the data's columns and values are called in the run's data contract"),
-  task: value<TaskType>(
-    '<name>',
-    `of a run that declares none and has no contract: ${TASK_TYPES.join(', ')}`,
-    kindOf<TaskType>({ type: 'choice', choices: TASK_TYPES }),
-  ),
-  base: text('<file>', 'for a run over a frozen base: its weights (safetensors)'),
-};
-
-const openUse = async (context: Context<FlagValues<typeof USE>>, unlabelled = false) => {
-  const { openModelToUse } = await import('../client/evaluate/index.ts');
-  const { readMapping } = await import('../client/data/contract/mapping-file.ts');
-  const { readBase } = await import('../client/adapters/base-file.ts');
-  const { loadToUse } = await import('../client/data/load-node.ts');
-  const { readOptionsOf } = await import('../client/data/read-options.ts');
-  const { notesOf, unwrapped } = await import('../client/data/run-data.ts');
-  const { args, flags, output, signal } = context;
-  const [source = '', data = ''] = args;
-  const { attempt, map, task, base } = flags;
-  const reading = readOptionsOf(settingsAmong(flags, 'evaluate'));
-  const loaded = await loadToUse(data, { ...reading, unlabelled });
-  const model = await openModelToUse(source, await openRunOptions(source, context), {
-    signal,
-    ...(attempt === undefined ? {} : { attempt }),
-  });
-  output.line(`model       ${model.origin}, hash ${model.modelHash}`);
-  if (model.contract === undefined)
-    output.warn('the run has no data contract: columns are taken in their order, as they are');
-  if (loaded.hasTest === true) output.line(`data        the test part of ${data}`);
-  for (const note of notesOf(loaded)) output.line(`            ${note}`);
-  return {
-    model,
-    data,
-    examples: unwrapped(loaded),
-    options: {
-      warn: (line: string) => output.warn(line),
-      ...(map === undefined ? {} : { mapping: await readMapping('--map', map) }),
-      ...(task === undefined ? {} : { task: { type: task } }),
-      ...(base === undefined ? {} : { base: await readBase('--base', base) }),
-    },
-    facts: { run: model.run, round: model.round, modelHash: model.modelHash },
-  };
-};
+import { command } from './command.ts';
+import { on, standard, text } from './flags.ts';
+import { MODEL_HELP, openUse, USE } from './use-model.ts';
 
 export const evaluateCommand = () =>
   command({
