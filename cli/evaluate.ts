@@ -27,7 +27,7 @@ train and test, the test part is taken.`,
     ],
     run: async (context) => {
       const { describeEvaluation, evaluateModel } = await import('../client/evaluate/index.ts');
-      const { model, data, examples, options, facts } = await openUse(context);
+      const { model, data, examples, options, facts } = await openUse(context, 'evaluate');
       const found = await evaluateModel(model, examples, options);
       context.output.print(describeEvaluation(found));
       context.output.document({ ...facts, data, ...found });
@@ -60,7 +60,7 @@ units of the data contract. Columns and normalisation are those of the contract.
       const { out } = flags;
       if (flags.force !== true && (await isThere(out)))
         throw new FloeError('file_exists', `${out} exists; --force overwrites it`);
-      const { model, data, examples: own, options, facts } = await openUse(context, true);
+      const { model, data, examples: own, options, facts } = await openUse(context, 'predict');
       const found = await predict(model, own, options);
       await writeWhole(out, predictionsAsCsv(found));
       const { task, examples, names, target } = found;

@@ -28,6 +28,7 @@ import { passCommand } from './pass.ts';
 import { privacyCommand } from './privacy.ts';
 import { publishCommand } from './publish.ts';
 import { evaluateCommand, predictCommand } from './evaluate.ts';
+import { fineTuneCommand } from './fine-tune.ts';
 import { pullCommand } from './pull.ts';
 import { receiptCommand } from './receipt.ts';
 import { takeSecretVariables } from './secret-variables.ts';
@@ -122,6 +123,7 @@ Examples:
     pullCommand(),
     evaluateCommand(),
     predictCommand(),
+    fineTuneCommand(),
     verifyCommand(),
     devnetCommand(),
     faucetCommand(),

@@ -28,18 +28,25 @@ export const USE = {
   base: text('<file>', 'for a run over a frozen base: its weights (safetensors)'),
 };
 
-export const openUse = async (context: Context<FlagValues<typeof USE>>, unlabelled = false) => {
+/** @param purpose `train` takes the part of a source that a run trains on, else its test part */
+export const openUse = async (
+  context: Context<FlagValues<typeof USE>>,
+  purpose: 'evaluate' | 'predict' | 'train',
+) => {
   const { openModelToUse } = await import('../client/evaluate/index.ts');
   const { readMapping } = await import('../client/data/contract/mapping-file.ts');
   const { readBase } = await import('../client/adapters/base-file.ts');
-  const { loadToUse } = await import('../client/data/load-node.ts');
+  const { loadData, loadToUse } = await import('../client/data/load-node.ts');
   const { readOptionsOf } = await import('../client/data/read-options.ts');
   const { notesOf, unwrapped } = await import('../client/data/run-data.ts');
   const { args, flags, output, signal } = context;
   const [source = '', data = ''] = args;
   const { attempt, map, task, base } = flags;
   const reading = readOptionsOf(settingsAmong(flags, 'evaluate'));
-  const loaded = await loadToUse(data, { ...reading, unlabelled });
+  const loaded =
+    purpose === 'train'
+      ? await loadData(data, reading)
+      : await loadToUse(data, { ...reading, unlabelled: purpose === 'predict' });
   const model = await openModelToUse(source, await openRunOptions(source, context), {
     signal,
     ...(attempt === undefined ? {} : { attempt }),
@@ -47,7 +54,8 @@ export const openUse = async (context: Context<FlagValues<typeof USE>>, unlabell
   output.line(`model       ${model.origin}, hash ${model.modelHash}`);
   if (model.contract === undefined)
     output.warn('the run has no data contract: columns are taken in their order, as they are');
-  if (loaded.hasTest === true) output.line(`data        the test part of ${data}`);
+  if (loaded.hasTest === true)
+    output.line(`data        the ${purpose === 'train' ? 'training' : 'test'} part of ${data}`);
   for (const note of notesOf(loaded)) output.line(`            ${note}`);
   return {
     model,

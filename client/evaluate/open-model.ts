@@ -16,7 +16,7 @@ import { isThere } from '../../protocol/ports/files.ts';
 import { readInput } from '../../protocol/ports/input-file.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import type { Contract } from '../../protocol/spec/contract.ts';
-import { factsOf, readFacts, type Facts } from '../export/facts.ts';
+import { factsOf, readFacts, type Facts, type ReadFacts } from '../export/facts.ts';
 import { openRun, type PullOptions } from '../reader/run.ts';
 import type { OpenRunOptions } from '../reader/source.ts';
 import { modelOfSpec } from '../spec-model.ts';
@@ -33,6 +33,8 @@ export interface ReadModel {
   readonly weights: Float32Array;
   readonly task: Task | undefined;
   readonly contract: Contract | undefined;
+  /** What its file says, or would say. */
+  readonly facts: Facts;
   /** Hashes in hex. */
   readonly run: string | undefined;
   readonly round: number | undefined;
@@ -41,6 +43,16 @@ export interface ReadModel {
 
 const MAX_FILE_BYTES = 2 ** 31 - 1;
 
+const originOf = (
+  { run, round, tunedFrom }: Pick<ReadFacts, 'run' | 'round' | 'tunedFrom'>,
+  source: string,
+): string => {
+  if (tunedFrom !== undefined) return `${source}, fine-tuned from ${tunedFrom.slice(0, 16)}`;
+  return run === undefined
+    ? source
+    : `the model after round ${round ?? '?'} of run ${run.slice(0, 16)} (${source})`;
+};
+
 const modelOf = (
   facts: Facts,
   manifest: Manifest,
@@ -48,7 +60,7 @@ const modelOf = (
   source: string,
 ): ReadModel => {
   const read = readFacts(facts);
-  const { architecture, topology, run, round, modelHash: stated } = read;
+  const { architecture, topology, run, round, modelHash: stated, tunedFrom } = read;
   const modelHash = toHex(hashModel(manifest, weights));
   if (stated !== undefined && stated !== modelHash)
     throw new FloeError(
@@ -57,10 +69,8 @@ const modelOf = (
     );
   const tensors = manifest.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] }));
   return {
-    origin:
-      run === undefined
-        ? source
-        : `the model after round ${round ?? '?'} of run ${run.slice(0, 16)} (${source})`,
+    origin: originOf({ run, round, tunedFrom }, source),
+    facts,
     build: modelOfSpec({
       model: { architecture, tensors, ...(topology === undefined ? {} : { topology }) },
     }),

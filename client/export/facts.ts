@@ -43,11 +43,25 @@ export const factsOf = (spec: RunSpec, model: ExportedModel): Facts => {
   };
 };
 
+/** Of a model that a site trained further by itself: no run vouches for it. */
+export const tunedFacts = (of: Facts, from: string, modelHash: string): Facts => {
+  const kept = ['floe.architecture', 'floe.topology', 'floe.task', 'floe.contract'];
+  return {
+    ...Object.fromEntries(
+      Object.entries(of).filter(([name]) => [...kept, 'floe.class_names'].includes(name)),
+    ),
+    'floe.tuned_from': from,
+    'floe.model_hash': modelHash,
+  };
+};
+
 /** What a file says, checked. Everything but the architecture may be missing. */
 export interface ReadFacts {
   readonly run: string | undefined;
   readonly round: number | undefined;
   readonly modelHash: string | undefined;
+  /** Hash of the model that a site trained further by itself. */
+  readonly tunedFrom: string | undefined;
   readonly architecture: string;
   readonly topology: string | undefined;
   readonly task: Task | undefined;
@@ -82,6 +96,7 @@ export const readFacts = (facts: Facts): ReadFacts => {
     run: facts['floe.run'],
     round: round === undefined ? undefined : Number(round),
     modelHash: facts['floe.model_hash'],
+    tunedFrom: facts['floe.tuned_from'],
     architecture,
     topology: facts['floe.topology'],
     task: task === undefined ? undefined : makeTask(task as Task),
