@@ -140,6 +140,8 @@ const spentSchema = v.strictObject({
     ),
     v.maxLength(MAX_UPLOADED),
   ),
+  /** In a buffered run: the update was trained on an earlier model, and this one gives another. */
+  older: v.optional(v.literal(true)),
 });
 
 /** Raised when the memory of a run changes. */

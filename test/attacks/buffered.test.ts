@@ -16,8 +16,9 @@ import {
 } from '../../protocol/records/records.ts';
 import { keystoreOf } from '../support/participants.ts';
 import type { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
-import { cosine, minus, times } from './learning.ts';
+import { cosine, examplesOf, linearLearner, minus, times } from './learning.ts';
 import {
+  enter,
   everyoneLeaves,
   liar,
   openedSum,
@@ -141,6 +142,54 @@ describe('one update in two sums over different models', () => {
     // The same updates again, and no other ones.
     expect(first.map(({ updates }) => updates.length)).toEqual(first.map(() => 1));
     expect(members).toHaveLength(2 * K);
+  });
+
+  /** The victim has uploaded an update of the first model for the second one. */
+  const withStale = async () => {
+    const stage = await bufferedStage(K + 1);
+    const { coordinator, members, people, victim } = stage;
+    await openFor(coordinator, members);
+    const others = keysOf(people.slice(1));
+    await coordinator.cohort(others);
+    await coordinator.sharers(others);
+    await coordinator.survivors(others);
+    await coordinator.consistency(others);
+    await coordinator.commit(others);
+    const cohort = people.slice(0, K);
+    await sumOf({ ...stage, members: keysOf(cohort) }, cohort);
+    expect(basesOf(coordinator, [victim])).toEqual([{ version: 0, staleness: 1 }]);
+    coordinator.abort();
+    return { stage, cohort };
+  };
+
+  // Both sums have the same members, and only the victim's update changed: their difference was
+  // that of its two updates, at a cosine of 1.000.
+  it('has the victim train anew for the very same set: another number of commits', async () => {
+    const { stage, cohort } = await withStale();
+    const { coordinator, victim } = stage;
+    await coordinator.open(
+      (body) => ({ ...body, committed: body.committed + 1 }),
+      coordinator.attempt!.number + 1,
+      keysOf(cohort),
+    );
+    expect(await refusals([victim])).toEqual(['record_conflict']);
+    expect(victim.updates).toHaveLength(1);
+  });
+
+  it('has the victim train anew for the very same set: a restart', async () => {
+    const { stage, cohort } = await withStale();
+    const { coordinator, victim } = stage;
+    await victim.participant.stop();
+    await coordinator.until(() => coordinator.keys.length === K, 'it has left');
+    coordinator.forget();
+    const again = await enter(coordinator, 0, linearLearner(examplesOf('0', 10)), {
+      keystore: victim.keystore,
+      life: 1,
+    });
+    await coordinator.loggedIn(K + 1);
+    await openFor(coordinator, keysOf(cohort));
+    expect(await refusals([again])).toEqual(['update_already_spent']);
+    expect(again.updates).toEqual([]);
   });
 
   it('brings the model back on which it was trained, after a restart', () => {

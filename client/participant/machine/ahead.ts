@@ -7,7 +7,9 @@
  * An update is spent once, across models too (secure aggregation, 2.0). Once it was encoded for an
  * attempt it may be in a sum, so it is used again on the same model only, where the rules of one
  * set apply. When the model has moved, or the sum is committed, it is thrown away. Otherwise one
- * update would be in two sums over different members, and their difference would tell of it.
+ * update would be in two sums over different members, and their difference would tell of it. Where
+ * an update of an older model is lost after its use, no other one takes its place on that model: it
+ * would be another update, and two sums of one set would differ by what has changed.
  */
 import { equalBytes } from '../../../protocol/bytes.ts';
 import type { Body, SignedRecord } from '../../../protocol/records/records.ts';
@@ -101,6 +103,10 @@ export const withUse = (state: State, { body }: SignedRecord<'open'>): State => 
   const used = { model: body.model.hash, committed: body.committed };
   return { ...state, ahead: { ...ahead, used } };
 };
+
+/** Whether the update that was encoded for an attempt on this model is there. */
+export const wasUsedOn = ({ ahead }: Pick<State, 'ahead'>, model: Uint8Array): boolean =>
+  ahead.type === 'ready' && ahead.used !== undefined && equalBytes(ahead.used.model, model);
 
 /** Whether the commit that an attempt starts from was not checked yet, where there is one. */
 export const mustCheck = (

@@ -47,6 +47,13 @@ export const checkEvidence = (
       open,
       commit,
     ]);
+  // The rate of the local steps and the age of an update follow from the count.
+  if (body.committed !== evidence.open.body.committed + 1)
+    throw new Breach('record_conflict', 'the attempt counts other commits than there were', [
+      open,
+      evidence.open,
+      commit,
+    ]);
   // Now it is known which set was signed before R was.
   const seen = { ...opened, previous: commit, lastSurvivors: evidence.survivors };
   requireLawful({ ...seen, open: undefined }, open);

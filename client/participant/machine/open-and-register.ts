@@ -13,6 +13,7 @@ import {
   mustCheck,
   statedBase,
   trainAhead,
+  wasUsedOn,
   withCommitShown,
 } from './ahead.ts';
 import { isMasked, type MachineConfig } from './config.ts';
@@ -205,7 +206,7 @@ const refusalOf = (
   try {
     spending.checkOwner(view, body.model.hash, owner);
     spending.checkRemembered(state.memory, body.model.hash, owner);
-    spending.checkRegister(view, answers, state.memory, body);
+    spending.checkRegister(view, answers, state.memory, body, wasUsedOn(state, body.model.hash));
     spending.checkAgain(state.memory, body);
     return undefined;
   } catch (thrown) {

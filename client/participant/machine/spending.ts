@@ -80,7 +80,7 @@ const namesOfAnswered = ({ answered, named = [] }: SpentMemory): string[] => [
 const asPast = (spent: SpentMemory): PastModel => ({
   model: spent.model,
   named: namesOfAnswered(spent).slice(-MAX_ANSWERED).map(fromHex),
-  ...(spent.uploaded.length === 0 ? {} : { left: true }),
+  ...(spent.uploaded.length === 0 && spent.older === undefined ? {} : { left: true }),
 });
 
 /**
@@ -155,12 +155,16 @@ export const checkRemembered = (
 export const statedNames = (memory: Spendings, model: Uint8Array): Uint8Array[] =>
   namesOfAnswered(spentOn(memory, model)).map(fromHex);
 
-/** Before it registers. @throws FloeError `update_already_spent` */
+/**
+ * Before it registers. @param hasUpdate whether the update that was used on this model is there
+ * @throws FloeError `update_already_spent`
+ */
 export const checkRegister = (
   view: RunView,
   answers: Answers,
   memory: Spendings,
   { model, invited }: SignedRecord<'open'>['body'],
+  hasUpdate = false,
 ): void => {
   if (pastOf(memory, model.hash)?.left === true)
     throw refused({
@@ -168,6 +172,12 @@ export const checkRegister = (
       resume: 'a model that is new to this participant',
     });
   const spent = spentOn(memory, model.hash);
+  // Two sums of one set differ in what has changed: the update of this participant alone.
+  if (spent.older === true && !hasUpdate)
+    throw refused({
+      reason: `this participant used an update of an earlier model on model ${toHex(model.hash).slice(0, 16)}, and it is lost; a new one would be another`,
+      resume: 'a commit that changes the model',
+    });
   const { uploaded } = spent;
   const answered = namesOfAnswered(spent);
   if (answered.length >= MAX_ANSWERED || uploaded.length >= MAX_UPLOADED)
@@ -317,16 +327,17 @@ export const uploadedIn = (
 ): Lasting => {
   const lasting = uploadedOn(memory, model, cohort);
   const { spent, past = memory.past ?? [] } = lasting;
-  const known = new Set(past.map((earlier) => toHex(earlier.model)));
-  const left = bases
-    .filter((base) => !known.has(toHex(base)))
-    .map((base) => ({ model: base, named: [], left: true as const }));
-  return left.length === 0
-    ? lasting
-    : {
-        ...(spent === undefined ? {} : { spent }),
-        past: [...past, ...left].slice(-MAX_PAST_MODELS),
-      };
+  if (bases.length === 0 || spent === undefined) return lasting;
+  const names = new Set(bases.map(toHex));
+  const isBase = (earlier: PastModel): boolean => names.has(toHex(earlier.model));
+  const left = bases.map((base): PastModel => {
+    const known = past.find((earlier) => equalBytes(earlier.model, base));
+    return { model: base, named: known?.named ?? [], left: true };
+  });
+  return {
+    spent: { ...spent, older: true },
+    past: [...past.filter((earlier) => !isBase(earlier)), ...left].slice(-MAX_PAST_MODELS),
+  };
 };
 
 const uploadedOn = (
