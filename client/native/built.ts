@@ -5,7 +5,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import * as v from 'valibot';
-import { cacheFolder, isOwnFolder, type Variables } from './own-folder.ts';
+import { cacheFolder, canBeReplaced, isOwnFolder, type Variables } from './own-folder.ts';
 import { RECIPE, type Recipe } from './recipe.ts';
 
 /** Name of the record in the folder; it is written last. */
@@ -56,7 +56,7 @@ export const findBuilt = (root: string = nativeFolder(), { id }: Recipe = RECIPE
   const folder = `${root}/${id}`;
   if (!existsSync(folder)) return { type: 'absent' };
   try {
-    if (!isOwnFolder(root) || !isOwnFolder(folder))
+    if (!isOwnFolder(root) || !isOwnFolder(folder) || canBeReplaced(root))
       return refused(`${folder} is another user's, or others can write there`);
     const text = readFileSync(`${folder}/${RECORD}`, 'utf8');
     const record = v.parse(builtSchema, JSON.parse(text));

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, mkdir, readdir } from 'node:fs/promises';
+import { constants, copyFile, lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FloeError } from '../../protocol/errors.ts';
@@ -127,14 +127,25 @@ const watch = (folder: string, { clock, fetched }: Build): (() => void) => {
 };
 
 /** Where the wheel is; it has the digest of the recipe. */
-export const wheelOf = async ({ place, wheel }: Build): Promise<string> =>
-  wheel ?? (await onlyFile(join(place, SCRATCH, 'wheel'), '.whl', 'pip download'));
+export const wheelOf = ({ place }: Build): Promise<string> =>
+  onlyFile(join(place, SCRATCH, 'wheel'), '.whl', 'pip download');
+
+/** A given wheel may be where others write: what is checked and unpacked is a copy of it. */
+const copied = async (wheel: string, into: string): Promise<void> => {
+  try {
+    await copyFile(wheel, join(into, 'given.whl'), constants.COPYFILE_FICLONE);
+  } catch (cause) {
+    if (isMissing(cause)) throw new FloeError('file_not_found', wheel, {}, { cause });
+    throw cause;
+  }
+};
 
 export const downloadStep = async (build: Build): Promise<void> => {
   const { name, version, python, platforms, sha256 } = build.recipe.wheel;
-  if (build.wheel === undefined) {
-    const into = join(build.place, SCRATCH, 'wheel');
-    await mkdir(into, { recursive: true });
+  const into = join(build.place, SCRATCH, 'wheel');
+  await mkdir(into, { recursive: true });
+  if (build.wheel !== undefined) await copied(build.wheel, into);
+  else {
     const stop = watch(into, build);
     try {
       const options = '--no-deps --only-binary=:all: --disable-pip-version-check --no-cache-dir';

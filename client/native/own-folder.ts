@@ -44,3 +44,19 @@ export const isOwnFolder = (
   const isOurs = user === undefined || (found.uid === user && (found.mode & OTHERS_WRITE) === 0);
   return found.isDirectory() && isOurs;
 };
+
+const STICKY = 0o1000;
+
+/**
+ * Whether somebody else can put another folder in the place of this one: whoever owns the folder
+ * that it is in, or writes there. In a sticky one (as /tmp) they cannot.
+ */
+export const canBeReplaced = (
+  path: string,
+  user: number | undefined = process.getuid?.(),
+): boolean => {
+  if (user === undefined) return false;
+  const { uid, mode } = process.getBuiltinModule('node:fs').statSync(paths().dirname(path));
+  const isTheirs = uid !== user && uid !== 0;
+  return isTheirs || ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0);
+};

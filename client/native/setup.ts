@@ -5,6 +5,7 @@
  * of the recipe before anything of it is used. The build is made in a folder of its own and renamed
  * when its trial has run, so nothing half-done is ever loaded. Node only.
  */
+import { lstatSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FloeError } from '../../protocol/errors.ts';
@@ -13,6 +14,7 @@ import { systemClock, type Clock } from '../../protocol/ports/clock.ts';
 import { type Built, findBuilt, nativeFolder } from './built.ts';
 import { bytesBelow, type Build, downloadStep, packageStep } from './fetch.ts';
 import { compileStep, recordStep, tidyStep, tryStep, unpackStep } from './make.ts';
+import { canBeReplaced } from './own-folder.ts';
 import { misfitOf, RECIPE, type Host, type Recipe, thisHost } from './recipe.ts';
 import { type Run, runProgram } from './tools.ts';
 
@@ -120,8 +122,22 @@ const isRunning = (pid: number): boolean => {
   }
 };
 
+/** Programs run from there. @throws FloeError `setup_failed` */
+const requireOwn = (root: string): void => {
+  const found = lstatSync(root);
+  const user = process.getuid?.();
+  // Its mode is set next; a link would set that of another folder.
+  const isOurs = found.isDirectory() && (user === undefined || found.uid === user);
+  if (isOurs && !canBeReplaced(root)) return;
+  throw new FloeError(
+    'setup_failed',
+    `${root} is a link, another user's, or others can replace it: set XDG_CACHE_HOME to a folder that only you can write`,
+  );
+};
+
 const makeRoom = async (root: string, options: SetupOptions, recipe: Recipe): Promise<void> => {
   await mkdir(root, { recursive: true, mode: 0o700 });
+  requireOwn(root);
   await chmod(root, 0o700);
   await removeLeftovers(root);
   const free = await (options.freeBytes ?? freeOnDisk)(root);

@@ -2,7 +2,18 @@
  * `floe setup native` with programs of a test: the order of its steps, what stops it, that nothing
  * half-done is left or loaded. The last part trains with the real build where this machine has one.
  */
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -128,6 +139,52 @@ describe('a build', () => {
     expect(await codeOf(setup({ wheel: file }))).toBe('download_altered');
     expect(await codeOf(setup({ wheel: join(home, 'none.whl') }))).toBe('file_not_found');
     expect(await left()).toEqual([]);
+  });
+});
+
+describe('another user of the machine', () => {
+  it('has put a link where builds are kept, to a folder whose mode would be changed', async () => {
+    const elsewhere = join(home, 'elsewhere');
+    await mkdir(elsewhere, { mode: 0o755 });
+    await symlink(elsewhere, root);
+    const { run, calls } = fakeRun(wheel);
+    expect(await codeOf(setup({ run }))).toBe('setup_failed');
+    expect(calls).toEqual([]);
+    expect((await stat(elsewhere)).mode & 0o777).toBe(0o755);
+    expect(await readdir(elsewhere)).toEqual([]);
+  });
+
+  it('can put another folder in the place of that of the builds', async () => {
+    await chmod(home, 0o777);
+    const { run, calls } = fakeRun(wheel);
+    expect(await codeOf(setup({ run }))).toBe('setup_failed');
+    expect(calls).toEqual([]);
+    // As in /tmp, where nobody renames what is another's.
+    await chmod(home, 0o1777);
+    expect((await setup()).outcome).toBe('built');
+    await chmod(home, 0o777);
+    expect(findBuilt(root, recipe)).toMatchObject({ type: 'refused' });
+  });
+
+  it('exchanges the given wheel once its digest was compared', async () => {
+    const file = join(home, 'own.whl');
+    await writeFile(file, wheel);
+    const evil = zip(
+      {
+        'tensorflow/libtensorflow_cc.so.2': utf8Of('evil'),
+        'tensorflow/libtensorflow_framework.so.2': utf8Of('evil'),
+        'tensorflow/include/tensorflow/c/c_api.h': utf8Of('// evil'),
+      },
+      { deflate: true },
+    );
+    const { folder } = await setup({
+      wheel: file,
+      emit: (event) => {
+        if (event.type === 'step' && event.step === 3) writeFileSync(file, evil);
+      },
+    });
+    const library = await readFile(join(folder, 'deps/lib/libtensorflow_cc.so.2'), 'utf8');
+    expect(library).toBe('library '.repeat(1000));
   });
 });
 
