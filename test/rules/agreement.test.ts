@@ -312,5 +312,92 @@ it.each(TYPES)('%s: participant and verifier agree on every mutant', async (type
   expect([...expected].filter((path) => !covered.has(path) && !UNSIGNABLE.has(path))).toEqual([]);
 });
 
+/** What a field holds that nobody would write there by chance. */
+const STRANGE: readonly unknown[] = [
+  undefined,
+  null,
+  'x',
+  {},
+  [],
+  ...[0, -0, 1, -1, 3, 0.5, 1e-300, 5e-324, 1e300, 2 ** 53, NaN, Infinity, -Infinity],
+];
+
+/** An adaptive clip norm, buffered rounds; each with what an honest round says of it. */
+const additions: readonly (readonly [
+  name: string,
+  over: Pick<Course, 'encoding' | 'over'>,
+  honest: Partial<Record<RecordType, Readonly<Record<string, unknown>>>>,
+])[] = [
+  [
+    'an adaptive clip norm',
+    {
+      encoding: {
+        clipNorm: 1,
+        clipping: { type: 'adaptive', quantile: 0.5, rate: 0.2, floor: 0.5, ceiling: 2 },
+      },
+    },
+    { open: { clipNorm: 1 }, commit: { clip: { within: 0.5, next: 1 } } },
+  ],
+  [
+    'buffered rounds',
+    { over: { buffer: { size: 5, maxStaleness: 3 } } },
+    { register: { base: { version: 0, staleness: 0 } } },
+  ],
+];
+
+it.each(additions)('%s: the sides agree on every field, there or not', async (_, run, honest) => {
+  const everybody = [0, 1, 2, 3, 4];
+  const over = run.over && {
+    ...run.over,
+    cohort: { size: 5, minimum: 3 },
+    members: { type: 'closed', keys: cast.people.map(({ publicKey }) => publicKey) } as const,
+  };
+  const course: Course = {
+    secagg: 'masked',
+    invited: everybody,
+    members: everybody,
+    sharers: everybody,
+    survivors: everybody,
+    ...run,
+    ...(over === undefined ? {} : { over }),
+  };
+  const round = (type?: RecordType, strange?: Readonly<Record<string, unknown>>) =>
+    buildRound(cast, course, (of, at, body) => ({
+      ...body,
+      ...honest[of],
+      ...(of === type && at === 0 ? strange : {}),
+    }));
+  const said = async (attempt: BuiltRound): Promise<readonly Verdict[]> => [
+    await verifier(attempt),
+    await participant(attempt, cast.people[4]!.publicKey),
+    await coordinator(attempt),
+  ];
+  expect(await said(round())).toEqual([undefined, undefined, undefined]);
+  const fields = Object.entries(honest).flatMap(([type, body]) =>
+    Object.entries(body).flatMap(([name, value]) => {
+      const parts = value !== null && typeof value === 'object' ? value : undefined;
+      const whole = STRANGE.map((strange) => ({ [name]: strange }));
+      const inside = Object.keys(parts ?? {}).flatMap((part) =>
+        STRANGE.map((strange) => ({ [name]: { ...parts, [part]: strange } })),
+      );
+      return [...whole, ...inside].map((strange) => [type as RecordType, strange] as const);
+    }),
+  );
+  let signed = 0;
+  for (const [type, strange] of fields) {
+    let attempt: BuiltRound;
+    try {
+      attempt = round(type, strange);
+    } catch (thrown) {
+      if (!(thrown instanceof FloeError)) throw thrown;
+      continue;
+    }
+    signed += 1;
+    const verdicts = (await said(attempt)).map((one) => one === undefined);
+    expect(new Set(verdicts).size, `${type} ${JSON.stringify(strange)}`).toBe(1);
+  }
+  expect(signed).toBeGreaterThan(5);
+});
+
 const isOnce = (type: RecordType): boolean =>
   ['open', 'cohort', 'sharers', 'survivors', 'commit', 'abort'].includes(type);

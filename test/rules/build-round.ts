@@ -57,6 +57,7 @@ export const specOf = (
   { coordinator }: Cast,
   secagg: RunSpec['secagg'],
   encoding: RunSpecInput['encoding'] = {},
+  over: Partial<RunSpecInput> = {},
 ): RunSpec =>
   makeRunSpec({
     id: new Uint8Array(16).fill(3),
@@ -65,12 +66,14 @@ export const specOf = (
     cohort: { size: 6, minimum: 3, overSelect: 1 },
     secagg,
     encoding,
+    ...over,
   });
 
 /** Who takes part in what, as indices of the cast: each list is a part of the one before. */
 export interface Course {
   readonly secagg: RunSpec['secagg'];
   readonly encoding?: RunSpecInput['encoding'];
+  readonly over?: Partial<RunSpecInput>;
   readonly invited: readonly number[];
   readonly members: readonly number[];
   readonly sharers: readonly number[];
@@ -117,7 +120,7 @@ export const buildRound = (
   course: Course,
   change: Change = (_type, _at, body) => body,
 ): BuiltRound => {
-  const spec = specOf(cast, course.secagg, course.encoding);
+  const spec = specOf(cast, course.secagg, course.encoding, course.over);
   const masked = spec.secagg === 'masked';
   const run = hashRunSpec(spec);
   const records: SignedRecord[] = [];
