@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodingSeed, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
 import { aggregateOfGroups } from '../../protocol/algorithm/fold.ts';
-import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { createLanes, pack, unpack } from '../../protocol/encoding/index.ts';
 import { decryptBlob, encryptBlob } from '../../protocol/model/envelope.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
@@ -35,7 +35,9 @@ import { cohortRoot, drawGroups } from '../../protocol/secagg/index.ts';
 import { encodeBundle, type UnmaskingBundle } from '../../protocol/verify/bundle.ts';
 import { EVIDENCE_TYPES, readEvidence } from '../../protocol/verify/evidence.ts';
 import { spotCheck } from '../../protocol/verify/spot-check.ts';
+import { checkConsistency } from '../../client/participant/machine/record-checks.ts';
 import { groupingIn } from '../../client/participant/machine/spending.ts';
+import { overTheWire } from '../rules/build-round.ts';
 import {
   fastClock,
   PATIENT,
@@ -369,6 +371,31 @@ describe('a coordinator that leaves a group out', () => {
     expect(violation(lax as AttemptView, four)?.rule).toBe('survivors-groups');
   });
 
+  it('after it has seen the sum of another one, is refused: every group has signed the set', () => {
+    const view = viewBefore('consistent');
+    const { cohort, groups } = attemptOne();
+    const [own] = groups;
+    const records = run
+      .records('consistent')
+      .filter(({ attempt }) => attempt === 1)
+      .map(({ author, bytes }) => ({ key: toHex(author), bytes }));
+    const check = (sent: typeof records): void =>
+      checkConsistency(
+        { ...view, cohort },
+        overTheWire({ type: 'consistency', records: sent.map(({ bytes }) => bytes) }),
+      );
+    expect(() => check(records)).not.toThrow();
+    // Of its group alone: the others would be asked about another set later.
+    for (const group of groups)
+      expect(() => check(records.filter(({ key }) => group.keys.has(key)))).toThrow(
+        'of each group to have signed the set',
+      );
+    expect(() => check(records.filter(({ key }) => !own!.keys.has(key)))).toThrow(
+      'of each group to have signed the set',
+    );
+    expect(() => check([])).toThrow('of each group to have signed the set');
+  });
+
   it('and counts two of its three members, is refused', () => {
     const record = survivorsWith((body, group) => {
       const [first] = [...group];
@@ -444,6 +471,43 @@ describe('a coordinator that chooses the groups', () => {
     });
     expect(violation(view, record)?.rule).toBe('cohort-groups');
   });
+});
+
+it('remains: without a public ledger, refused registrations put a member among colluders', () => {
+  const [COUNT, SIZE, TARGETS] = [15, 3, 20];
+  const isAlone = (members: readonly Uint8Array[], bad: ReadonlySet<string>, open: Uint8Array) => {
+    const sorted = members.toSorted(compareBytes);
+    const names = sorted.map(toHex);
+    const victim = toHex(members[0]!);
+    const groups = drawGroups(sorted.length, SIZE, localBeacon(cohortRoot(sorted), open));
+    const own = groups.find((group) => group.some((i) => names[i] === victim))!;
+    return own.length === SIZE && own.every((i) => names[i] === victim || bad.has(names[i]!));
+  };
+  let [drawn, chosen] = [0, 0];
+  for (let target = 0; target < TARGETS; target += 1) {
+    const all = Array.from({ length: COUNT }, (_, i) => sha256(utf8(`${target} ${i}`)));
+    const open = sha256(utf8(`R ${target}`));
+    const bad = new Set(all.slice(1, SIZE).map(toHex));
+    const honest = Array.from({ length: COUNT - SIZE }, (_, i) => i + SIZE);
+    // Which three of the honest registrations it refuses, or none.
+    const refusing = honest.flatMap((a) =>
+      honest.flatMap((b) => honest.flatMap((c) => (a < b && b < c ? [[a, b, c]] : []))),
+    );
+    if (isAlone(all, bad, open)) drawn += 1;
+    if (
+      refusing.some((out) =>
+        isAlone(
+          all.filter((_, i) => !out.includes(i)),
+          bad,
+          open,
+        ),
+      )
+    )
+      chosen += 1;
+  }
+  // One draw in 91; with a choice of 220 cohorts nearly all.
+  expect(drawn).toBeLessThanOrEqual(2);
+  expect(chosen).toBeGreaterThanOrEqual(18);
 });
 
 describe('two groupings of the same updates', () => {

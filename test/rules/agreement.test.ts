@@ -170,7 +170,7 @@ const participant = (attempt: BuiltRound, self: Uint8Array): Promise<Verdict> =>
     if (spec.secagg === 'masked') {
       const records = recordsOf(attempt, 'consistent').map(({ bytes }) => bytes);
       const sent = overTheWire({ type: 'consistency', records });
-      checks.checkConsistency(seen, cohort.group, sent);
+      checks.checkConsistency({ ...seen, cohort: record }, sent);
     }
     if (abort !== undefined) {
       await checkAbort(seen, decodeRecordOf('abort', abort.bytes));

@@ -17,6 +17,7 @@ import {
   emptyView,
   graphOf,
   includes,
+  livingGroups,
   groupOf,
   requireLawful,
   withRecord,
@@ -248,30 +249,35 @@ export const checkSurvivors = (
 };
 
 /**
- * The consistency round: enough survivors of the own group have signed the very set that this
- * participant has seen.
+ * The consistency round: enough survivors of every group have signed the very set that this
+ * participant has seen. Those of the own group alone would let a coordinator see the sum of one
+ * group before it shows the others a set with or without it.
  *
- * @param view with the survivors
+ * @param view with the cohort and the survivors
  * @throws FloeError of the rules of Consistent: a single record over another set proves two sets;
  *   `survivors_inconsistent` for fewer than the threshold
  */
 export const checkConsistency = (
-  view: AttemptView,
-  group: CohortGroup,
+  view: AttemptView & { readonly cohort: SignedRecord<'cohort'> },
   frame: Extract<ServerFrame, { type: 'consistency' }>,
 ): void => {
-  let seen = view;
+  let seen: AttemptView = view;
   for (const bytes of frame.records) {
     const record = decodeRecordOf('consistent', bytes);
     requireLawful(seen, record);
     seen = withRecord(seen, record);
   }
-  const signed = [...seen.consistents.keys()].filter((key) => group.keys.has(key)).length;
-  if (signed < group.threshold)
-    throw new FloeError(
-      'survivors_inconsistent',
-      `expected ${group.threshold} survivors to have signed the set, got ${signed}`,
-    );
+  const living = livingGroups(view, view.survivors?.body.members ?? []);
+  for (const { group, present } of living) {
+    const signed = present.filter((key) => seen.consistents.has(toHex(key))).length;
+    if (signed < group.threshold)
+      throw new FloeError(
+        'survivors_inconsistent',
+        `expected ${group.threshold} survivors${living.length > 1 ? ' of each group' : ''} to have signed the set, got ${signed}`,
+      );
+  }
+  if (living.length === 0)
+    throw new FloeError('survivors_inconsistent', 'expected survivors who sign the set, got none');
 };
 
 /**

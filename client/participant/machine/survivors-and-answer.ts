@@ -135,7 +135,7 @@ export const onConsistency = (
       new FloeError('unexpected_frame', 'consistency came before the survivors'),
     );
   const { attempt, cohort } = phase;
-  checks.checkConsistency(attempt.view, cohort.group, frame);
+  checks.checkConsistency({ ...attempt.view, cohort: cohort.record }, frame);
   if (unmask !== undefined && answer !== undefined)
     return same(state, resendAnswer(unmask, answer));
   const { model } = attempt.open.body;
