@@ -379,21 +379,21 @@ describe('a coordinator that leaves a group out', () => {
       .records('consistent')
       .filter(({ attempt }) => attempt === 1)
       .map(({ author, bytes }) => ({ key: toHex(author), bytes }));
-    const check = (sent: typeof records): void =>
+    const answersTo = (sent: typeof records): void =>
       checkConsistency(
         { ...view, cohort },
         overTheWire({ type: 'consistency', records: sent.map(({ bytes }) => bytes) }),
       );
-    expect(() => check(records)).not.toThrow();
+    expect(() => answersTo(records)).not.toThrow();
     // Of its group alone: the others would be asked about another set later.
     for (const group of groups)
-      expect(() => check(records.filter(({ key }) => group.keys.has(key)))).toThrow(
+      expect(() => answersTo(records.filter(({ key }) => group.keys.has(key)))).toThrow(
         'of each group to have signed the set',
       );
-    expect(() => check(records.filter(({ key }) => !own!.keys.has(key)))).toThrow(
+    expect(() => answersTo(records.filter(({ key }) => !own!.keys.has(key)))).toThrow(
       'of each group to have signed the set',
     );
-    expect(() => check([])).toThrow('of each group to have signed the set');
+    expect(() => answersTo([])).toThrow('of each group to have signed the set');
   });
 
   it('and counts two of its three members, is refused', () => {

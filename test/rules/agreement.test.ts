@@ -319,7 +319,19 @@ const STRANGE: readonly unknown[] = [
   'x',
   {},
   [],
-  ...[0, -0, 1, -1, 3, 0.5, 1e-300, 5e-324, 1e300, 2 ** 53, NaN, Infinity, -Infinity],
+  0,
+  -0,
+  1,
+  -1,
+  3,
+  0.5,
+  1e-300,
+  5e-324,
+  1e300,
+  2 ** 53,
+  NaN,
+  Infinity,
+  -Infinity,
 ];
 
 /** An adaptive clip norm, buffered rounds; each with what an honest round says of it. */
@@ -393,7 +405,7 @@ it.each(additions)('%s: the sides agree on every field, there or not', async (_,
       continue;
     }
     signed += 1;
-    const verdicts = (await said(attempt)).map((one) => one === undefined);
+    const verdicts = (await said(attempt)).map((verdict) => verdict === undefined);
     expect(new Set(verdicts).size, `${type} ${JSON.stringify(strange)}`).toBe(1);
   }
   expect(signed).toBeGreaterThan(5);
