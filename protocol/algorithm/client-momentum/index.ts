@@ -7,7 +7,8 @@
  *   m_i <- beta m_i + (1 - beta) delta_i
  *
  * A participant's mean moves on with the rounds that its update is in. It begins at zero, so the
- * first updates are short.
+ * first updates are short. With cohorts drawn from many participants most updates are such first
+ * ones, or carry a mean of rounds long past: it suits cohorts of everybody.
  */
 import { fedAvg } from '../fedavg/index.ts';
 import { momentum } from '../parameters.ts';
@@ -15,7 +16,9 @@ import type { Strategy } from '../strategy.ts';
 
 export const clientMomentum: Strategy = {
   name: 'client-momentum',
-  summary: 'FedAvg of running means of updates, which each participant keeps: for robust rules',
+  summary:
+    'FedAvg of running means of updates, which each participant keeps: ' +
+    'for robust rules, with everybody in each cohort',
   source: 'Karimireddy, He, Jaggi 2021, algorithm 1',
   parameters: [...fedAvg.parameters, momentum(0.9)],
   state: [],
