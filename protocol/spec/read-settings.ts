@@ -193,6 +193,26 @@ const expectedOfFlag = (setting: SettingKind): string => {
 };
 
 /**
+ * Of an alternative that is known, the parameter at fault says more than all the alternatives.
+ *
+ * @param at the parameter at fault
+ * @returns undefined where the fault is no value of a parameter that the alternative has
+ */
+const expectedOfParameter = (
+  setting: SettingKind,
+  value: unknown,
+  at: string | null,
+): string | undefined => {
+  if (setting.type !== 'variant' || at === null) return undefined;
+  if (typeof value !== 'object' || value === null || !('type' in value)) return undefined;
+  const { type } = value;
+  if (typeof type !== 'string' || !Object.hasOwn(setting.variants, type)) return undefined;
+  const parameters = setting.variants[type] ?? {};
+  const parameter = Object.hasOwn(parameters, at) ? parameters[at] : undefined;
+  return parameter === undefined ? undefined : `as ${at} of ${type} ${expected(parameter)}`;
+};
+
+/**
  * Reads the text of a flag.
  *
  * @param label the flag, with its dashes
@@ -204,8 +224,7 @@ export const readFlag = (setting: SettingKind, label: string, text: string): unk
   const bounded = setting.type === 'keys' ? { ...setting, min: 0 } : setting;
   const result = v.safeParse(schemaOf(bounded), value, { abortEarly: true });
   if (result.success) return result.output;
-  throw new FloeError(
-    'usage',
-    `${label}: expected ${expectedOfFlag(setting)}, got ${JSON.stringify(text)}`,
-  );
+  const wanted =
+    expectedOfParameter(setting, value, v.getDotPath(result.issues[0])) ?? expectedOfFlag(setting);
+  throw new FloeError('usage', `${label}: expected ${wanted}, got ${JSON.stringify(text)}`);
 };

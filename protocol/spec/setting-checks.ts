@@ -228,7 +228,7 @@ const bufferIsCohort: Check = ({ buffer, cohort }) =>
     : {
         setting: 'buffer',
         message: (nameOf) =>
-          `the updates of a buffer are the cohort of a round: expected ${nameOf('cohort')} (${cohort}), got ${buffer}`,
+          `the updates of a buffer are the cohort of a round: expected the number of ${nameOf('cohort')}, ${cohort}, got ${buffer}`,
       };
 
 /**

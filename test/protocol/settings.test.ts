@@ -333,6 +333,20 @@ describe('errors', () => {
     expect(() => readFlag(SETTINGS[name], '--flag', text)).toThrow(/^--flag: expected .* got "/u);
   });
 
+  it.each([
+    ['clipping', 'adaptive:quantile=2', 'as quantile of adaptive a fraction above 0, at most 1'],
+    ['compression', 'random-k:rate=x', 'as rate of random-k a '],
+    ['compression', 'low-rank:mode=best', 'as mode of low-rank one of unbiased, feedback'],
+    ['privacy', 'central:epsilon=-1', 'as epsilon of central a number above 0'],
+    ['privacy', 'central', 'as epsilon of central a number above 0'],
+    ['partition', 'dirichlet', 'as alpha of dirichlet a number above 0'],
+    ['clipping', 'adaptive:speed=1', 'adaptive, adaptive:quantile=QUANTILE'],
+  ] as const)('the flag of %s says what is wrong in %j', (name, text, says) => {
+    const read = (): unknown => readFlag(SETTINGS[name], '--flag', text);
+    expect(read).toThrow(`--flag: expected ${says}`);
+    expect(read).toThrow(`, got "${text}"`);
+  });
+
   it('what a flag reads is what a run file may have', () => {
     for (const [name, text, value] of [
       ['partition', 'shards', { type: 'shards', perParticipant: 2 }],

@@ -14,7 +14,7 @@ export const BUFFER_SETTINGS = {
     max: MAX_COHORT,
     optional: true,
     otherwise: 'none: the cohort is drawn before it trains',
-    help: 'buffered rounds (FedBuff): participants train ahead, and the first this many updates that are ready form a round; needs a closed run without a chain',
+    help: 'buffered rounds (FedBuff): participants train ahead, and the first this many updates that are ready form a round; as many as the cohort; needs a closed run without a chain',
     spec: 'buffer.size',
     commands: EVERY_RUN,
   },
