@@ -126,11 +126,13 @@ export const describeRound = (round: RoundSummary, of: number, tested: Tested): 
     round.virtualSeconds === undefined
       ? ''
       : `  virtual ${round.virtualSeconds.toFixed(1)} s, ${(round.virtualTime ?? 0).toFixed(1)} s in all`;
+  const norm =
+    round.clipNorm === undefined ? '' : `next clip norm ${round.clipNorm.toPrecision(4)}  `;
   const aged = round.staleness === undefined ? '' : `${stalenessText(round.staleness)}  `;
   const metrics = Object.entries(round.training).map(([name, value]) => ({ name, value }));
   return (
     `round ${String(round.version).padStart(String(of).length)}/${of}  ${testText(tested)}  ${attacked}` +
-    `${metricsText(metrics, round.version)}  ${round.survivors}/${round.cohort} survived  ${aged}` +
+    `${metricsText(metrics, round.version)}  ${round.survivors}/${round.cohort} survived  ${aged}${norm}` +
     `up ${formatBytes(round.bytesUp)}  down ${formatBytes(round.bytesDown)}  ${round.seconds.toFixed(2)} s${virtual}`
   );
 };

@@ -2,6 +2,7 @@
  * @module `report.html`: one file that shows a finished run without the network. uPlot and the data
  * are written into the page; every text that came from outside is escaped.
  */
+import { meanStaleness } from '../protocol/spec/describe-buffer.ts';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -95,12 +96,10 @@ const card = (value: string, label: string): string =>
 const headOf = (name: string): string =>
   name.startsWith('test') ? `held-out ${metricInWords(name)}, model before` : metricInWords(name);
 
-const meanOf = (values: readonly number[]): number =>
-  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
-
 const historyTable = (history: readonly RoundSummary[], phases: readonly string[]): string => {
   const metrics = Object.keys(history[0]?.training ?? {}).filter((name) => !isDetail({ name }));
   const isTimed = history[0]?.virtualSeconds !== undefined;
+  const isAdaptive = history[0]?.clipNorm !== undefined;
   const isBuffered = history[0]?.staleness !== undefined;
   const head = [
     'round',
@@ -112,6 +111,7 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
     'seconds',
     ...(isTimed ? ['virtual seconds'] : []),
     ...(isBuffered ? ['mean staleness'] : []),
+    ...(isAdaptive ? ['next clip norm'] : []),
     ...phases,
   ]
     .map((name) => `<th class="n" scope="col">${escapeHtml(name)}</th>`)
@@ -127,7 +127,8 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
         formatBytes(round.bytesDown),
         round.seconds.toFixed(2),
         ...(isTimed ? [(round.virtualSeconds ?? 0).toFixed(1)] : []),
-        ...(isBuffered ? [meanOf(round.staleness ?? []).toFixed(1)] : []),
+        ...(isBuffered ? [meanStaleness(round.staleness ?? []).toFixed(1)] : []),
+        ...(isAdaptive ? [round.clipNorm?.toPrecision(4) ?? '–'] : []),
         ...phases.map((phase) => (round.phases[phase] ?? 0).toFixed(2)),
       ];
       return `<tr>${cells.map((cell) => `<td class="n">${escapeHtml(cell)}</td>`).join('')}</tr>`;
@@ -232,6 +233,30 @@ const baselineText = ({ baseline, baselineAccuracy }: Summary): string =>
     ? 'not trained (--baseline)'
     : `${formatPercent(baselineAccuracy)}: the same model on all training data in one place, ${plural(baseline.epochs, 'epoch')}, batch ${baseline.batchSize}, learning rate ${baseline.learningRate}; its points lie at the round by which the federation had seen as many examples`;
 
+const encodingText = (of: Summary['encoding']): string => {
+  const { ring, bits, clipNorm, clipping, modelPrecision, rounding } = of;
+  const norm =
+    clipping === undefined
+      ? `clip norm ${clipNorm}`
+      : `clip norm ${clipNorm} at first, then adaptive: quantile ${clipping.quantile}, rate ${clipping.rate}, from ${clipping.floor} to ${clipping.ceiling}`;
+  return [
+    ring,
+    ...(bits === undefined ? [] : [`${bits} bits`]),
+    ...(modelPrecision === undefined ? [] : [`models in ${modelPrecision}`]),
+    `${norm}; ${rounding.words}`,
+  ].join(', ');
+};
+
+const bufferRow = ({ buffer }: Summary): readonly (readonly [string, string])[] =>
+  buffer === undefined
+    ? []
+    : [
+        [
+          'buffered rounds',
+          `the first ${buffer.size} updates that are ready, at most ${plural(buffer.maxStaleness, 'commit')} old`,
+        ],
+      ];
+
 /** The run in words: what it was and where it is. */
 const runRows = (summary: Summary): readonly (readonly [string, string])[] => [
   ['run', summary.run],
@@ -252,10 +277,8 @@ const runRows = (summary: Summary): readonly (readonly [string, string])[] => [
     `${plural(summary.training.epochs, 'epoch')}, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
   ],
   ['strategy', describeStrategy(summary.strategy)],
-  [
-    'encoding',
-    `${summary.encoding.ring}, ${summary.encoding.bits === undefined ? '' : `${summary.encoding.bits} bits, `}clip norm ${summary.encoding.clipNorm}; ${summary.encoding.rounding.words}`,
-  ],
+  ...bufferRow(summary),
+  ['encoding', encodingText(summary.encoding)],
   ...guards(summary),
   ...(summary.world === undefined ? [] : worldRows(summary.world)),
   ...(summary.attackSuccess === undefined

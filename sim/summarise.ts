@@ -94,6 +94,12 @@ const roundingOf = (spec: RunSpec, examples: number): Summary['encoding']['round
   return { expectedError: expectedError(...of), words: describeError(...of) };
 };
 
+const clippingOf = ({ clipping }: Scenario): Pick<Summary['encoding'], 'clipping'> => {
+  if (clipping === undefined) return {};
+  const { type: _, ...parameters } = clipping;
+  return { clipping: parameters };
+};
+
 /** What holds for every member after all attempts. */
 const privacyIn = (spec: RunSpec): Pick<Summary, 'privacy'> => {
   const claim = privacyClaim(spec);
@@ -157,8 +163,11 @@ export const summarise = (init: SummariseInit): Summary => {
       ring: scenario.ring,
       ...(scenario.bits === undefined ? {} : { bits: scenario.bits }),
       clipNorm: scenario.clipNorm,
+      ...clippingOf(scenario),
+      ...(scenario.modelPrecision === 'float32' ? {} : { modelPrecision: scenario.modelPrecision }),
       rounding: roundingOf(init.spec, data.train.size / scenario.participants),
     },
+    ...(init.spec.buffer === undefined ? {} : { buffer: { ...init.spec.buffer } }),
     ...privacyIn(init.spec),
     ...(scenario.targetAccuracy === undefined ? {} : { targetAccuracy: scenario.targetAccuracy }),
     ...(baseline === undefined

@@ -120,9 +120,17 @@ export const summarySchema = v.strictObject({
     ring: v.string(),
     bits: v.optional(count),
     clipNorm: amount,
+    /** Where the clip norm is adaptive: `clipNorm` is that of the first attempt. */
+    clipping: v.optional(
+      v.strictObject({ quantile: amount, rate: amount, floor: amount, ceiling: amount }),
+    ),
+    /** Of committed models; absent for float32. */
+    modelPrecision: v.optional(v.string()),
     /** Expected error of the mean, in units of the clip norm; `words` states the assumptions. */
     rounding: v.strictObject({ expectedError: amount, words: v.string() }),
   }),
+  /** Of buffered rounds: updates of a round, and commits that one may be old, at most. */
+  buffer: v.optional(v.strictObject({ size: count, maxStaleness: count })),
   /** What the run guarantees each participant; absent without differential privacy. */
   privacy: v.optional(
     v.strictObject({

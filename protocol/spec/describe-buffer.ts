@@ -4,12 +4,15 @@
 import { plural } from '../plural.ts';
 import type { Buffer } from './settings/buffer.ts';
 
+/** Mean age in commits; 0 of no updates. @param ages one number of each update of a round */
+export const meanStaleness = (ages: readonly number[]): number =>
+  ages.length === 0 ? 0 : ages.reduce((sum, age) => sum + age, 0) / ages.length;
+
 /** How old the updates of a round were; empty where rounds are not buffered. */
 export const stalenessText = (ages: readonly number[] | undefined): string => {
   const [least, most] = [ages?.[0], ages?.at(-1)];
   if (ages === undefined || least === undefined || most === undefined) return '';
-  const mean = ages.reduce((sum, age) => sum + age, 0) / ages.length;
-  return `staleness ${least} to ${most}, mean ${mean.toFixed(1)}`;
+  return `staleness ${least} to ${most}, mean ${meanStaleness(ages).toFixed(1)}`;
 };
 
 /** @param members of the run: all of them train at once */

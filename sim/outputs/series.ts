@@ -3,6 +3,7 @@
  * them: `test/accuracy`, `train/loss`, `bytes/up`, `phase/upload seconds`. Generic: a metric that a
  * round has is here.
  */
+import { meanStaleness } from '../../protocol/spec/describe-buffer.ts';
 import type { RoundSummary, Summary } from '../summary.ts';
 
 export interface SeriesPoint {
@@ -45,6 +46,8 @@ const others = (round: RoundSummary): Readonly<Record<string, number>> => {
   const found: Record<string, number> = {};
   for (const [name, value] of Object.entries(round))
     if (typeof value === 'number' && !NAMED.has(name)) found[`round/${name}`] = value;
+  // The only list of a round: a series has one number of it.
+  if (round.staleness !== undefined) found['round/meanStaleness'] = meanStaleness(round.staleness);
   return found;
 };
 

@@ -8,6 +8,7 @@ import * as task from '../../examples/simulation/task.ts';
 import { simulate, type RunResult } from '../../sim/index.ts';
 import { crc32c, maskedCrc32c } from '../../sim/outputs/crc32c.ts';
 import { csvOf } from '../../sim/outputs/csv.ts';
+import { seriesOf } from '../../sim/outputs/series.ts';
 import { tensorboardFile } from '../../sim/outputs/tensorboard.ts';
 import { summaryOf } from '../support/summary.ts';
 
@@ -102,6 +103,18 @@ it('an event file of TensorBoard has the scalars of every round', () => {
   expect(first).toMatchObject({ version: 'brain.Event:2' });
   expect(rounds.map(({ step }) => step)).toEqual([1, 2]);
   expect(rounds[1]?.scalars).toMatchObject({ 'test/accuracy': 0.75, 'bytes/up': 1000 });
+});
+
+it('a buffered run has the mean age of the updates of each round, a plain run has none', () => {
+  const { history } = summaryOf({ testAccuracies: [0.5, 0.6] });
+  const names = seriesOf({ history }).map(({ name }) => name);
+  expect(names).not.toContain('round/meanStaleness');
+  const aged = history.map((round, i) => ({ ...round, staleness: [0, i, 2] }));
+  const ages = seriesOf({ history: aged }).find(({ name }) => name === 'round/meanStaleness');
+  expect(ages?.points).toEqual([
+    { step: 1, value: 2 / 3 },
+    { step: 2, value: 1 },
+  ]);
 });
 
 it('CSV quotes what must be quoted', () => {

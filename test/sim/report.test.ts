@@ -144,6 +144,28 @@ describe('renderReport', () => {
     expect(page.match(/<\/script>/gu)).toHaveLength(3);
   });
 
+  it('shows an adaptive clip norm, buffered rounds and the precision of models', async () => {
+    const { encoding, history } = summary({});
+    const plain = await render();
+    for (const word of ['next clip norm', 'mean staleness', 'buffered rounds', 'models in'])
+      expect(plain).not.toContain(word);
+    const page = await render({
+      encoding: {
+        ...encoding,
+        clipping: { quantile: 0.5, rate: 0.2, floor: 0.001, ceiling: 64 },
+        modelPrecision: 'bfloat16',
+      },
+      buffer: { size: 5, maxStaleness: 10 },
+      history: history.map((of) => ({ ...of, clipNorm: 3.25, staleness: [0, 0, 3] })),
+    });
+    expect(page).toContain('models in bfloat16');
+    expect(page).toContain('at first, then adaptive: quantile 0.5, rate 0.2, from 0.001 to 64');
+    expect(page).toContain('the first 5 updates that are ready, at most 10 commits old');
+    expect(page).toContain('>next clip norm</th>');
+    expect(page).toContain('<td class="n">3.250</td>');
+    expect(page).toContain('<td class="n">1.0</td>');
+  });
+
   it('says plainly when updates were not masked', async () => {
     expect(await render({ masked: false })).toContain('NOT masked');
     expect(await render()).not.toContain('NOT masked');
