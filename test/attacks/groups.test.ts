@@ -36,6 +36,8 @@ import { encodeBundle, type UnmaskingBundle } from '../../protocol/verify/bundle
 import { EVIDENCE_TYPES, readEvidence } from '../../protocol/verify/evidence.ts';
 import { spotCheck } from '../../protocol/verify/spot-check.ts';
 import { checkConsistency } from '../../client/participant/machine/record-checks.ts';
+import { verifyRun } from '../../protocol/verify/index.ts';
+import { journalLedger } from '../../coordinator/index.ts';
 import { groupingIn } from '../../client/participant/machine/spending.ts';
 import { overTheWire } from '../rules/build-round.ts';
 import {
@@ -102,6 +104,58 @@ describe('an honest run', () => {
     // Every member checked the first commit before the second round.
     for (const { events } of clients)
       expect(events.some(({ type }) => type === 'checked')).toBe(true);
+  });
+});
+
+describe('a member that commits to another secret than it shares', () => {
+  it('is shown by an abort; the others keep their groups, and its own is left out', async () => {
+    const other = await realRun(
+      {
+        cohort: { size: 12, minimum: 3, overSelect: 1 },
+        robust: {
+          rule: { type: 'rfa', iterations: 8, smoothing: 0.1 },
+          byzantine: 1,
+          groupSize: 3,
+        },
+        deadlines: PATIENT,
+      },
+      { clock: fastClock(), startWith: 12 },
+    );
+    try {
+      const honest = Array.from({ length: 11 }, (_, i) => other.join(`honest ${i}`));
+      await Promise.all(honest);
+      const { identity } = await other.liar('liar', { lie: { commitment: true } });
+      await other.committed(1);
+      const [abort, ...more] = other.records('abort');
+      expect(more).toEqual([]);
+      expect(abort!.body).toMatchObject({
+        code: 'commitment_mismatch',
+        culprits: [identity.publicKey],
+        answered: true,
+      });
+      const [first, second] = other.records('cohort');
+      const { members, beacon } = first!.body;
+      expect(second!.body.groups).toEqual({ attempt: 1, members, beacon });
+      const before = groupsOf({ spec: other.spec, cohort: first! });
+      const after = groupsOf({ spec: other.spec, cohort: second! });
+      const survivors = new Set(other.records('survivors').at(-1)!.body.members.map(toHex));
+      const liar = toHex(identity.publicKey);
+      for (const [g, { keys }] of before.entries()) {
+        // Two are fewer than may be summed, and are not asked.
+        expect(after[g]!.keys).toEqual(keys.has(liar) ? new Set() : keys);
+        for (const key of keys) expect(survivors.has(key)).toBe(!keys.has(liar));
+      }
+      const verdict = await verifyRun({
+        spec: other.spec,
+        transcript: await other.coordinator.transcript.whole(),
+        store: other.stage.store,
+        gate: sealedBoxGate(other.stage.coordinatorIdentity),
+        ledger: journalLedger(other.stage.journal),
+      });
+      expect(verdict).toMatchObject({ ok: true, level: 'L1' });
+    } finally {
+      await other.stop();
+    }
   });
 });
 

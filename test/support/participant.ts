@@ -30,13 +30,15 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records/records.ts';
-import { contextOf } from '../../protocol/rules/index.ts';
+import { mostSummed } from '../../protocol/robust/groups.ts';
+import { contextOf, graphOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import {
   complaintSecret,
   createParty,
   deriveKeys,
   freezeCohort,
+  holderPlace,
   makeShares,
   maskUpdate,
   memberOf,
@@ -261,6 +263,7 @@ export class TestParticipant {
         return { id: author, mask: body.mask, seal: body.seal };
       }),
       record.body.beacon,
+      { graph: graphOf({ spec: this.#init.spec, cohort: record }) },
     );
     const { open } = memory;
     const context = contextOf({ run: this.#run, attempt: record.attempt, open, cohort: record });
@@ -329,7 +332,8 @@ export class TestParticipant {
       const share = decodeRecordOf('share', item.record);
       const { author } = share;
       if (equalBytes(author, this.identity.publicKey)) continue;
-      const { context, party } = memory.cohort;
+      const { context, party, cohort } = memory.cohort;
+      if (holderPlace(cohort, author, this.identity.publicKey) === undefined) continue;
       try {
         memory.held.set(toHex(author), await openEntry(party, author, item.entry));
       } catch (thrown) {
@@ -392,7 +396,7 @@ export class TestParticipant {
         metrics: [1.5, 7].slice(0, spec.metrics.length),
         extras: extrasOf(spec.metrics),
         spec: encodingFor(specAt(spec, memory.open.body), n, memory.open.body.meanExamples),
-        n,
+        n: mostSummed(spec, n),
         rotationSeed: encodingSeed(spec, {
           attempt,
           beacon: memory.open.body.beacon,
