@@ -35,6 +35,7 @@ import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
 import { noiseSum } from './central-noise.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
+import type { NoteGroups } from './group-notes.ts';
 import type { Logger } from './log.ts';
 import type { Attempt } from './machine/index.ts';
 import type { ModelKeeper } from './model-keeper.ts';
@@ -88,6 +89,7 @@ export interface AggregationInit {
   readonly received: Received;
   /** 32 bytes. Secret. */
   readonly sealingSecret: Uint8Array;
+  readonly noteGroups: NoteGroups;
   readonly log: Logger;
 }
 
@@ -247,13 +249,13 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
           cohortRoot: cohort.body.root,
         }),
       });
+      init.noteGroups(attempt, result);
       const next = keeper.prepare(result.after, attempt.attempt, result.afterHash);
       const sum = joinHashes(result.sumLeaves);
-      const { groupSums: groups } = result;
       const keys = masked ? await keysOf(keeper, model, next) : EMPTY_BUNDLE.keys;
       const bundle = encodeBundle(
         masked
-          ? { ...opened, sum, groups: groups && [...groups], uploads: [...uploads], keys }
+          ? { ...opened, sum, groups: result.groupSums, uploads: [...uploads], keys }
           : EMPTY_BUNDLE,
       );
       const purpose = { run, attempt: attempt.attempt, role: 'bundle' } as const;

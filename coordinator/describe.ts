@@ -43,6 +43,17 @@ const describeProgress = (progress: Progress): string | undefined => {
         (progress.answered ? '(this process may know its sum)' : '(nothing was revealed)')
       );
     }
+    case 'groups': {
+      const { attempt, groups, suspects } = progress;
+      const out = groups.filter(({ norm }) => norm === undefined).length;
+      if (out === 0 && suspects.length === 0) return undefined;
+      return (
+        `attempt ${attempt}: ${out} of ${groups.length} groups cannot be right` +
+        (suspects.length === 0
+          ? ''
+          : `; suspected, without proof: ${suspects.map((key) => key.slice(0, 12)).join(', ')}`)
+      );
+    }
     case 'suspended':
       return `suspended after invalid sums (${progress.code}): ${progress.members.map((key) => key.slice(0, 12)).join(', ')}`;
     case 'waiting':

@@ -10,6 +10,7 @@ import { signRecord } from '../protocol/records/records.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { encodeRunSpec, hashRunSpec } from '../protocol/spec/run-spec.ts';
+import { createGroupNotes } from './group-notes.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
 import type { Coordinator, CoordinatorInit, Outcome, TranscriptSource } from './coordinator.ts';
@@ -20,7 +21,13 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { errorFields, safeLogger, shortKey, type Logger } from './log.ts';
 import type { Journal } from './journal/port.ts';
 import { createLoop, type Loop } from './loop.ts';
-import { ROUND_MACHINE, attemptOf, type MachineConfig, type State } from './machine/index.ts';
+import {
+  ROUND_MACHINE,
+  attemptOf,
+  type MachineConfig,
+  type Progress,
+  type State,
+} from './machine/index.ts';
 import { mayBeSilent } from './machine/presence.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelKeeper } from './model-keeper.ts';
@@ -55,7 +62,11 @@ const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): Machin
 };
 
 /** The tools of a coordinator's work: models, keys of attempts, sums. */
-const createTools = (init: CoordinatorInit, run: Uint8Array) => {
+const createTools = (
+  init: CoordinatorInit,
+  run: Uint8Array,
+  publish: (progress: Progress) => void,
+) => {
   const { spec, store, staging, gate, journal, random, sealingSecret, log } = init;
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret });
   const attemptKeys = createAttemptKeys(journal.secrets, random);
@@ -70,6 +81,7 @@ const createTools = (init: CoordinatorInit, run: Uint8Array) => {
     keeper,
     received,
     sealingSecret,
+    noteGroups: createGroupNotes(spec, publish),
     log,
   });
   return { keeper, attemptKeys, aggregation, received };
@@ -283,7 +295,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   });
   const onOutage = createOutageNotes((reason) => publish({ type: 'waiting', reason }));
   const upkeep = createKeeping(init, limits, () => loop.state);
-  const tools = createTools(init, run);
+  const tools = createTools(init, run, publish);
   const loop = createLoop({
     machine,
     config,

@@ -64,6 +64,13 @@ export const progressFields = (progress: Progress): LogFields => {
       return { attempt: progress.attempt, phase: progress.phase, of: progress.of };
     case 'buffered':
       return { attempt: progress.attempt, updates: progress.updates, of: progress.of };
+    case 'groups':
+      return {
+        attempt: progress.attempt,
+        groups: progress.groups.length,
+        leftOut: progress.groups.filter(({ norm }) => norm === undefined).length,
+        suspects: progress.suspects.map(shortKey),
+      };
     case 'upload-folded':
       return { attempt: progress.attempt, bytes: progress.bytes, folded: progress.folded };
     case 'upload-rejected':

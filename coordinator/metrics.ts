@@ -108,6 +108,17 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
     help: 'Bytes of the uploads that were folded.',
     registers,
   });
+  const implausible = new Counter({
+    name: 'floe_groups_left_out_total',
+    help: 'Groups whose sum cannot be that of clipped updates.',
+    registers,
+  });
+  let suspected = 0;
+  gauge(
+    'floe_suspects',
+    'Members whose groups deviate more than chance, since the start.',
+    () => suspected,
+  );
   const phases = new Histogram({
     name: 'floe_phase_seconds',
     help: 'Duration of the phases of committed rounds.',
@@ -142,6 +153,10 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
         case 'aborted':
           aborted.inc({ code: progress.code });
           for (const { code, count } of progress.reported) reported.inc({ code }, count);
+          break;
+        case 'groups':
+          implausible.inc(progress.groups.filter(({ norm }) => norm === undefined).length);
+          suspected = progress.suspects.length;
           break;
         case 'committed':
           for (const [phase, ms] of Object.entries(progress.phases))

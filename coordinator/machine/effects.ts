@@ -2,6 +2,7 @@
  * @module The effects that the machine requests from its host, as data. Records to append are
  * written in the transaction of the event that caused them; all other effects follow after it.
  */
+import type { GroupFacts } from '../../protocol/robust/anomaly.ts';
 import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import type { encodeFrame } from '../../protocol/wire/messages.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
@@ -121,6 +122,14 @@ export type Progress =
       readonly answered: boolean;
       /** The errors that participants reported, counted by code. */
       readonly reported: readonly { readonly code: string; readonly count: number }[];
+    }
+  /** A run in groups: what the mean of each says, and who is suspected over the rounds. */
+  | {
+      readonly type: 'groups';
+      readonly attempt: number;
+      readonly groups: readonly (GroupFacts & { readonly members: readonly Hex[] })[];
+      /** Members whose groups deviate more than chance; a hint, and no proof. */
+      readonly suspects: readonly Hex[];
     }
   /** The members of every one of several invalid sums; also in the Abort record. */
   | {

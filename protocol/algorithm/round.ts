@@ -29,6 +29,7 @@ import {
   groupedMeans,
   robustMeans,
   roundingOf,
+  type DecodedGroups,
   type StepInput,
 } from './decode-round.ts';
 import { aggregateOfGroups, type Aggregate } from './fold.ts';
@@ -69,6 +70,11 @@ export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
 
 /** The next model, and the totals. */
 export interface RoundStep extends RoundTotals {
+  /** In groups: the mean update of each, undefined where it was left out, and what the rule gave. */
+  readonly inGroups?: {
+    readonly means: readonly (Float32Array | undefined)[];
+    readonly aggregate: Float32Array;
+  };
   /** w_{t+1}, as the types of its tensors hold it, and the state after the round. */
   readonly after: ModelContent;
   readonly afterHash: Uint8Array;
@@ -80,7 +86,7 @@ export interface RoundResult extends RoundStep {
   /** The leaf hashes of S: they go into the gated bundle. */
   readonly sumLeaves: readonly Uint8Array[];
   /** In groups, their packed sums in their order: they go into the gated bundle. */
-  readonly groupSums?: readonly Uint8Array[];
+  readonly groupSums?: Uint8Array[];
   /** Commitment to S: size and chunk root of its packed form. */
   readonly aggregate: Aggregate;
 }
@@ -131,11 +137,12 @@ const meansOf = (
   readonly totals: ExtraTotals;
   readonly means: readonly Float32Array[];
   readonly survivors: number;
+  readonly groups?: DecodedGroups['groups'];
 } => {
   const { spec, survivors, lanes } = input;
   if (groupSizeOf(spec) !== undefined) {
     const grouped = groupedMeans(input);
-    return { totals: grouped, means: grouped.means, survivors: grouped.survivors };
+    return { totals: grouped, ...grouped };
   }
   const totals = decodeRound(input, lanes, survivors);
   const means = spec.robust === undefined ? meansOfSum(input, totals) : robustMeans(input);
@@ -152,7 +159,7 @@ const meansOf = (
  */
 const stepRound = (input: StepInput): RoundStep => {
   const { spec, before } = input;
-  const { totals: decoded, means, survivors } = meansOf(input);
+  const { totals: decoded, means, survivors, groups } = meansOf(input);
   const { trainable, statistics } = partsFor(spec);
   const [mean, ...others] = means;
   const [statisticsMean, extra] =
@@ -172,6 +179,9 @@ const stepRound = (input: StepInput): RoundStep => {
     after: { weights, state },
     afterHash: hashModel(spec.model, weights),
     stateHash: stateHashOf(strategyOf(spec), trainableOf(spec), state),
+    ...(groups === undefined
+      ? {}
+      : { inGroups: { means: groups.map((all) => all?.[0]), aggregate: mean! } }),
     ...totalsOf(spec, survivors, decoded),
   };
 };
