@@ -34,6 +34,7 @@ import type { Body, ModelRef, SignedRecord } from '../protocol/records/records.t
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import type { Lanes, Verdict } from '../protocol/secagg/index.ts';
 import { noiseSum } from './central-noise.ts';
+import type { AnomalyWatch } from './anomalies/watch.ts';
 import type { AttemptKeys } from './attempt-keys.ts';
 import type { NoteGroups } from './group-notes.ts';
 import type { Logger } from './log.ts';
@@ -87,6 +88,7 @@ export interface AggregationInit {
   readonly gate: AccessGate;
   readonly keeper: ModelKeeper;
   readonly received: Received;
+  readonly anomalies: Pick<AnomalyWatch, 'measure'>;
   /** 32 bytes. Secret. */
   readonly sealingSecret: Uint8Array;
   readonly noteGroups: NoteGroups;
@@ -233,6 +235,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         ? entropiesOf(survivors.body.members, opened.secrets)
         : clearEntropies(attempt, survivors);
       const beacon = nextBeacon(open.body.beacon, entropies);
+      const before = await keeper.read(model, signal);
       const result = finishRound({
         spec: specAt(spec, open.body),
         n: cohortSize(attempt),
@@ -240,7 +243,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         lanes: folded[0]!.lanes,
         each,
         groups: folded,
-        before: await keeper.read(model, signal),
+        before,
         meanExamples: open.body.meanExamples,
         rotationSeed: encodingSeed(spec, {
           attempt: attempt.attempt,
@@ -250,6 +253,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         }),
       });
       init.noteGroups(attempt, result);
+      init.anomalies.measure(attempt.attempt, before.weights, result.after.weights);
       const next = keeper.prepare(result.after, attempt.attempt, result.afterHash);
       const sum = joinHashes(result.sumLeaves);
       const keys = masked ? await keysOf(keeper, model, next) : EMPTY_BUNDLE.keys;

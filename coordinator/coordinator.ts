@@ -1,6 +1,7 @@
 /**
  * @module The types of `createCoordinator`: its options and its interface.
  */
+import type { AnomalyStatus } from './anomalies/watch.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
@@ -110,6 +111,8 @@ export interface Status {
   /** After the end: participants that may still come back to hear of it. */
   readonly untold: number;
   readonly modelHash: Uint8Array | undefined;
+  /** Of the commits since this process began. */
+  readonly anomalies: AnomalyStatus;
 }
 
 /**

@@ -14,9 +14,10 @@ import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { showTime } from '../protocol/net/time-text.ts';
 import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { timeoutLines } from '../protocol/spec/timeouts.ts';
+import { describeAnomaly, describeStep } from './anomalies/describe.ts';
 import type { FundsOfRun, StartEvent } from './events.ts';
 import { reportedText, shortKey } from './log.ts';
-import type { Progress } from './machine/index.ts';
+import type { Committed, Progress } from './machine/index.ts';
 import type { Presence } from './presence-notes.ts';
 import type { UpkeepEvent } from './upkeep.ts';
 
@@ -77,6 +78,17 @@ const describeProgress = (progress: Progress): string | undefined => {
     case 'upload-folded':
   }
   return undefined;
+};
+
+/** What is measured on the step of a commit, and what of it is far from usual. */
+const stepLines = ({ version, step = {}, anomalies = [] }: Committed): readonly Line[] => {
+  const text = describeStep(step);
+  return [
+    ...(text === '' ? [] : [info(`round ${version}: ${text}`)]),
+    ...anomalies.map((anomaly) =>
+      warning(`anomaly in round ${version}: ${describeAnomaly(anomaly)}`),
+    ),
+  ];
 };
 
 const describeUpkeep = (event: UpkeepEvent): Line => {
@@ -201,7 +213,10 @@ export const describeEvent = (event: StartEvent): readonly Line[] => {
     }
     case 'progress': {
       const text = describeProgress(event.progress);
-      return text === undefined ? [] : [info(text)];
+      return [
+        ...(text === undefined ? [] : [info(text)]),
+        ...(event.progress.type === 'committed' ? stepLines(event.progress) : []),
+      ];
     }
     case 'presence':
       return [describePresence(event.presence)];

@@ -10,6 +10,7 @@ import { signRecord } from '../protocol/records/records.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { encodeRunSpec, hashRunSpec } from '../protocol/spec/run-spec.ts';
+import { createAnomalyWatch } from './anomalies/watch.ts';
 import { createGroupNotes } from './group-notes.ts';
 import { createAggregation } from './aggregation.ts';
 import { createAttemptKeys } from './attempt-keys.ts';
@@ -71,6 +72,7 @@ const createTools = (
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret });
   const attemptKeys = createAttemptKeys(journal.secrets, random);
   const received = createReceived();
+  const anomalies = createAnomalyWatch();
   const aggregation = createAggregation({
     spec,
     run,
@@ -80,11 +82,12 @@ const createTools = (
     gate,
     keeper,
     received,
+    anomalies,
     sealingSecret,
     noteGroups: createGroupNotes(spec, publish),
     log,
   });
-  return { keeper, attemptKeys, aggregation, received };
+  return { keeper, attemptKeys, aggregation, received, anomalies };
 };
 
 /** The context that a piece of work receives. */
@@ -281,21 +284,21 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     if (outcome instanceof FloeError) finished.reject(outcome);
     else if (outcome !== undefined) finished.resolve(outcome);
   };
-  const status = () => statusOf(spec, loop, sessions, told, !signal.aborted);
+  const status = () => statusOf(init, loop, sessions, told, tools.anomalies, !signal.aborted);
 
+  const tools = createTools(init, run, (progress) => publish(progress));
   const metrics = createMetrics({
     status,
     journalEvents: () => loop.history.events,
     upkeep: () => upkeep.status(),
   });
   const faults = createWorkFaults(spec.cohort.minimum);
-  const publish = createPublisher(metrics, log, (progress) => {
+  const publish = createPublisher(metrics, log, tools.anomalies, (progress) => {
     if (progress.type === 'committed') faults.forget();
     init.onEvent?.(progress);
   });
   const onOutage = createOutageNotes((reason) => publish({ type: 'waiting', reason }));
   const upkeep = createKeeping(init, limits, () => loop.state);
-  const tools = createTools(init, run, publish);
   const loop = createLoop({
     machine,
     config,

@@ -4,6 +4,15 @@
  * port for it, `openJournal` and `memoryJournal` store it, and `journalLedger` is the ledger of a
  * consortium without a chain.
  */
+export { describeAnomaly, describeStep } from './anomalies/describe.ts';
+export {
+  ANOMALY_KINDS,
+  stepNumbers,
+  type Anomaly,
+  type AnomalyKind,
+  type StepReport,
+} from './anomalies/rules.ts';
+export type { AnomalyStatus } from './anomalies/watch.ts';
 export type {
   Coordinator,
   CoordinatorInit,

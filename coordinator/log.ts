@@ -4,6 +4,7 @@
  * values: no record, key or vector may reach a log.
  */
 import type { FloeError } from '../protocol/errors.ts';
+import { stepNumbers } from './anomalies/rules.ts';
 import type { Progress } from './machine/index.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -81,6 +82,7 @@ export const progressFields = (progress: Progress): LogFields => {
         version: progress.version,
         survivors: progress.survivors,
         ...(progress.clipNorm === undefined ? {} : { clipNorm: progress.clipNorm }),
+        ...stepNumbers(progress.step),
       };
     case 'aborted':
       return {

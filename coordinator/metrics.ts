@@ -3,6 +3,7 @@
  * 0.0.4).
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { StepReport } from './anomalies/rules.ts';
 import type { Progress } from './machine/index.ts';
 import type { UpkeepStatus } from './upkeep.ts';
 
@@ -59,6 +60,37 @@ const registerUpkeep = (gauge: AddGauge, upkeep: () => UpkeepStatus): void => {
     'Rounds that the balance lasts for, at present prices.',
     () => upkeep().funds?.rounds ?? unknown,
   );
+};
+
+/** The anomaly report of the newest commit; NaN where it has no such number. */
+const registerSteps = (registers: Registry[]) => {
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const gauges: Readonly<Record<keyof StepReport, Gauge>> = {
+    norm: gauge('floe_step_norm', 'L2 norm of the step of the model in the last commit.'),
+    normRatio: gauge('floe_step_norm_ratio', 'That norm by the median norm of the last rounds.'),
+    cosine: gauge('floe_step_cosine', 'Cosine of the last step to the step before.'),
+    cosineMean: gauge(
+      'floe_step_cosine_mean',
+      'Cosine of the last step to the mean of earlier ones.',
+    ),
+    lossJump: gauge(
+      'floe_train_loss_jump',
+      'Training loss of the last commit less the one before.',
+    ),
+  };
+  const anomalies = new Counter({
+    name: 'floe_anomalies_total',
+    help: 'Anomalies of commits, by kind and subject.',
+    labelNames: ['kind', 'subject'] as const,
+    registers,
+  });
+  return {
+    anomalies,
+    observeStep: (step: StepReport): void => {
+      for (const [name, each] of Object.entries(gauges) as [keyof StepReport, Gauge][])
+        each.set(step[name] ?? Number.NaN);
+    },
+  };
 };
 
 const coinsOf = (amount: bigint | undefined): number =>
@@ -119,6 +151,7 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
     'Members whose groups deviate more than chance, since the start.',
     () => suspected,
   );
+  const { observeStep, anomalies } = registerSteps(registers);
   const phases = new Histogram({
     name: 'floe_phase_seconds',
     help: 'Duration of the phases of committed rounds.',
@@ -161,6 +194,9 @@ export const createMetrics = ({ status, journalEvents, upkeep }: Sources): Metri
         case 'committed':
           for (const [phase, ms] of Object.entries(progress.phases))
             phases.observe({ phase }, ms / 1000);
+          observeStep(progress.step ?? {});
+          for (const { kind, subject } of progress.anomalies ?? [])
+            anomalies.inc({ kind, subject });
           break;
         default:
       }

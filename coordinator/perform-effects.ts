@@ -4,6 +4,7 @@
  */
 import { toFloeError } from '../protocol/errors.ts';
 import type { SignedRecord } from '../protocol/records/records.ts';
+import type { AnomalyWatch } from './anomalies/watch.ts';
 import { errorFields, progressFields, shortKey, type Logger } from './log.ts';
 import type { WorkFaults } from './own-fault-counter.ts';
 import type { Effect, EventBody, Progress, Work } from './machine/index.ts';
@@ -12,12 +13,24 @@ import type { Sessions } from './sessions.ts';
 import type { Told } from './status.ts';
 import { doWork, type WorkContext } from './attempt-work.ts';
 
-/** Tells progress to metrics, log and the caller, whose error is no concern of the run. */
+/**
+ * Tells progress to metrics, log and the caller, whose error is no concern of the run; a commit
+ * with its anomaly report.
+ */
 export const createPublisher =
-  (metrics: Metrics, log: Logger, onEvent: ((progress: Progress) => void) | undefined) =>
-  (progress: Progress): void => {
+  (
+    metrics: Metrics,
+    log: Logger,
+    anomalies: Pick<AnomalyWatch, 'judge'>,
+    onEvent: ((progress: Progress) => void) | undefined,
+  ) =>
+  (given: Progress): void => {
+    const progress = given.type === 'committed' ? anomalies.judge(given) : given;
     metrics.observe(progress);
     log.info(progressFields(progress), progress.type);
+    if (progress.type === 'committed')
+      for (const anomaly of progress.anomalies ?? [])
+        log.warn({ attempt: progress.attempt, version: progress.version, ...anomaly }, 'anomaly');
     try {
       onEvent?.(progress);
     } catch (thrown) {

@@ -4,6 +4,7 @@
  */
 import { FloeError } from '../protocol/errors.ts';
 import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import type { AnomalyWatch } from './anomalies/watch.ts';
 import type { Outcome, Status } from './coordinator.ts';
 import { reportedText } from './log.ts';
 import type { Loop } from './loop.ts';
@@ -47,10 +48,11 @@ export const createTold = (config: MachineConfig, loop: Pick<Loop, 'state' | 'no
 };
 
 export const statusOf = (
-  { rounds }: RunSpec,
+  { spec: { rounds } }: { readonly spec: RunSpec },
   { state, held }: Pick<Loop, 'state' | 'held'>,
   sessions: Pick<Sessions, 'loggedIn' | 'connections'>,
   told: Told,
+  anomalies: Pick<AnomalyWatch, 'status'>,
   running: boolean,
 ): Status => {
   const { phase } = state;
@@ -69,6 +71,7 @@ export const statusOf = (
     connections: sessions.connections,
     untold: phase.type === 'finished' ? told.untold() : 0,
     modelHash: state.model?.hash,
+    anomalies: anomalies.status(),
   };
 };
 

@@ -7,6 +7,7 @@ import { describeBuffer, stalenessText } from '../protocol/spec/describe-buffer.
 import { DEFAULT_MAX_STALENESS } from '../protocol/spec/settings/buffer.ts';
 import { describeContract } from '../protocol/spec/describe-contract.ts';
 import { info, result, warning, type Line } from '../protocol/line.ts';
+import { anomalyRows } from './report/anomalies.ts';
 import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
 import { describeActivities, formatBytes, formatPercent } from './report.ts';
@@ -63,7 +64,10 @@ const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly 
   ];
 };
 
-/** The lines of an event; none for rounds, see {@link describeRound}, and for progress alone. */
+/**
+ * The lines of an event; of rounds only anomalies, see {@link describeRound}; none for
+ * progress alone.
+ */
 export const describeEvent = (scenario: Scenario, event: ScenarioEvent): readonly Line[] => {
   switch (event.type) {
     case 'starting':
@@ -96,6 +100,9 @@ export const describeEvent = (scenario: Scenario, event: ScenarioEvent): readonl
         ? [info('all rounds are done; scoring the last models and finishing the baseline')]
         : [];
     case 'round':
+      return anomalyRows([event.round]).map(([round, text]) =>
+        warning(`anomaly in ${round}: ${text}`),
+      );
     case 'scored':
     case 'phase':
     case 'dropped':

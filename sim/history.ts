@@ -1,7 +1,7 @@
 /**
  * @module The history of a run, from the coordinator's progress and the counters of the network.
  */
-import type { Progress } from '../coordinator/index.ts';
+import { stepNumbers, type Progress } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
 import type { RoundSummary } from './summary.ts';
 
@@ -77,6 +77,10 @@ export const createHistory = (
       clipped: event.clipped,
       ...(event.clipNorm === undefined ? {} : { clipNorm: event.clipNorm }),
       ...(event.staleness === undefined ? {} : { staleness: [...event.staleness] }),
+      ...stepNumbers(event.step),
+      ...(event.anomalies === undefined || event.anomalies.length === 0
+        ? {}
+        : { anomalies: [...event.anomalies] }),
       modelHash: toHex(event.modelHash),
       bytesUp: bytes.up - last.up,
       bytesDown: bytes.down - last.down,

@@ -86,6 +86,15 @@ const drawAll = () => {
       names.map((name, i) => ({ label: labels[i], stroke: colourOf(i, names.length), dash: dashOf(i), width: 2, spanGaps: true,
         points: { show: rounds.length < 3 }, value: (u, v) => number(v) })), number);
   }
+  // A point marks each anomaly of the norm or of the direction.
+  const marked = (name, kind) => rounds.map((r) => (r.anomalies ?? []).some((a) => a.kind === kind) ? r[name] ?? null : null);
+  const marks = { width: 0, points: { show: true, size: 9, width: 2 } };
+  draw('norms', [x, rounds.map((r) => r.stepNorm ?? null), marked('stepNorm', 'step_norm')],
+    [series('L2 norm', '--c1', number), series('anomaly', '--warn', number, marks)], number,
+    (u, low, high) => [0, high * 1.1 || 1]);
+  draw('cosines', [x, rounds.map((r) => r.stepCosine ?? null), rounds.map((r) => r.stepCosineMean ?? null), marked('stepCosineMean', 'step_direction')],
+    [series('to the step before', '--c4', number, { width: 1 }), series('to the mean of the last steps', '--c1', number), series('anomaly', '--warn', number, marks)],
+    number, () => [-1.05, 1.05]);
 };
 drawAll();
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);

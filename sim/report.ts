@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PartitionStatistics } from '../client/data/partition.ts';
 import { metricInWords } from '../protocol/algorithm/metrics.ts';
+import { ANOMALY_RULE, anomalyCount, anomalyRows } from './report/anomalies.ts';
 import { metricGroups } from './report/metric-groups.ts';
 import { isDetail } from '../protocol/algorithm/test-counts.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
@@ -110,6 +111,8 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
     'down',
     'seconds',
     ...(isTimed ? ['virtual seconds'] : []),
+    'step norm',
+    'cosine',
     ...(isBuffered ? ['mean staleness'] : []),
     ...(isAdaptive ? ['next clip norm'] : []),
     ...phases,
@@ -127,6 +130,8 @@ const historyTable = (history: readonly RoundSummary[], phases: readonly string[
         formatBytes(round.bytesDown),
         round.seconds.toFixed(2),
         ...(isTimed ? [(round.virtualSeconds ?? 0).toFixed(1)] : []),
+        round.stepNorm?.toPrecision(4) ?? '–',
+        round.stepCosine?.toFixed(3) ?? '–',
         ...(isBuffered ? [meanStaleness(round.staleness ?? []).toFixed(1)] : []),
         ...(isAdaptive ? [round.clipNorm?.toPrecision(4) ?? '–'] : []),
         ...phases.map((phase) => (round.phases[phase] ?? 0).toFixed(2)),
@@ -304,6 +309,14 @@ const runRows = (summary: Summary): readonly (readonly [string, string])[] => [
   ],
 ];
 
+const anomalySection = (history: readonly RoundSummary[]): string => {
+  const found = anomalyRows(history);
+  const table = `<div class="scroll"><table><tbody>\n${rows(found)}\n</tbody></table></div>`;
+  return `<section><h2>Anomalies</h2>
+<p${found.length === 0 ? '' : ' class="warn"'}>${escapeHtml(anomalyCount(history))}</p>
+<p class="lead">${escapeHtml(ANOMALY_RULE)}</p>${found.length === 0 ? '' : table}</section>`;
+};
+
 /** The page, a complete HTML document. */
 export const renderReport = ({ summary, statistics, classNames, uplot }: ReportInit): string => {
   const phases = Object.keys(summary.phaseSeconds);
@@ -363,6 +376,8 @@ ${[
   plot('bytes', 'Bytes a round'),
   plot('phases', 'Time by phase, stacked'),
   plot('survivors', 'Survivors'),
+  plot('norms', 'Norm of the step'),
+  plot('cosines', 'Cosine of the step to earlier ones'),
   ...groups.map(({ id, title: name }) => plot(id, name)),
 ].join('\n')}
 </div>
@@ -370,6 +385,7 @@ ${[
 <div class="scroll"><table><tbody>
 ${rows(runRows(summary))}
 </tbody></table></div></section>
+${anomalySection(summary.history)}
 ${activityTable(summary)}
 <section><details><summary>Every round</summary>${historyTable(summary.history, phases)}</details></section>
 ${histogramTable(statistics, classNames)}

@@ -3,12 +3,25 @@
  * report, the tests and other programs.
  */
 import * as v from 'valibot';
+import { ANOMALY_KINDS } from '../coordinator/index.ts';
 import { worldSchema } from './world-summary.ts';
 
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+const finite = v.pipe(v.number(), v.finite());
+const cosine = v.pipe(v.number(), v.minValue(-1), v.maxValue(1));
+const anomalySchema = v.strictObject({
+  kind: v.picklist(ANOMALY_KINDS),
+  /** `sum`: the aggregate of the round. */
+  subject: v.string(),
+  value: finite,
+  usual: finite,
+  /** Modified z-score among the last rounds. */
+  score: finite,
+});
 
 /** One attempt at a round that ended in a commit. */
 export const roundSchema = v.strictObject({
@@ -31,6 +44,19 @@ export const roundSchema = v.strictObject({
   clipNorm: v.optional(amount),
   /** In a buffered run: how many commits old each update of the cohort was, ascending. */
   staleness: v.optional(v.array(count)),
+  /**
+   * The step is the model after the round less the model before, over all parameters: its L2 norm,
+   * by the median norm of the last rounds, and its cosine to the step before and to the mean of
+   * the last ones. Absent without a reference: at first, and after a resumption.
+   */
+  stepNorm: v.optional(amount),
+  stepNormRatio: v.optional(amount),
+  stepCosine: v.optional(cosine),
+  stepCosineMean: v.optional(cosine),
+  /** The training loss less that of the round before. */
+  lossJump: v.optional(finite),
+  /** What of it is far from usual; absent where nothing is. */
+  anomalies: v.optional(v.array(anomalySchema)),
   /** Of the model after this round on the test set; absent where it was not evaluated. */
   testAccuracy: v.optional(share),
   testLoss: v.optional(amount),

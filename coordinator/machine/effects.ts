@@ -3,6 +3,7 @@
  * written in the transaction of the event that caused them; all other effects follow after it.
  */
 import type { GroupFacts } from '../../protocol/robust/anomaly.ts';
+import type { Anomaly, StepReport } from '../anomalies/rules.ts';
 import type { ReportedMetric } from '../../protocol/algorithm/metrics.ts';
 import type { encodeFrame } from '../../protocol/wire/messages.ts';
 import type { ModelRef, SignedRecord } from '../../protocol/records/records.ts';
@@ -110,6 +111,9 @@ export type Progress =
       readonly uploadBytes: number;
       /** Duration of each phase of the attempt. */
       readonly phases: Readonly<Partial<Record<PhaseType, number>>>;
+      /** Added by the host, which has the models: the machine knows only their hashes. */
+      readonly step?: StepReport;
+      readonly anomalies?: readonly Anomaly[];
     }
   | {
       readonly type: 'aborted';
@@ -144,6 +148,8 @@ export type Progress =
   | { readonly type: 'waiting'; readonly reason: string }
   /** `failure`: why it ended before its last round. */
   | { readonly type: 'finished'; readonly rounds: number; readonly failure?: ErrorCode };
+
+export type Committed = Extract<Progress, { readonly type: 'committed' }>;
 
 export type Effect =
   | { readonly type: 'append'; readonly record: SignedRecord }

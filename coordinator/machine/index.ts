@@ -2,7 +2,7 @@
  * @module The round as a pure machine: see step.ts.
  */
 export type { MachineConfig } from './config.ts';
-export type { Effect, OutgoingFrame, Progress, Step, Work } from './effects.ts';
+export type { Committed, Effect, OutgoingFrame, Progress, Step, Work } from './effects.ts';
 export {
   decodeEntries,
   decodeEvent,

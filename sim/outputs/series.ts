@@ -51,6 +51,14 @@ const others = (round: RoundSummary): Readonly<Record<string, number>> => {
   return found;
 };
 
+/** How many there are, and the score of each. */
+const anomaliesIn = ({ anomalies = [] }: RoundSummary): Readonly<Record<string, number>> => ({
+  'anomaly/count': anomalies.length,
+  ...Object.fromEntries(
+    anomalies.map(({ kind, subject, score }) => [`anomaly/${kind} ${subject} score`, score]),
+  ),
+});
+
 /** The metrics of one round by name. */
 export const metricsOf = (round: RoundSummary): Readonly<Record<string, number>> => ({
   ...(round.testAccuracy === undefined ? {} : { 'test/accuracy': round.testAccuracy }),
@@ -59,6 +67,7 @@ export const metricsOf = (round: RoundSummary): Readonly<Record<string, number>>
     Object.entries(round.training).map(([name, value]) => [grouped(name), value]),
   ),
   ...others(round),
+  ...anomaliesIn(round),
   'cohort/size': round.cohort,
   'cohort/survivors': round.survivors,
   'cohort/clipped': round.clipped,

@@ -198,7 +198,7 @@ describe('renderReport', () => {
     const training = { trainLoss: 1, 'testRecall.0': 0.5, 'testRecall.1': 0.75, testAuc: 0.9 };
     const page = await render({ history: [round(1, { training })] }, ['benign', 'malignant']);
     const charts = draw(page);
-    expect(charts).toHaveLength(7);
+    expect(charts).toHaveLength(9);
     const labels = charts[5]?.series.map(({ label }) => label);
     expect(labels).toEqual(['round', 'benign', 'malignant']);
     expect(page).toContain('by class');
@@ -209,14 +209,51 @@ describe('renderReport', () => {
       'bytes',
       'phases',
       'survivors',
+      'norms',
+      'cosines',
       'metric-0',
       'metric-1',
     ]);
   });
 
+  it('lists and marks the anomalies of the steps, or says that there are none', async () => {
+    const honest = { stepNorm: 0.5, stepNormRatio: 1, stepCosine: 0.9, stepCosineMean: 0.95 };
+    const score = { subject: 'sum', usual: 0.95, score: -20 };
+    const page = await render({
+      history: [
+        round(1),
+        round(2, honest),
+        round(3, {
+          ...honest,
+          stepCosineMean: -0.7,
+          anomalies: [{ kind: 'step_direction', value: -0.7, ...score }],
+        }),
+      ],
+    });
+    elements(page);
+    expect(page).toContain('1 anomaly in 2 measured rounds of 3.');
+    expect(page).toMatch(
+      /round 3<\/th><td class="wide">step_direction of the sum: .*cosine -0\.7/u,
+    );
+    const [norms, cosines] = draw(page).slice(-2);
+    expect(norms?.columns).toEqual([
+      [1, 2, 3],
+      [null, 0.5, 0.5],
+      [null, null, null],
+    ]);
+    expect(cosines?.columns).toEqual([
+      [1, 2, 3],
+      [null, 0.9, 0.9],
+      [null, 0.95, -0.7],
+      [null, null, -0.7],
+    ]);
+    const silent = await render({ history: [round(1, honest)] });
+    expect(silent).toContain('No anomalies in 1 measured round of 1.');
+  });
+
   it('hands uPlot columns of equal length', async () => {
     const charts = draw(await render({ history: [round(1), round(2, {}), round(3)] }));
-    expect(charts).toHaveLength(5);
+    expect(charts).toHaveLength(7);
     for (const { columns, series } of charts) {
       expect(columns).toHaveLength(series.length);
       for (const column of columns) expect(column).toHaveLength(columns[0]?.length ?? -1);
