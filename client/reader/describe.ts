@@ -143,7 +143,7 @@ export const describeVersions = (found: ListedVersions): readonly Line[] => {
       const bound =
         privacy === undefined
           ? 'no differential privacy'
-          : `epsilon ${privacy.epsilon} at delta ${privacy.delta}`;
+          : `${privacy.mechanism} noise, epsilon ${privacy.epsilon} at delta ${privacy.delta}`;
       return [
         result(`attempt ${attempt}${place}  ${id}`),
         result(`  ${measured(version)}; ${bound}`),

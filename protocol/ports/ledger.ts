@@ -58,7 +58,13 @@ export interface ModelFacts {
   /** Sum of the capped example counts; 0 unless told. */
   readonly examples?: number;
   /** What differential privacy guarantees each participant so far; absent without. */
-  readonly privacy?: { readonly epsilon: number; readonly delta: number } | undefined;
+  readonly privacy?:
+    | {
+        readonly mechanism: 'skellam' | 'central';
+        readonly epsilon: number;
+        readonly delta: number;
+      }
+    | undefined;
   /** As they are reported: means and sums by name; a ledger may round them to 10^-6. */
   readonly metrics?: readonly { readonly name: string; readonly value: number }[];
 }

@@ -12,6 +12,7 @@ const EAlreadyPublished: u64 = 21;
 const ENotSurvivor: u64 = 22;
 const EAlreadyIssued: u64 = 23;
 const EBadMetric: u64 = 24;
+const EBadPrivacy: u64 = 25;
 
 const MAX_METRICS: u64 = 64;
 const MAX_NAME: u64 = 60;
@@ -44,10 +45,14 @@ public struct Metrics has copy, drop, store { examples: u64, named: vector<Metri
 
 public struct Metric has copy, drop, store { name: String, value: u64 }
 
-/// `none` distinguishes the absence of differential privacy from epsilon 0.
+/// `None` distinguishes the absence of differential privacy from epsilon 0. `Skellam`: each
+/// participant adds its part of the noise. `Central`: the coordinator sees single updates and adds
+/// the noise, so that epsilon holds against readers of the models alone.
 public enum Privacy has copy, drop, store {
     None,
     Gaussian { epsilon: u64, delta: u64 },
+    Skellam { epsilon: u64, delta: u64 },
+    Central { epsilon: u64, delta: u64 },
 }
 
 /// Where the encrypted weights are: id on Walrus, hash and length of the ciphertext.
@@ -92,6 +97,26 @@ public fun no_privacy(): Privacy {
 
 public fun gaussian(epsilon: u64, delta: u64): Privacy {
     Privacy::Gaussian { epsilon, delta }
+}
+
+public fun skellam(epsilon: u64, delta: u64): Privacy {
+    Privacy::Skellam { epsilon, delta }
+}
+
+public fun central(epsilon: u64, delta: u64): Privacy {
+    Privacy::Central { epsilon, delta }
+}
+
+/// By number, as the variants are ordered. Without a mechanism there is no epsilon and no delta.
+fun privacy_of(mechanism: u8, epsilon: u64, delta: u64): Privacy {
+    assert!(mechanism <= 3, EBadPrivacy);
+    if (mechanism == 0) {
+        assert!(epsilon == 0 && delta == 0, EBadPrivacy);
+        return no_privacy()
+    };
+    if (mechanism == 1) return gaussian(epsilon, delta);
+    if (mechanism == 2) return skellam(epsilon, delta);
+    central(epsilon, delta)
 }
 
 public fun blob(blob_id: u256, sha256: vector<u8>, size: u64): Blob {
@@ -147,8 +172,8 @@ public fun publish(
     id
 }
 
-/// Publishes with plain arguments, for a transaction of one command. `epsilon` none: no
-/// differential privacy.
+/// Publishes with plain arguments, for a transaction of one command. `mechanism`: 0 none, 1
+/// Gaussian, 2 Skellam, 3 central.
 entry fun publish_version(
     cap: &RunCap,
     run: &mut Run,
@@ -159,7 +184,8 @@ entry fun publish_version(
     examples: u64,
     names: vector<String>,
     values: vector<u64>,
-    epsilon: Option<u64>,
+    mechanism: u8,
+    epsilon: u64,
     delta: u64,
     parent: Option<ID>,
     transcript_root: vector<u8>,
@@ -168,7 +194,7 @@ entry fun publish_version(
     blob_size: u64,
     ctx: &mut TxContext,
 ) {
-    let privacy = if (epsilon.is_some()) gaussian(*epsilon.borrow(), delta) else no_privacy();
+    let privacy = privacy_of(mechanism, epsilon, delta);
     publish(
         cap,
         run,
@@ -223,6 +249,8 @@ public fun epsilon(model: &ModelVersion): Option<u64> {
     match (&model.privacy) {
         Privacy::None => option::none(),
         Privacy::Gaussian { epsilon, delta: _ } => option::some(*epsilon),
+        Privacy::Skellam { epsilon, delta: _ } => option::some(*epsilon),
+        Privacy::Central { epsilon, delta: _ } => option::some(*epsilon),
     }
 }
 
@@ -237,7 +265,8 @@ public fun test_publish(
     examples: u64,
     names: vector<String>,
     values: vector<u64>,
-    epsilon: Option<u64>,
+    mechanism: u8,
+    epsilon: u64,
     delta: u64,
     parent: Option<ID>,
     root: vector<u8>,
@@ -256,6 +285,7 @@ public fun test_publish(
         examples,
         names,
         values,
+        mechanism,
         epsilon,
         delta,
         parent,

@@ -417,6 +417,71 @@ fun model_of_a_round_is_published_once() {
     abort clock.timestamp_ms()
 }
 
+fun publish_private(mechanism: u8, epsilon: u64, delta: u64): Option<u64> {
+    let (mut scenario, clock) = start();
+    let cap = scenario.take_from_sender<RunCap>();
+    let mut run = scenario.take_shared<Run>();
+    model::test_publish(
+        &cap,
+        &mut run,
+        0,
+        HASH,
+        HASH,
+        vector[],
+        0,
+        vector[],
+        vector[],
+        mechanism,
+        epsilon,
+        delta,
+        option::none(),
+        HASH,
+        7,
+        HASH,
+        99,
+        scenario.ctx(),
+    );
+    put_back(&scenario, cap, run);
+    scenario.next_tx(BOB);
+    let version = scenario.take_immutable<model::ModelVersion>();
+    let stated = version.epsilon();
+    test_scenario::return_immutable(version);
+    finish(scenario, clock);
+    stated
+}
+
+#[test]
+fun version_without_privacy_states_none() {
+    assert!(publish_private(0, 0, 0).is_none());
+}
+
+#[test]
+fun version_states_its_gaussian() {
+    assert!(publish_private(1, 4_000_000, 10) == option::some(4_000_000));
+    assert!(model::skellam(1, 2) != model::gaussian(1, 2));
+    assert!(model::central(1, 2) != model::skellam(1, 2));
+}
+
+#[test]
+fun version_states_its_skellam() {
+    assert!(publish_private(2, 4_000_000, 10) == option::some(4_000_000));
+}
+
+#[test]
+fun version_states_its_central_noise() {
+    assert!(publish_private(3, 4_000_000, 10) == option::some(4_000_000));
+}
+
+#[test, expected_failure(abort_code = model::EBadPrivacy)]
+fun unknown_mechanism_is_refused() {
+    publish_private(4, 1, 1);
+}
+
+#[test, expected_failure(abort_code = model::EBadPrivacy)]
+fun epsilon_without_a_mechanism_is_refused() {
+    publish_private(0, 1, 0);
+}
+
 #[test, expected_failure(abort_code = model::EBadMetric)]
 fun metric_without_a_value_is_refused() {
     model::metrics(1, vector[b"loss".to_string(), b"accuracy".to_string()], vector[100]);

@@ -56,6 +56,12 @@ export const Attempt = bcs.struct('Attempt', {
   survivorsMs: bcs.u64(),
 });
 
+/** In the order of the variants of `model::Privacy`; without privacy 0. */
+export const MECHANISMS = ['gaussian', 'skellam', 'central'] as const;
+export type OnChainMechanism = (typeof MECHANISMS)[number];
+
+const spending = { epsilon: bcs.u64(), delta: bcs.u64() };
+
 export const ModelObject = bcs.struct('ModelVersion', {
   id: bcs.Address,
   run: bcs.Address,
@@ -70,7 +76,9 @@ export const ModelObject = bcs.struct('ModelVersion', {
   }),
   privacy: bcs.enum('Privacy', {
     None: null,
-    Gaussian: bcs.struct('Gaussian', { epsilon: bcs.u64(), delta: bcs.u64() }),
+    Gaussian: bcs.struct('Gaussian', spending),
+    Skellam: bcs.struct('Skellam', spending),
+    Central: bcs.struct('Central', spending),
   }),
   parent: bcs.option(bcs.Address),
   transcriptRoot: bytes,

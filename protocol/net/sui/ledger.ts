@@ -7,7 +7,7 @@
  * An attempt holds the hash of its survivor set and the data commitment: the Merkle root over the
  * records of the uploads that count, frozen before anybody unmasks them. Its model version copies
  * the commitment on chain and adds the transcript root, over all records of the finished attempt.
- * It states epsilon and delta, or none, which is not epsilon 0.
+ * It states the mechanism, epsilon and delta, or none, which is not epsilon 0.
  */
 import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { Transaction } from '@mysten/sui/transactions';
@@ -15,7 +15,7 @@ import { equalBytes, toHex } from '../../bytes.ts';
 import { FloeError } from '../../errors.ts';
 import type { Ledger, ModelFacts, ModelVersion } from '../../ports/ledger.ts';
 import { readChain, type ReadLimits } from './chain.ts';
-import { blobNumber } from './layout.ts';
+import { blobNumber, MECHANISMS } from './layout.ts';
 import { callPackage, createFreezes } from './ledger-freezes.ts';
 import { createOnce } from './ledger-once.ts';
 import { createLedgerReads } from './ledger-read.ts';
@@ -87,7 +87,8 @@ export const suiLedger = (init: SuiLedgerInit): SuiLedger => {
         metrics.map(({ value }) => Math.round(Math.max(0, value) * MICRO)),
       ),
       // Rounded up: what stands on chain must hold.
-      pure.option('u64', privacy === undefined ? null : Math.ceil(privacy.epsilon * MICRO)),
+      pure.u8(privacy === undefined ? 0 : MECHANISMS.indexOf(privacy.mechanism) + 1),
+      pure.u64(privacy === undefined ? 0 : Math.ceil(privacy.epsilon * MICRO)),
       pure.u64(privacy === undefined ? 0 : Math.ceil(privacy.delta * PICO)),
       pure.option('address', from ?? null),
       pure.vector('u8', transcriptRoot),

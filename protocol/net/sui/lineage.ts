@@ -4,10 +4,10 @@
  */
 import { bcs } from '@mysten/sui/bcs';
 import { toHex } from '../../bytes.ts';
-import { FloeError } from '../../errors.ts';
+import { FloeError, toFloeError } from '../../errors.ts';
 import { allPages, objectContents } from './chain.ts';
 import { readTyped, readTypedOneOf, type Registry } from './registry.ts';
-import { blobOfNumber, ModelObject, PublishedKey, Run } from './layout.ts';
+import { blobOfNumber, ModelObject, PublishedKey, Run, type OnChainMechanism } from './layout.ts';
 
 export interface VersionFacts {
   readonly id: string;
@@ -18,7 +18,11 @@ export interface VersionFacts {
   readonly metrics: Readonly<Record<string, number>>;
   readonly examples: number;
   /** Absent without differential privacy. */
-  readonly privacy?: { readonly epsilon: number; readonly delta: number };
+  readonly privacy?: {
+    readonly mechanism: OnChainMechanism;
+    readonly epsilon: number;
+    readonly delta: number;
+  };
   /** Hex. */
   readonly architectureHash: string;
   readonly modelHash: string;
@@ -39,10 +43,36 @@ const MAX_LINEAGE = 1_000;
 
 const hex = (bytes: Iterable<number>): string => toHex(Uint8Array.from(bytes));
 
+type Parsed = ReturnType<typeof ModelObject.parse>;
+
+/** @throws FloeError `usage` for an object of a package that this program does not know */
+const parsed = (content: Uint8Array): Parsed => {
+  try {
+    return ModelObject.parse(content);
+  } catch (thrown) {
+    throw new FloeError(
+      'usage',
+      `expected a model version whose privacy is None, Gaussian, Skellam or Central: ${toFloeError(thrown).message}`,
+    );
+  }
+};
+
+const privacyFacts = ({ privacy }: Pick<Parsed, 'privacy'>): Pick<VersionFacts, 'privacy'> => {
+  if (privacy.$kind === 'None') return {};
+  const { epsilon, delta } = privacy.Gaussian ?? privacy.Skellam ?? privacy.Central;
+  return {
+    privacy: {
+      mechanism: privacy.$kind.toLowerCase() as OnChainMechanism,
+      epsilon: Number(epsilon) / MICRO,
+      delta: Number(delta) / PICO,
+    },
+  };
+};
+
 /** What a `ModelVersion` object says. */
 export const versionFactsOf = (content: Uint8Array): VersionFacts => {
-  const model = ModelObject.parse(content);
-  const { metrics, privacy, blob, parent } = model;
+  const model = parsed(content);
+  const { metrics, blob, parent } = model;
   return {
     id: model.id,
     run: model.run,
@@ -52,14 +82,7 @@ export const versionFactsOf = (content: Uint8Array): VersionFacts => {
       metrics.named.map(({ name, value }) => [name, Number(value) / MICRO]),
     ),
     examples: Number(metrics.examples),
-    ...(privacy.$kind === 'None'
-      ? {}
-      : {
-          privacy: {
-            epsilon: Number(privacy.Gaussian.epsilon) / MICRO,
-            delta: Number(privacy.Gaussian.delta) / PICO,
-          },
-        }),
+    ...privacyFacts(model),
     architectureHash: hex(model.architectureHash),
     modelHash: hex(model.modelHash),
     ...(model.stateHash.length === 0 ? {} : { stateHash: hex(model.stateHash) }),

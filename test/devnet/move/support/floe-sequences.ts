@@ -247,7 +247,8 @@ class Sequence {
         return this.#run(sender, 'model', 'issue_receipt', [written, round, someone]);
       case 11:
       case 12: {
-        const epsilon = rng.chance(50) ? rng.below(9_000_000) : undefined;
+        // 4 is no mechanism, and without one there is no epsilon.
+        const mechanism = rng.below(5);
         const parent = this.#all('model::ModelVersion')[0];
         return this.#run(sender, 'model', 'publish_version', [
           may,
@@ -259,17 +260,9 @@ class Sequence {
           number(rng.below(70_000)),
           texts(rng.chance(5) ? [''] : ['loss', 'accuracy']),
           numbers([rng.below(5_000_000), rng.below(1_050_000)]),
-          {
-            argument: {
-              type: 'bytes',
-              bytes:
-                epsilon === undefined
-                  ? Uint8Array.of(0)
-                  : Uint8Array.of(1, ...little(BigInt(epsilon), 8)),
-            },
-            move: epsilon === undefined ? 'option::none()' : `option::some(${epsilon})`,
-          },
-          number(10),
+          number(mechanism, 1),
+          number(mechanism === 0 && rng.chance(80) ? 0 : rng.below(9_000_000)),
+          number(mechanism === 0 ? 0 : 10),
           {
             argument: {
               type: 'bytes',
