@@ -173,6 +173,17 @@ const probe = async (
   }
 };
 
+const stepOf = (
+  { strategy }: RunSpec,
+  before: Uint8Array,
+  after: Uint8Array,
+): Body<'commit'>['step'] => ({
+  strategy: strategy.name,
+  parameters: hashStrategy(strategy),
+  before,
+  after,
+});
+
 export const createAggregation = (init: AggregationInit): Aggregation => {
   const { spec, run, store, staging, gate, keeper, received } = init;
   const masked = spec.secagg === 'masked';
@@ -271,12 +282,7 @@ export const createAggregation = (init: AggregationInit): Aggregation => {
         survivors: survivors.body.hash,
         aggregate: result.aggregate,
         bundle: { blob: refOf(stored.bundle), envelope },
-        step: {
-          strategy: spec.strategy.name,
-          parameters: hashStrategy(spec.strategy),
-          before: model.hash,
-          after: result.afterHash,
-        },
+        step: stepOf(spec, model.hash, result.afterHash),
         weight: result.weight,
         examples: result.examples,
         meanExamples: result.meanExamples,
