@@ -14,7 +14,6 @@ import {
   type Logger,
 } from '../../coordinator/index.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import type { Body } from '../../protocol/records/records.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { hashRunSpec } from '../../protocol/spec/run-spec.ts';
 import { openModel } from '../../protocol/verify/recompute.ts';
@@ -87,14 +86,14 @@ it.each([
 ] as const)('names a step that is %s', (_, last, kind) => {
   const { events, watch } = report([...honest, last]);
   expect(events.slice(0, -1).flatMap(kindsOf)).toEqual([]);
-  expect(kindsOf(events.at(-1)!)).toEqual([kind]);
+  expect(kindsOf(events.at(-1))).toEqual([kind]);
   expect(watch.status()).toMatchObject({ count: 1, last: { version: 13, found: [{ kind }] } });
 });
 
 it('has no alarm before it has five rounds to compare with', () => {
   const { events } = report([...honest.slice(0, 5), { step: [50, 50], loss: 9 }]);
   // Norms have five, cosines and differences of the loss have four.
-  expect(kindsOf(events.at(-1)!)).toEqual(['step_norm']);
+  expect(kindsOf(events.at(-1))).toEqual(['step_norm']);
   const { events: sooner } = report([...honest.slice(0, 4), { step: [50, 50], loss: 9 }]);
   expect(sooner.flatMap(kindsOf)).toEqual([]);
 });
@@ -149,7 +148,7 @@ const modelsOf = async (stage: Stage) => {
   const run = hashRunSpec(stage.spec);
   const { entries } = decodeTranscript(run, await wholeTranscript(stage.journal));
   const refs = entries.flatMap(({ record }) =>
-    record.type === 'commit' ? [(record.body as Body<'commit'>).model] : [],
+    record.type === 'commit' ? [record.body.model] : [],
   );
   const gate = sealedBoxGate(stage.coordinatorIdentity);
   return Promise.all(
