@@ -70,7 +70,7 @@ export const stateTensorsOf = (spec: RunSpec): readonly TensorSpec[] =>
 
 /** The next model, and the totals. */
 export interface RoundStep extends RoundTotals {
-  /** In groups: the mean update of each, undefined where it was left out, and what the rule gave. */
+  /** In groups: the mean update of each, undefined where left out, and what the rule gave. */
   readonly inGroups?: {
     readonly means: readonly (Float32Array | undefined)[];
     readonly aggregate: Float32Array;
