@@ -11,9 +11,9 @@
  *
  * Other than there: a CNN of 20,522 parameters with strided convolutions and without dropout, for
  * 1.2 million with; 250 rounds whose rate falls by a cosine, for 600 of a constant one; one seed;
- * the radius of centred clipping follows the median distance (ratio 1), where theirs is 10 for a sum
- * of ten gradients; and attackers know what they train themselves, not the updates of the honest.
- * As there the honest hold sorted data and the attackers iid data; only under mimic, whose attackers
+ * the radius of centred clipping follows the median distance (ratio 1), where theirs is 10 for a
+ * sum of ten gradients; attackers know what they train themselves, not the updates of the honest.
+ * As there the honest hold sorted data and attackers iid data; only under mimic, whose attackers
  * copy an honest participant, all 25 hold sorted parts. There, attackers that flip signs or labels
  * have no momentum: beside an honest sum of ten gradients they send a single one. `sign-flip /10`
  * is that length. The attackers of `sign-flip` and `label-flip` have the momentum of the honest and
