@@ -112,6 +112,7 @@ describe('what stays', () => {
     expect(average.training).not.toHaveProperty('statistics');
     expect(partsFor(spec)).toEqual({
       trainable: TRAVELS,
+      shapes: [[200], [20]],
       statistics: [],
       frozen: [{ start: 200, end: 217 }],
       local: LOCAL,

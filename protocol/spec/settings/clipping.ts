@@ -52,7 +52,7 @@ export const CLIPPING_SETTINGS = {
     choices: ['layer'],
     optional: true,
     otherwise: 'the whole update',
-    help: 'layer: each of m tensors of an update is first clipped to the clip norm over sqrt(m), so the whole stays within the clip norm',
+    help: 'with layer, each of m tensors of an update is first clipped to the clip norm over sqrt(m), so the whole stays within the clip norm',
     spec: 'encoding.clipUnit',
     commands: EVERY_RUN,
   },
