@@ -13,6 +13,7 @@
  * ring leaves less, who has more than f times the mean counts as f means. Small models have all
  * bits of the ring: their uploads are shorter than the records beside them.
  */
+import { plural } from '../plural.ts';
 import { compressionError, travelling, travellingNorm } from './compression.ts';
 import { CLAMP_DEVIATIONS, laneOf, RINGS, scaleOf, type EncodingSpec } from './layout.ts';
 
@@ -120,6 +121,6 @@ export const describeError = (
     `expected relative rounding error of the mean: ${error.toPrecision(2)} at the clip norm, ` +
     `${(4 * error).toPrecision(2)} at a quarter of it ` +
     `(${n} sites of ${Math.round(examples)} examples on average, ${modulusBits} bits a coordinate; ` +
-    `a site counts for at most ${scaleOf(used)} examples)${compressionText(spec, dimension)}`
+    `a site counts for at most ${plural(scaleOf(used), 'example')})${compressionText(spec, dimension)}`
   );
 };

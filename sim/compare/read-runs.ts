@@ -2,7 +2,7 @@
  * @module Reads finished simulations for comparison: their summaries and their settings.
  */
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { FloeError } from '../../protocol/errors.ts';
@@ -62,7 +62,8 @@ export const readComparedRun = async (path: string): Promise<ComparedRun> => {
   const { settings, substrate } = await readScenario(folder);
   const shown: Record<string, string> = { substrate };
   for (const [name, value] of Object.entries(settings)) shown[name] = textOf(value);
-  return { name: nameOf(folder), folder, summary, settings: shown };
+  // `latest` is a link: it says nothing of the run.
+  return { name: nameOf(await realpath(folder)), folder, summary, settings: shown };
 };
 
 /** Names that come twice get a number. */

@@ -1,5 +1,5 @@
 /** The page that compares runs. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
@@ -42,6 +42,11 @@ describe('runs compared', () => {
     ]);
     expect(curves[1]).toMatchObject({ rounds: [1, 2, 3, 4], bytes: [3000, 6000, 9000, 12_000] });
     expect(differences).toEqual([{ setting: 'learningRate', values: ['0.1', '0.01'] }]);
+  });
+
+  it('under the name of the folder that a link such as latest leads to', async () => {
+    await symlink(join(folder, 'slow'), join(folder, 'latest'));
+    expect((await readComparedRun(join(folder, 'latest'))).name).toBe('slow');
   });
 
   it('of a sweep by its folder: those that are finished', async () => {
