@@ -185,7 +185,7 @@ export const privacyViolation = (run: PrivateRun): string | undefined => {
   const { encoding, metrics, scalars, isSurvey, isRobust, isMasked, privacy } = run;
   if (isSurvey) return 'privacy: a survey opens exact counts, without noise';
   if (privacy.type === 'central' && isMasked)
-    return 'privacy: central noise is of the coordinator, which sees no update under masks; expected a run without masks, or skellam';
+    return 'privacy: central noise is of the coordinator, which sees no update under masks; expected a run without masks (--no-mask), or skellam';
   if (isRobust)
     return 'robust.rule: it reads single updates or sums of groups, and the noise is sized for the sum of the whole cohort';
   if (encoding.compression?.mode === 'feedback')
