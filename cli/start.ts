@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /**
- * @module The command `floe`: keeps compiled code before it loads the program.
+ * @module The command `floe`: keeps compiled code, and sets V8, before it loads the program.
  */
+import { keepGenericWrappers } from '../protocol/wasm-wrappers.ts';
 import { keepCompiledCode } from './compile-cache.ts';
 
 keepCompiledCode();
+keepGenericWrappers();
 const { runFloe } = await import('./main.ts');
 await runFloe();

@@ -4,6 +4,7 @@
  */
 import { parentPort, Worker, type Transferable } from 'node:worker_threads';
 import { FloeError, isErrorCode, toFloeError, type ErrorCode } from '../protocol/errors.ts';
+import { keepGenericWrappers } from '../protocol/wasm-wrappers.ts';
 
 /** Name of a call to its argument and its answer. */
 export type Calls = Readonly<Record<string, (argument: never) => unknown>>;
@@ -54,6 +55,7 @@ export const startThread = <Table extends Calls>(
   workerData: unknown,
   onMessage: (message: unknown) => void = () => undefined,
 ): Thread<Table> => {
+  keepGenericWrappers();
   // The backends' own chatter (tfjs greets on stderr) is not the command's output.
   const worker = new Worker(workerUrl(name), {
     workerData,

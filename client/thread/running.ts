@@ -4,6 +4,7 @@
  */
 import { FloeError, toFloeError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/ports/clock.ts';
+import { keepGenericWrappers } from '../../protocol/wasm-wrappers.ts';
 import { prepareTensorflow } from '../native/built.ts';
 import type { EvaluateResult, TrainResult } from '../trainer.ts';
 import {
@@ -60,6 +61,7 @@ export const startWorker = async (
   if (workerThreads === undefined)
     throw new FloeError('backend_unavailable', 'there are no worker threads here: use Node');
   prepareTensorflow();
+  keepGenericWrappers();
   const worker: Worker = new workerThreads.Worker(sibling('worker'), { workerData: start });
   const waiting = new Map<
     number,

@@ -5,6 +5,7 @@
  */
 import type { WalrusClient } from '@mysten/walrus';
 import { FloeError, isErrorCode, toFloeError } from '../../errors.ts';
+import { keepGenericWrappers } from '../../wasm-wrappers.ts';
 import { deadline, systemClock, type Clock } from '../../ports/clock.ts';
 import type { NetworkConfig } from '../config.ts';
 
@@ -141,6 +142,7 @@ export const threadCodec = (network: NetworkConfig): WalrusCodec | undefined => 
 
   const start = (): InstanceType<typeof Worker> => {
     const name = `./worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`;
+    keepGenericWrappers();
     const started = new Worker(new URL(name, import.meta.url), { workerData: network });
     // It must not keep a process alive that has nothing else to do.
     started.unref();
