@@ -20,7 +20,6 @@ import {
 import { registerStrategy, strategyOf } from '../../protocol/algorithm/registry.ts';
 import { trainableOf } from '../../protocol/algorithm/segments.ts';
 import { initialState } from '../../protocol/algorithm/state.ts';
-import type { Strategy } from '../../protocol/algorithm/strategy.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import {
   addInto,
@@ -39,6 +38,7 @@ import { seededRandom } from '../../protocol/ports/random.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { startAll, stopAll, type Started } from '../support/participants.ts';
 import { connect, createStage, testSpec, type Stage } from '../support/run.ts';
+import { squaresStrategy } from '../support/squares.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { verifyStage } from '../support/verify-stage.ts';
 import { byteStream, l2, normal, uniform } from './support.ts';
@@ -212,26 +212,7 @@ describe('the bytes of an upload', () => {
 });
 
 /** Adds up the mean of the squares of updates, which travel beside them. */
-const squares: Strategy = {
-  name: 'squares-of-k',
-  summary: 'for this test',
-  source: 'this test',
-  parameters: [],
-  state: [{ name: 's' }],
-  member: {
-    scalars: [],
-    prepare: () => ({}),
-    segments: [{ name: 'squares', clipNorm: () => 1, weighted: false }],
-    vectors: ({ delta }) => [delta.map((value) => value * value)],
-  },
-  step: ({ mean, extra, before, stateBefore, after, stateAfter }) => {
-    for (let i = 0; i < after.length; i += 1) {
-      // The state moves where nothing travels too.
-      stateAfter[0]![i] = 0.5 * stateBefore[0]![i]! + extra[0]![i]! + 0.25;
-      after[i] = before[i]! + mean[i]! + 0.001 * stateAfter[0]![i]!;
-    }
-  },
-};
+const squares = squaresStrategy({ name: 'squares-of-k', moves: true });
 
 describe('the check of one block', () => {
   const N = 3;

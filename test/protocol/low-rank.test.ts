@@ -20,7 +20,6 @@ import {
 } from '../../protocol/algorithm/round.ts';
 import { trainableOf } from '../../protocol/algorithm/segments.ts';
 import { initialState } from '../../protocol/algorithm/state.ts';
-import type { Strategy } from '../../protocol/algorithm/strategy.ts';
 import { toHex } from '../../protocol/bytes.ts';
 import { compressionError } from '../../protocol/encoding/compression.ts';
 import { decodeSum, describeError, encodeUpdate, pack } from '../../protocol/encoding/index.ts';
@@ -32,6 +31,7 @@ import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { atOnce } from '../../protocol/steps.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import { connect, createStage, testSpec, type Stage } from '../support/run.ts';
+import { squaresStrategy } from '../support/squares.ts';
 import { l2, normal, uniform } from './support.ts';
 
 const seedOf = (value: number): Uint8Array => new Uint8Array(32).fill(value);
@@ -141,25 +141,7 @@ describe('the sketch of an update', () => {
 });
 
 /** Adds up the mean of the squares of updates, which travel beside them. */
-const squares: Strategy = {
-  name: 'squares-of-rank',
-  summary: 'for this test',
-  source: 'this test',
-  parameters: [],
-  state: [{ name: 's' }],
-  member: {
-    scalars: [],
-    prepare: () => ({}),
-    segments: [{ name: 'squares', clipNorm: () => 1, weighted: false }],
-    vectors: ({ delta }) => [delta.map((value) => value * value)],
-  },
-  step: ({ mean, extra, before, stateBefore, after, stateAfter }) => {
-    for (let i = 0; i < after.length; i += 1) {
-      stateAfter[0]![i] = 0.5 * stateBefore[0]![i]! + extra[0]![i]! + 0.25;
-      after[i] = before[i]! + mean[i]! + 0.001 * stateAfter[0]![i]!;
-    }
-  },
-};
+const squares = squaresStrategy({ name: 'squares-of-rank', moves: true });
 
 describe('the check of one block', () => {
   it.each([true, false])(

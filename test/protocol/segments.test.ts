@@ -21,13 +21,13 @@ import { trainableOf } from '../../protocol/algorithm/segments.ts';
 import { initialState } from '../../protocol/algorithm/state.ts';
 import { statisticChanges } from '../../protocol/algorithm/statistics.ts';
 import { registerStrategy, strategyOf } from '../../protocol/algorithm/registry.ts';
-import type { Strategy } from '../../protocol/algorithm/strategy.ts';
 import { encodeUpdate, pack, scaleOf, type Lanes } from '../../protocol/encoding/index.ts';
 import { blockOf } from '../../protocol/encoding/lanes.ts';
 import { take, type TensorSpec } from '../../protocol/model/index.ts';
 import { seededRandom } from '../../protocol/ports/random.ts';
 import { hashRunSpec, type RunSpec, type RunSpecInput } from '../../protocol/spec/run-spec.ts';
 import { testSpec } from '../support/run.ts';
+import { squaresStrategy } from '../support/squares.ts';
 
 const tensor = (name: string, shape: number[], role?: TensorSpec['role']) => ({
   name,
@@ -182,25 +182,7 @@ it('a check finds what was moved otherwise: frozen whole, statistics and state a
 });
 
 /** Adds up the plain mean of the squares of updates, which travel beside them. */
-const squares: Strategy = {
-  name: 'squares',
-  summary: 'for this test',
-  source: 'this test',
-  parameters: [],
-  state: [{ name: 's' }],
-  member: {
-    scalars: [],
-    prepare: () => ({}),
-    segments: [{ name: 'squares', clipNorm: () => 1, weighted: false }],
-    vectors: ({ delta }) => [delta.map((value) => value * value)],
-  },
-  step: ({ mean, extra, before, stateBefore, after, stateAfter }) => {
-    for (let i = 0; i < after.length; i += 1) {
-      after[i] = before[i]! + mean[i]!;
-      stateAfter[0]![i] = stateBefore[0]![i]! + extra[0]![i]!;
-    }
-  },
-};
+const squares = squaresStrategy({ name: 'squares' });
 
 it("a strategy's own vector reaches its step, without weights, and is checked with its block", async () => {
   registerStrategy(squares, new Uint8Array(32).fill(1));
