@@ -43,13 +43,19 @@ export const factsOf = (spec: RunSpec, model: ExportedModel): Facts => {
   };
 };
 
-/** Of a model that a site trained further by itself: no run vouches for it. */
+/** What fine-tuning leaves as it is. */
+const KEPT: ReadonlySet<string> = new Set([
+  'floe.architecture',
+  'floe.topology',
+  'floe.task',
+  'floe.contract',
+  'floe.class_names',
+]);
+
+/** Facts of a fine-tuned model. It is a site's own: no run committed it. */
 export const tunedFacts = (of: Facts, from: string, modelHash: string): Facts => {
-  const kept = ['floe.architecture', 'floe.topology', 'floe.task', 'floe.contract'];
   return {
-    ...Object.fromEntries(
-      Object.entries(of).filter(([name]) => [...kept, 'floe.class_names'].includes(name)),
-    ),
+    ...Object.fromEntries(Object.entries(of).filter(([name]) => KEPT.has(name))),
     'floe.tuned_from': from,
     'floe.model_hash': modelHash,
   };
@@ -60,7 +66,7 @@ export interface ReadFacts {
   readonly run: string | undefined;
   readonly round: number | undefined;
   readonly modelHash: string | undefined;
-  /** Hash of the model that a site trained further by itself. */
+  /** Of a fine-tuned model: the hash of the model that the site began with. */
   readonly tunedFrom: string | undefined;
   readonly architecture: string;
   readonly topology: string | undefined;

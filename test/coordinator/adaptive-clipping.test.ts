@@ -1,6 +1,6 @@
 /**
- * @module A run whose clip norm follows the updates: it rises where all are far above it, the
- * coordinator goes on with it after it was killed, and a verifier recomputes it.
+ * @module A run whose clip norm follows the updates: it rises where all are far above it, a killed
+ * coordinator resumes with it, and a verifier recomputes it.
  */
 import { expect, it } from 'vitest';
 import {

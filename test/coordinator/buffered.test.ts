@@ -114,7 +114,7 @@ describe('the buffer', () => {
     expect(player.members()).not.toContain(4);
   });
 
-  it('is given up where too many have withdrawn to fill it, and nobody has missed anything', async () => {
+  it('is aborted where too many have withdrawn to fill it, and counts as missed for nobody', async () => {
     const player = await buffered();
     open(player, 0, 1, 2, 3);
     register(player, 0, fresh(player));

@@ -1,6 +1,6 @@
 /**
- * Groups of a cohort: the draw, and a round in which the sum of each group comes out by itself, of
- * its own members' answers, against the plain sum of the same members.
+ * Groups of a cohort: the draw, and a round in which the answers of a group's members open the sum
+ * of that group alone. The reference is the plain sum of the same members.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';

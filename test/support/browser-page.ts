@@ -32,7 +32,7 @@ export const small: ModelFunction = (tf) =>
   });
 
 export interface Trained {
-  /** What is said of the engine, or why it does not run. */
+  /** The engine's description, or the reason why it does not run. */
   readonly backend: string;
   readonly weights?: readonly number[];
   readonly lossSum?: number;
