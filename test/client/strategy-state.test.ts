@@ -1,7 +1,7 @@
 /**
  * @module The control variates of SCAFFOLD at real participants: the server's stays the mean of
- * theirs through drop-outs and aborted attempts, and a participant that is killed at any write of its
- * state resumes with the same.
+ * theirs through drop-outs and aborted attempts, and a participant that is killed at any write of
+ * its state resumes with the same.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSiteState } from '../../client/participant/host/site-state.ts';
