@@ -1,86 +1,30 @@
 /**
- * A coordinator that breaks the rules. Each case: an honest round up to the attack, then the
- * attack; the victim names the broken rule, answers nothing, withdraws, and takes part in the next
- * honest round.
+ * @module A coordinator that breaks the rules. Each case is an honest round up to the attack, then
+ * the attack; the victim names the broken rule, answers nothing, withdraws, and takes part in the
+ * next honest round.
  */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { encryptBlob } from '../../protocol/model/envelope.ts';
-import type { AdmissionInput } from '../../client/admission.ts';
 import { initialModelHash } from '../../protocol/model/first-model.ts';
 import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import { encodeFrame } from '../../protocol/wire/messages.ts';
-import { signRecord, sortKeys, survivorsHash, type Body } from '../../protocol/records/records.ts';
+import { signRecord, sortKeys, type Body } from '../../protocol/records/records.ts';
 import { hashRunSpec, makeRunSpec } from '../../protocol/spec/run-spec.ts';
 import { encodeSafetensors } from '../../protocol/model/index.ts';
 import { deriveKeys } from '../../protocol/secagg/index.ts';
-import { TEST_ADMISSION } from '../support/admission.ts';
 import { connectionPair } from '../support/connection.ts';
-import { start, startAll, stopAll, type Started } from '../support/participants.ts';
+import { start, stopAll } from '../support/participants.ts';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
-import { pathOf } from '../support/entries.ts';
-
-let running: Started[] = [];
-afterEach(async () => {
-  await stopAll(running);
-  running = [];
-});
-
-const filled = (value: number): Uint8Array => new Uint8Array(32).fill(value);
-
-/** Four participants and a coordinator; the first one is the victim. */
-const stage = async (
-  overrides: Parameters<typeof ScriptedCoordinator.create>[0] = {},
-  require: AdmissionInput = {},
-) => {
-  const coordinator = await ScriptedCoordinator.create(overrides);
-  running = await startAll(coordinator, 4, { require: { ...TEST_ADMISSION, ...require } });
-  const members = coordinator.keys;
-  return { coordinator, members, victim: running[0] as Started };
-};
-
-type Stage = Awaited<ReturnType<typeof stage>>;
-
-const upTo = {
-  open: async ({ coordinator }: Stage) => void (await coordinator.open()),
-  cohort: async (s: Stage) => {
-    await upTo.open(s);
-    await s.coordinator.cohort(s.members);
-  },
-  sharers: async (s: Stage) => {
-    await upTo.cohort(s);
-    await s.coordinator.sharers(s.members);
-  },
-  survivors: async (s: Stage) => {
-    await upTo.sharers(s);
-    await s.coordinator.survivors(s.members);
-    await s.coordinator.collect(s.members, 'consistent');
-  },
-};
-
-/**
- * The victim names the rule, with the coordinator's record that proves it; then everyone finishes
- * the next round.
- */
-const expectNamed = async (s: Stage, code: string): Promise<void> => {
-  const { error, count, records } = await s.victim.event('violation');
-  expect(error.code, error.message).toBe(code);
-  expect(count).toBe(1);
-  expect(records[0].author).toEqual(s.coordinator.identity.publicKey);
-  await s.coordinator.playRound();
-  await s.victim.event('committed');
-};
-
-/**
- * The victim refuses what nobody signed as it came, accuses nobody, and finishes the next round.
- */
-const expectRefused = async (s: Stage, code: string): Promise<void> => {
-  const { error } = await s.victim.event('unproven');
-  expect(error.code, error.message).toBe(code);
-  await s.coordinator.playRound();
-  await s.victim.event('committed');
-  expect(s.victim.events.filter(({ type }) => type === 'violation')).toEqual([]);
-};
+import {
+  expectNamed,
+  expectRefused,
+  filled,
+  running,
+  stage,
+  upTo,
+  type Stage,
+} from '../support/malicious.ts';
 
 describe('a coordinator that breaks the rules at the start of a round', () => {
   it('opens a round under another configuration', async () => {
@@ -304,224 +248,6 @@ describe('a coordinator that lies about the cohort', () => {
   });
 });
 
-describe('a coordinator that lies about shares, survivors and answers', () => {
-  const unproven = new Set([
-    'leaves the victim out of the sharers',
-    'swaps an entry',
-    'names other shares',
-    'counts another upload of the victim',
-  ]);
-  const before: [string, string, (s: Stage) => Promise<unknown>][] = [
-    [
-      'leaves the victim out of the sharers',
-      'survivors_inconsistent',
-      async (s) => {
-        const others = s.members.filter((key) => !Buffer.from(key).equals(s.victim.key));
-        await s.coordinator.collect(s.members, 'share');
-        const frame = await s.coordinator.sharers(others);
-        s.coordinator.send([s.victim.key], {
-          type: 'sharers',
-          record: frame.bytes,
-          inbox: s.coordinator.attempt!.shares.map(({ bytes, author }) => ({
-            record: bytes,
-            ...entryFor(s, author),
-          })),
-        });
-      },
-    ],
-    [
-      'swaps an entry',
-      'share_invalid',
-      (s) => s.coordinator.sharers(s.members, undefined, (entry) => entry.with(0, entry[0]! ^ 1)),
-    ],
-    [
-      'binds the sharers to another context',
-      'context_mismatch',
-      (s) => s.coordinator.sharers(s.members, (body) => ({ ...body, context: filled(1) })),
-    ],
-    [
-      'names other shares',
-      'record_malformed',
-      (s) =>
-        s.coordinator.sharers(s.members, (body) => ({
-          ...body,
-          shares: body.shares.with(0, filled(1)),
-        })),
-    ],
-  ];
-  const entryFor = (s: Stage, author: Uint8Array) => {
-    const index = s.members.findIndex((key) => Buffer.from(key).equals(s.victim.key));
-    const entries = s.coordinator.entriesOf(author);
-    const path = pathOf(s.coordinator.attempt!.context!, author, entries, index);
-    return { entry: entries[index]!, path };
-  };
-  for (const [what, code, attack] of before)
-    it(`refuses: ${what}`, async () => {
-      const s = await stage();
-      await upTo.cohort(s);
-      await attack(s);
-      await (unproven.has(what) ? expectRefused : expectNamed)(s, code);
-      expect(
-        s.victim.events.filter(({ type }) => type === 'uploaded'),
-        'no vector of the attacked round has left',
-      ).toHaveLength(1);
-    });
-
-  const rehash = (body: Body<'survivors'>): Body<'survivors'> => ({
-    ...body,
-    hash: survivorsHash(body),
-  });
-  const without = (
-    body: Body<'survivors'>,
-    key: Uint8Array,
-    rejected = [...body.rejected, { member: key, code: 'phase_closed' }],
-  ): Body<'survivors'> => {
-    const at = body.members.findIndex((member) => Buffer.from(member).equals(key));
-    return rehash({
-      ...body,
-      rejected,
-      members: body.members.toSpliced(at, 1),
-      uploads: body.uploads.toSpliced(at, 1),
-    });
-  };
-  const sets: [string, string, (body: Body<'survivors'>, s: Stage) => Body<'survivors'>][] = [
-    [
-      "leaves out the victim's recorded upload",
-      'survivors_inconsistent',
-      (body, s) => without(body, s.victim.key, []),
-    ],
-    [
-      'counts another upload of the victim',
-      'survivors_inconsistent',
-      (body, s) => {
-        const at = body.members.findIndex((key) => Buffer.from(key).equals(s.victim.key));
-        return rehash({ ...body, uploads: body.uploads.with(at, filled(1)) });
-      },
-    ],
-    [
-      'counts a stranger',
-      'survivors_inconsistent',
-      (body) =>
-        rehash({
-          ...body,
-          members: [...body.members, filled(255)],
-          uploads: [...body.uploads, filled(1)],
-        }),
-    ],
-    [
-      'lists a peer as survivor and as rejected',
-      'both_secrets_requested',
-      (body, s) => ({
-        ...body,
-        rejected: [
-          {
-            member: body.members.find((key) => !Buffer.from(key).equals(s.victim.key))!,
-            code: 'upload_mismatch',
-          },
-        ],
-      }),
-    ],
-    [
-      'leaves too few',
-      'cohort_too_small',
-      (body, s) => {
-        const others = body.members.filter((key) => !Buffer.from(key).equals(s.victim.key));
-        return without(without(body, others[0]!), others[1]!);
-      },
-    ],
-    ['lies about the hash', 'survivors_inconsistent', (body) => ({ ...body, hash: filled(1) })],
-    [
-      'lists survivors out of order',
-      'survivors_inconsistent',
-      (body) =>
-        rehash({
-          ...body,
-          members: body.members.toReversed(),
-          uploads: body.uploads.toReversed(),
-        }),
-    ],
-  ];
-  for (const [what, code, change] of sets)
-    it(`refuses: ${what}`, async () => {
-      const s = await stage();
-      await upTo.sharers(s);
-      await s.coordinator.collect(s.members, 'upload');
-      await s.victim.event('uploaded');
-      await s.coordinator.survivors(s.members, (body) => change(body, s), [s.victim.key]);
-      await s.victim.event('withdrawn');
-      expect(s.coordinator.recordsOf(s.victim.key, 'consistent')).toHaveLength(0);
-      await (unproven.has(what) ? expectRefused : expectNamed)(s, code);
-    });
-
-  it('shows two different survivor sets to one participant', async () => {
-    const s = await stage();
-    await upTo.survivors(s);
-    const dropped = s.members.find((key) => !Buffer.from(key).equals(s.victim.key))!;
-    await s.coordinator.survivors(s.members, (body) => without(body, dropped), [s.victim.key]);
-    await s.victim.event('violation');
-    expect(s.coordinator.recordsOf(s.victim.key, 'consistent')).toHaveLength(1);
-    await expectNamed(s, 'survivors_inconsistent');
-  });
-
-  it('shows two different survivor sets to two participants', async () => {
-    const s = await stage();
-    await upTo.sharers(s);
-    await s.coordinator.collect(s.members, 'upload');
-    const [one, ...others] = s.members.toSorted((a) =>
-      Buffer.from(a).equals(s.victim.key) ? -1 : 1,
-    );
-    await s.coordinator.survivors(s.members, undefined, [one!, others[0]!]);
-    await s.coordinator.survivors(s.members, (body) => without(body, others[0]!), others.slice(1));
-    const records = await s.coordinator.collect(s.members, 'consistent');
-    s.coordinator.send([one!], {
-      type: 'consistency',
-      records: records.map(({ bytes }) => bytes),
-    });
-    await s.victim.event('unproven');
-    expect(s.coordinator.recordsOf(s.victim.key, 'unmask')).toHaveLength(0);
-    // One of the two that signed may have lied as well as the coordinator.
-    await expectRefused(s, 'survivors_inconsistent');
-  });
-
-  it('asks for shares without enough signatures, with one signature repeated, or with a forged one', async () => {
-    for (const attack of ['few', 'repeated', 'forged'] as const) {
-      const s = await stage();
-      await upTo.survivors(s);
-      const records = (await s.coordinator.collect(s.members, 'consistent')).map(
-        ({ bytes }) => bytes,
-      );
-      const sent = {
-        few: records.slice(0, 2),
-        repeated: [records[0]!, records[0]!, records[0]!, records[1]!],
-        forged: records.map((record) => record.with(record.length - 1, (record.at(-1) ?? 0) ^ 1)),
-      }[attack];
-      s.coordinator.send([s.victim.key], { type: 'consistency', records: sent });
-      const { error } = await s.victim.event('unproven');
-      expect(error.code).toMatch(/survivors_inconsistent|signature_invalid|record_malformed/);
-      expect(s.coordinator.recordsOf(s.victim.key, 'unmask')).toHaveLength(0);
-      await stopAll(running);
-    }
-  });
-
-  it('asks again after the answer: the same bytes for the same set, nothing for another one', async () => {
-    const s = await stage();
-    await upTo.survivors(s);
-    await s.coordinator.consistency(s.members);
-    await s.coordinator.collect(s.members, 'unmask');
-    await s.coordinator.consistency(s.members, [s.victim.key]);
-    await s.coordinator.consistency(s.members, [s.victim.key]);
-    const answers = (): number =>
-      s.victim.frames.filter((frame) => Buffer.from(frame).includes(encodedUnmask)).length;
-    const [answer] = s.coordinator.recordsOf(s.victim.key, 'unmask');
-    const encodedUnmask = Buffer.from(answer!.bytes);
-    await s.coordinator.until(() => answers() === 3, 'three times the same answer');
-    const dropped = s.members.find((key) => !Buffer.from(key).equals(s.victim.key))!;
-    await s.coordinator.survivors(s.members, (body) => without(body, dropped), [s.victim.key]);
-    expect((await s.victim.event('violation')).error.code).toBe('survivors_inconsistent');
-    expect(s.coordinator.recordsOf(s.victim.key, 'unmask')).toHaveLength(1);
-  });
-});
-
 describe('another coordinator, another run', () => {
   it('refuses another run or coordinator than expected, before it signs anything', async () => {
     const coordinator = await ScriptedCoordinator.create();
@@ -567,7 +293,7 @@ describe('another coordinator, another run', () => {
     await first.loggedIn(1);
     redirected = true;
     first.drop(victim.key);
-    running = [victim];
+    running.push(victim);
     await victim.event('reconnecting', 2);
     const codes = victim.events.flatMap((event) =>
       event.type === 'reconnecting' ? [event.error.code] : [],
@@ -593,7 +319,7 @@ describe('another coordinator, another run', () => {
       code: 'identity_not_admitted',
     });
     const twin = await start(coordinator, 1, { link: refuse('identity_in_use') });
-    running = [twin];
+    running.push(twin);
     expect((await twin.event('reconnecting', 3)).error.code).toBe('identity_in_use');
   });
 });
