@@ -8,7 +8,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { FAULTS, type FaultName } from './soak/network.ts';
 import type { EpochOptions, OutageOptions } from './soak/outages.ts';
 import type { RoundOptions } from './soak/rounds.ts';
-import { PHASES, type PhaseName } from './soak/run.ts';
+import { ATTEMPT_PHASES } from '../coordinator/machine/phases.ts';
+import type { PhaseName } from './soak/run.ts';
 
 const positive = (text: string): number => {
   const value = Number(text);
@@ -39,7 +40,12 @@ program
   .description('takes a part of the network away, once in each phase, and compares the models')
   .option('--seconds <n>', 'how long each outage lasts', positive, 180)
   .option('--faults <names>', `of ${FAULTS.join(', ')}`, some<FaultName>(FAULTS), FAULTS)
-  .option('--phases <names>', `of ${PHASES.join(', ')}`, some<PhaseName>(PHASES), PHASES)
+  .option(
+    '--phases <names>',
+    `of ${ATTEMPT_PHASES.join(', ')}`,
+    some<PhaseName>(ATTEMPT_PHASES),
+    ATTEMPT_PHASES,
+  )
   .option('--give-up <n>', 'seconds after an outage until a run counts as stuck', positive, 600)
   .addHelpText(
     'after',
@@ -62,7 +68,12 @@ Exit code: 0 when every trial held, 1 otherwise. All of it takes about three hou
 program
   .command('epochs')
   .description('ends every epoch that was paid for, once in each phase, and compares the models')
-  .option('--phases <names>', `of ${PHASES.join(', ')}`, some<PhaseName>(PHASES), PHASES)
+  .option(
+    '--phases <names>',
+    `of ${ATTEMPT_PHASES.join(', ')}`,
+    some<PhaseName>(ATTEMPT_PHASES),
+    ATTEMPT_PHASES,
+  )
   .option('--give-up <n>', 'seconds until a run counts as stuck', positive, 600)
   .addHelpText(
     'after',

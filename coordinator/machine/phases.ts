@@ -9,8 +9,23 @@ import {
   uploaders,
   type Attempt,
   type AttemptPhase,
+  type PhaseType,
   type State,
 } from './state.ts';
+
+/** The phases of an attempt, in their order. */
+export const ATTEMPT_PHASES = [
+  'opening',
+  'register',
+  'freezing-cohort',
+  'share',
+  'upload',
+  'freezing-survivors',
+  'consistency',
+  'unmask',
+  'finishing',
+  'registering',
+] as const satisfies readonly PhaseType[];
 
 /** How many participants a phase is about. */
 const sizeOf = (phase: AttemptPhase): number => {

@@ -15,6 +15,7 @@ import { isBuffered, sayFilling } from './buffer.ts';
 import type { MachineConfig } from './config.ts';
 import { append, refusal, send, startWork, type Step } from './effects.ts';
 import type { EventOf } from './events.ts';
+import { ATTEMPT_PHASES } from './phases.ts';
 import { withRegistered } from './places.ts';
 import { timed } from './upload.ts';
 import { viewOf } from './rules-view.ts';
@@ -26,6 +27,7 @@ import {
   type Hex,
   type Attempt,
   type AttemptChange,
+  type PhaseType,
   type State,
 } from './state.ts';
 
@@ -47,18 +49,7 @@ const PHASE_OF: Readonly<Record<ParticipantRecord['type'], AnswerPhase>> = {
   unmask: 'unmask',
 };
 
-const ORDER = [
-  'opening',
-  'register',
-  'freezing-cohort',
-  'share',
-  'upload',
-  'freezing-survivors',
-  'consistency',
-  'unmask',
-  'finishing',
-  'registering',
-];
+const ORDER: readonly PhaseType[] = ATTEMPT_PHASES;
 
 /** The record that the author has already sent for this step. */
 const earlier = (attempt: Attempt, type: ParticipantRecord['type'], key: Hex) => {

@@ -42,6 +42,7 @@ import {
   type Found,
 } from './codec.ts';
 import type { EarlierModels } from './earlier-models.ts';
+import { ATTEMPT_PHASES } from './phases.ts';
 import type {
   BoundedPhase,
   Committing,
@@ -67,20 +68,7 @@ import type { KeptGrouping, Tried } from './tried.ts';
 export const SNAPSHOT_VERSION = 5;
 const MAX_SNAPSHOT_BYTES = 256 << 20;
 
-const phaseType = oneOf<PhaseType>(
-  'waiting',
-  'opening',
-  'register',
-  'freezing-cohort',
-  'share',
-  'upload',
-  'freezing-survivors',
-  'consistency',
-  'unmask',
-  'finishing',
-  'registering',
-  'finished',
-);
+const phaseType = oneOf<PhaseType>('waiting', ...ATTEMPT_PHASES, 'finished');
 
 /** Its entries are stored separately in the journal. */
 const shared: Codec<Shared> = {

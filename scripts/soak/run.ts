@@ -6,21 +6,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import type { Shown } from './verdict.ts';
+import { ATTEMPT_PHASES } from '../../coordinator/machine/phases.ts';
 import { FloeProcess, freePort, LOWERED, phaseOf } from '../../test/e2e/processes.ts';
 
-export const PHASES = [
-  'opening',
-  'register',
-  'freezing-cohort',
-  'share',
-  'upload',
-  'freezing-survivors',
-  'consistency',
-  'unmask',
-  'finishing',
-  'registering',
-] as const;
-export type PhaseName = (typeof PHASES)[number];
+export type PhaseName = (typeof ATTEMPT_PHASES)[number];
 
 export const ROUNDS = 3;
 const PARTICIPANTS = 3;

@@ -7,22 +7,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ATTEMPT_PHASES } from '../../coordinator/machine/phases.ts';
 import { FloeProcess, freePort, killAll, phaseOf, LOWERED } from './processes.ts';
 
-const PHASES = [
-  'opening',
-  'register',
-  'freezing-cohort',
-  'share',
-  'upload',
-  'freezing-survivors',
-  'consistency',
-  'unmask',
-  'finishing',
-  'registering',
-];
 /** One round for each phase, and a last one in which nothing happens. */
-const ROUNDS = PHASES.length + 1;
+const ROUNDS = ATTEMPT_PHASES.length + 1;
 const PARTICIPANTS = 5;
 const TIMEOUT = 600_000;
 
@@ -87,7 +76,7 @@ describe('kill -9', () => {
       let server = coordinator('crashed', port);
       await server.line((line) => line.startsWith('listening'));
       const joined = participants(port);
-      for (const [i, phase] of PHASES.entries()) {
+      for (const [i, phase] of ATTEMPT_PHASES.entries()) {
         await server.line((line) => {
           const seen = phaseOf(line);
           return seen !== undefined && seen.attempt === i + 1 && seen.phase === phase;
@@ -112,7 +101,7 @@ describe('kill -9', () => {
       const keystore = ['--keystore', join(folder, 'victim')];
       let victim = participant(port, 0, keystore);
       const others = [1, 2, 3, 4].map((i) => participant(port, i));
-      for (const [i, phase] of PHASES.entries()) {
+      for (const [i, phase] of ATTEMPT_PHASES.entries()) {
         await server.line((line) => {
           const seen = phaseOf(line);
           return seen !== undefined && seen.attempt === i + 1 && seen.phase === phase;
