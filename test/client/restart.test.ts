@@ -110,11 +110,11 @@ describe('a participant that is killed', () => {
         }
     });
 
-  it('uploads the vector it has saved, though training would now give another one', async () => {
+  /** The victim's store is down: it saves its vector, uploads nothing, and its process ends. */
+  const stoppedWithVector = async () => {
     const coordinator = await ScriptedCoordinator.create();
     running = await startAll(coordinator, 3);
     const keystore = await keystoreOf(VICTIM);
-    // A store that is down: the vector is saved, the upload never happens.
     const first = await start(coordinator, VICTIM, {
       keystore,
       store: { ...coordinator.store, put: never },
@@ -126,8 +126,13 @@ describe('a participant that is killed', () => {
     await coordinator.sharers(members);
     while ((await keystore.load(coordinator.run))?.attempt?.vector === undefined)
       await new Promise((resolve) => setTimeout(resolve, 5));
-    const saved = await keystore.loadVector(coordinator.run);
+    const saved = (await keystore.loadVector(coordinator.run))!;
     await first.participant.stop();
+    return { coordinator, keystore, first, saved };
+  };
+
+  it('uploads the vector it has saved, though training would now give another one', async () => {
+    const { coordinator, keystore, first, saved } = await stoppedWithVector();
     const second = await start(coordinator, VICTIM, {
       keystore,
       life: 1,
@@ -144,22 +149,7 @@ describe('a participant that is killed', () => {
 
   it('sits the attempt out when the saved vector is gone or altered: never a second one', async () => {
     for (const harm of ['gone', 'altered'] as const) {
-      const coordinator = await ScriptedCoordinator.create();
-      running = await startAll(coordinator, 3);
-      const keystore = await keystoreOf(VICTIM);
-      const first = await start(coordinator, VICTIM, {
-        keystore,
-        store: { ...coordinator.store, put: never },
-      });
-      await coordinator.loggedIn(4);
-      const members = coordinator.keys;
-      await coordinator.open();
-      await coordinator.cohort(members);
-      await coordinator.sharers(members);
-      while ((await keystore.load(coordinator.run))?.attempt?.vector === undefined)
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      const saved = (await keystore.loadVector(coordinator.run))!;
-      await first.participant.stop();
+      const { coordinator, keystore, first, saved } = await stoppedWithVector();
       if (harm === 'gone') await keystore.eraseVector(coordinator.run);
       else await keystore.saveVector(coordinator.run, saved.with(3, saved[3]! ^ 1));
       const second = await start(coordinator, VICTIM, { keystore, life: 1 });
