@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NetworkConfig } from '../../protocol/net/config.ts';
 import type { Shown } from './verdict.ts';
-import { ATTEMPT_PHASES } from '../../coordinator/machine/phases.ts';
+import type { ATTEMPT_PHASES } from '../../coordinator/machine/phases.ts';
 import { FloeProcess, freePort, LOWERED, phaseOf } from '../../test/e2e/processes.ts';
 
 export type PhaseName = (typeof ATTEMPT_PHASES)[number];
