@@ -149,7 +149,7 @@ const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
     ...(robust === undefined ? [] : describeRobust(robust, spec)),
     ...(spec.buffer === undefined || spec.members.type === 'open'
       ? []
-      : describeBuffer(spec.buffer, spec.members.keys.length)),
+      : describeBuffer(spec.buffer, { members: spec.members.keys.length, strategy })),
     ...(privately === undefined ? [] : [`privacy    ${privately}`]),
     ...timeoutLines(deadlines).map((line, i) => `${i === 0 ? 'deadlines ' : '          '} ${line}`),
   ];

@@ -1,6 +1,7 @@
 /**
  * @module Formats the events and the summary of a simulation as the lines that `floe sim` prints.
  */
+import { makeStrategySpec } from '../protocol/algorithm/registry.ts';
 import { metricsText } from '../protocol/algorithm/metrics.ts';
 import { describeRobust } from '../protocol/robust/describe.ts';
 import { describeBuffer, stalenessText } from '../protocol/spec/describe-buffer.ts';
@@ -32,8 +33,13 @@ const ruleOf = (scenario: Scenario): readonly string[] => {
 const bufferOf = ({
   buffer: size,
   maxStaleness = DEFAULT_MAX_STALENESS,
-  participants,
-}: Scenario) => (size === undefined ? [] : describeBuffer({ size, maxStaleness }, participants));
+  participants: members,
+  strategy: input,
+}: Scenario): readonly string[] => {
+  if (size === undefined) return [];
+  const strategy = makeStrategySpec(input, { members, buffer: size });
+  return describeBuffer({ size, maxStaleness }, { members, strategy });
+};
 
 const describeStart = (scenario: Scenario, event: EventOf<'started'>): readonly string[] => {
   const { statistics, data } = event;

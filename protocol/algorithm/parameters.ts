@@ -1,6 +1,7 @@
 /**
  * @module Parameters that several strategies have, with the ranges and the help of all of them.
  */
+import { ofNormalisedStep, ofProportionalStep } from './buffered-rate.ts';
 import type { ParameterSpec } from './strategy.ts';
 
 type Named<Name extends string> = ParameterSpec & { readonly name: Name };
@@ -10,13 +11,22 @@ const MEAN_HELP = 'the mean update is multiplied by this';
 export const serverLearningRate = (
   usual: number,
   help = MEAN_HELP,
+  buffered = ofProportionalStep,
 ): Named<'serverLearningRate'> => ({
   name: 'serverLearningRate',
   default: usual,
   above: 0,
   most: 1000,
-  help,
+  help: `${help}; less by default with --buffer`,
+  buffered,
 });
+
+/** The step is divided by a root mean square. */
+const ADAPTIVE_HELP = 'eta: about the most that a parameter moves in a round';
+
+/** The rate of a step whose length does not follow that of the mean. */
+export const adaptiveRate = (usual: number): Named<'serverLearningRate'> =>
+  serverLearningRate(usual, ADAPTIVE_HELP, ofNormalisedStep);
 
 export const beta1 = (usual: number): Named<'beta1'> => ({
   name: 'beta1',
@@ -66,6 +76,3 @@ export const population: Named<'population'> = {
 /** The fraction of the participants that is in a sum. */
 export const participation = (survivors: number, everybody: number): number =>
   Math.min(1, survivors / everybody);
-
-/** About the most that a parameter moves, where the step is divided by a root mean square. */
-export const ADAPTIVE_HELP = 'eta: about the most that a parameter moves in a round';

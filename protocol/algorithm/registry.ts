@@ -9,6 +9,7 @@ import { equalBytes, sha256, toHex, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { encodeCbor, fixedBytes } from '../wire/cbor.ts';
 import { fedAvg } from './fedavg/index.ts';
+import { bufferShare } from './buffered-rate.ts';
 import { checkStep } from './check-step.ts';
 import { metricName, metricsSchema } from './metrics.ts';
 import { hasCentre } from '../robust/rule.ts';
@@ -289,13 +290,51 @@ export const strategyViolation = (spec: {
   return undefined;
 };
 
+/** What defaults of a strategy's parameters follow from. */
+export interface RunSize {
+  /** Members of the run, where it has a list of them. */
+  readonly members?: number | undefined;
+  /** K, where rounds are buffered. */
+  readonly buffer?: number | undefined;
+}
+
+/** Significant digits of a default that is computed: it is printed, and may be typed. */
+const RATE_DIGITS = 3;
+
+const defaultOf = (parameter: ParameterSpec, { members, buffer }: RunSize): number => {
+  if (parameter.isMembers === true && members !== undefined) return members;
+  if (parameter.buffered === undefined || members === undefined || buffer === undefined)
+    return parameter.default;
+  const factor = parameter.buffered(bufferShare(buffer, members));
+  return Number((parameter.default * factor).toPrecision(RATE_DIGITS));
+};
+
+/** The server's rate of a buffered run beside its defaults; undefined without such a rate. */
+export const bufferedRateOf = (
+  spec: StrategySpec,
+  of: RunSize,
+):
+  | {
+      readonly name: string;
+      readonly value: number;
+      readonly usual: number;
+      readonly buffered: number;
+    }
+  | undefined => {
+  const { strategy, parameters } = strategyOf({ strategy: spec });
+  const rate = strategy.parameters.find(({ buffered }) => buffered !== undefined);
+  if (rate === undefined) return undefined;
+  const { name, default: usual } = rate;
+  return { name, value: parameters[name]!, usual, buffered: defaultOf(rate, of) };
+};
+
 /**
  * Fills in the defaults of the strategy's parameters.
  *
- * @param members of the run, where it has a list of them
+ * @param of the run: some defaults follow from it
  * @throws FloeError `spec_invalid` naming the parameter; for a name that this process does not know
  */
-export const makeStrategySpec = (input: StrategyInput, members?: number): StrategySpec => {
+export const makeStrategySpec = (input: StrategyInput, of: RunSize = {}): StrategySpec => {
   const { name = DEFAULT_STRATEGY, parameters: listed = {} } = input;
   const parameters: Readonly<Record<string, number | undefined>> = Array.isArray(listed)
     ? Object.fromEntries(listed.map((item) => [item.name, item.value]))
@@ -320,10 +359,7 @@ export const makeStrategySpec = (input: StrategyInput, members?: number): Strate
     ...(code === undefined ? {} : { code }),
     parameters: strategy.parameters.map((parameter) => ({
       name: parameter.name,
-      value:
-        parameters[parameter.name] ??
-        (parameter.isMembers === true ? members : undefined) ??
-        parameter.default,
+      value: parameters[parameter.name] ?? defaultOf(parameter, of),
     })),
   };
   strategyOf({ strategy: spec });

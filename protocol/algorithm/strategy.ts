@@ -9,6 +9,7 @@
  * and from the totals. This is what lets a participant check a commit at one block of coordinates
  * without the rest of the sum.
  */
+import type { BufferedRate } from './buffered-rate.ts';
 import type { MetricSpec } from './metrics.ts';
 
 /** A parameter as data: settings, flags, help and `floe strategies` come from it. */
@@ -26,6 +27,8 @@ export interface ParameterSpec {
   readonly help: string;
   /** In a run with a list of members the default is their number. */
   readonly isMembers?: true;
+  /** Of the server's rate: what the default is multiplied by where rounds are buffered. */
+  readonly buffered?: BufferedRate;
 }
 
 export type ParameterValues = Readonly<Record<string, number>>;

@@ -355,10 +355,10 @@ export const makeRunSpec = ({
         ? declaredMetrics(input.metrics, training, classesOf(data, input.model.tensors))
         : (input.metrics ?? metrics),
     encoding: { ...SPEC_DEFAULTS.encoding, ...ofRing, ...input.encoding },
-    strategy: makeStrategySpec(
-      input.strategy ?? {},
-      given?.type === 'closed' ? given.keys.length : undefined,
-    ),
+    strategy: makeStrategySpec(input.strategy ?? {}, {
+      members: given?.type === 'closed' ? given.keys.length : undefined,
+      buffer: buffer?.size,
+    }),
     deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
     ...(retention === undefined ? {} : { retention }),
     ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),

@@ -7,14 +7,14 @@
  *   v <- v + Delta^2
  *   w <- w + eta m / (sqrt(v) + tau)
  */
-import { ADAPTIVE_HELP, beta1, serverLearningRate, tau } from '../parameters.ts';
+import { adaptiveRate, beta1, tau } from '../parameters.ts';
 import type { Strategy } from '../strategy.ts';
 
 export const fedAdagrad: Strategy = {
   name: 'fedadagrad',
   summary: 'takes a step of Adagrad along the weighted mean of the updates',
   source: 'Reddi et al. 2021, algorithm 2',
-  parameters: [serverLearningRate(0.1, ADAPTIVE_HELP), beta1(0), tau(1e-3)],
+  parameters: [adaptiveRate(0.1), beta1(0), tau(1e-3)],
   state: [{ name: 'm' }, { name: 'v' }],
   // As in FedAdam the step is taken from the stored float32 values.
   step: ({ parameters, mean, before, stateBefore, after, stateAfter }) => {

@@ -8,14 +8,14 @@
  *   v <- b2 v + (1 - b2) Delta^2
  *   w <- w + eta m / (sqrt(v) + tau)
  */
-import { ADAPTIVE_HELP, beta1, beta2, serverLearningRate, tau } from '../parameters.ts';
+import { adaptiveRate, beta1, beta2, tau } from '../parameters.ts';
 import type { Strategy } from '../strategy.ts';
 
 export const fedAdam: Strategy = {
   name: 'fedadam',
   summary: 'takes a step of Adam along the weighted mean of the updates',
   source: 'Reddi et al. 2021, algorithm 2',
-  parameters: [serverLearningRate(0.01, ADAPTIVE_HELP), beta1(0.9), beta2(0.99), tau(1e-3)],
+  parameters: [adaptiveRate(0.01), beta1(0.9), beta2(0.99), tau(1e-3)],
   state: [{ name: 'm' }, { name: 'v' }],
   // The moments are rounded to float32 first, and the step is taken from what is stored.
   step: ({ parameters, mean, before, stateBefore, after, stateAfter }) => {

@@ -8,14 +8,14 @@
  *   v <- v - (1 - b2) Delta^2 sign(v - Delta^2)
  *   w <- w + eta m / (sqrt(v) + tau)
  */
-import { ADAPTIVE_HELP, beta1, beta2, serverLearningRate, tau } from '../parameters.ts';
+import { adaptiveRate, beta1, beta2, tau } from '../parameters.ts';
 import type { Strategy } from '../strategy.ts';
 
 export const fedYogi: Strategy = {
   name: 'fedyogi',
   summary: 'takes a step of Yogi along the weighted mean of the updates',
   source: 'Reddi et al. 2021, algorithm 2',
-  parameters: [serverLearningRate(0.01, ADAPTIVE_HELP), beta1(0.9), beta2(0.99), tau(1e-3)],
+  parameters: [adaptiveRate(0.01), beta1(0.9), beta2(0.99), tau(1e-3)],
   state: [{ name: 'm' }, { name: 'v' }],
   // As in FedAdam the step is taken from the stored float32 values.
   step: ({ parameters, mean, before, stateBefore, after, stateAfter }) => {
