@@ -13,6 +13,7 @@ import type { Dataset } from '../client/data/dataset.ts';
 import { loadData } from '../client/data/load-node.ts';
 import { dataOfRun, notesOf, unwrapped } from '../client/data/run-data.ts';
 import { readOptionsOf } from '../client/data/read-options.ts';
+import { requireNoModel } from '../client/join-node.ts';
 import { join, memoryKeystore } from '../client/index.ts';
 import type { Answers, JoinOptions, Keystore, SavedModel } from '../client/index.ts';
 import { toHex } from '../protocol/bytes.ts';
@@ -169,6 +170,36 @@ const surveyLines = (
   ];
 };
 
+/** The key alone, for the list of a coordinator. */
+const showKey = async (flags: JoinFlags, output: Output): Promise<void> => {
+  const { keystore } = await openIdentity(flags, output);
+  const { publicKey, address } = keystore.identity;
+  await keystore.close();
+  const key = toHex(publicKey);
+  output.document({ key, address });
+  output.say(key);
+  output.note(`its address on Sui: ${address}`);
+};
+
+/** What the flags name on this machine, read and checked. @throws FloeError naming the flag */
+const ownOf = async (flags: JoinFlags, require: AdmissionInput) => {
+  const { data: name = SETTINGS.data.default, shard, map, base, ca, out, force } = flags;
+  const isSurvey = require.survey === true;
+  if (isSurvey && shard !== undefined)
+    throw new FloeError('usage', '--shard: a survey is of the whole table');
+  if (out !== undefined) await requireNoModel(out, { isSurvey, force });
+  const options = readOptionsOf(settingsAmong(flags, 'join'));
+  const loaded = await loadData(name, { ...options, part: 'train' });
+  const own = {
+    name,
+    loaded,
+    map: map === undefined ? undefined : await readMapping('--map', map),
+    base: base === undefined ? undefined : await readBase('--base', base),
+  };
+  if (ca !== undefined) await trustCertificate(ca);
+  return own;
+};
+
 /** @throws FloeError that ends the participation */
 export const runJoin = async (
   url: string,
@@ -177,40 +208,33 @@ export const runJoin = async (
 ): Promise<void> => {
   await using resources = new AsyncDisposableStack();
   const address = url === '' ? '' : webSocketAddress(url);
+  if (flags.showKey === true) {
+    await showKey(flags, output);
+    return;
+  }
   const answers = await answersOf(flags);
+  // All that can be refused here comes before a new identity is written.
+  const own = await ownOf(flags, require);
+  const network = await networkOf(flags);
   const { keystore, folder } = await openIdentity(flags, output);
   resources.defer(async () => keystore.close());
   const key = toHex(keystore.identity.publicKey);
-  if (flags.showKey === true) {
-    output.document({ key, address: keystore.identity.address });
-    output.say(key);
-    output.note(`its address on Sui: ${keystore.identity.address}`);
-    return;
-  }
   if (flags.seed !== undefined)
     output.warn('--seed: anyone who knows the seed can derive the identity; for tests only');
   else if (flags.forget === true) output.warn('--forget: the identity is new and not kept');
-  const { data: name = SETTINGS.data.default, shard } = flags;
-  const loaded = await loadData(name, {
-    ...readOptionsOf(settingsAmong(flags, 'join')),
-    part: 'train',
-  });
+  const { name, loaded, map, base } = own;
+  const { shard } = flags;
   const isSurvey = require.survey === true;
-  if (isSurvey && shard !== undefined)
-    throw new FloeError('usage', '--shard: a survey is of the whole table');
-  const map = flags.map === undefined ? undefined : await readMapping('--map', flags.map);
-  const base = flags.base === undefined ? undefined : await readBase('--base', flags.base);
-  const own = unwrapped(loaded);
-  output.line(`data       ${name}: ${'rows' in own ? own.rows : own.size} examples`);
+  const values = unwrapped(loaded);
+  const held = 'rows' in values ? values.rows : values.size;
+  output.line(`data       ${name}: ${held} examples`);
   for (const note of notesOf(loaded)) output.line(`           ${note}`);
   output.line(`key        ${key}`);
-  const network = await networkOf(flags);
   if (network !== undefined && network !== 'announced')
     output.line(`network    ${publicUrl(network.rpcUrl)}, package ${network.floe?.packageId}`);
-  if (flags.ca !== undefined) await trustCertificate(flags.ca);
   signal.throwIfAborted();
   const { coordinator, expectRun, wait, giveUp, backend, module } = flags;
-  let examples = isSurvey && 'rows' in own ? own.rows : 0;
+  let examples = isSurvey && 'rows' in values ? values.rows : 0;
   const dataFor = (spec: RunSpec): Dataset => {
     const { data, report, lines } = dataOfRun(loaded, spec, map, shard, flags);
     output.event({ type: 'preflight', ...report }, lines);

@@ -50,6 +50,22 @@ const pinned = (url: string, fingerprint: string, options: JoinOptions): JoinOpt
 };
 
 /**
+ * Refuses a folder for the final model now and not after hours of training.
+ *
+ * @throws FloeError `file_exists` where it holds a model; `usage` in a survey, which has none
+ */
+export const requireNoModel = async (
+  out: string,
+  { isSurvey, force = false }: { readonly isSurvey: boolean; readonly force?: boolean | undefined },
+): Promise<void> => {
+  if (isSurvey)
+    throw new FloeError('usage', '--out: a survey leaves no model; floe survey reads it');
+  const file = joinPath(out, RUN_FILES.model);
+  if (!force && (await isThere(file)))
+    throw new FloeError('file_exists', `${file} exists; --force (\`force\` in code) overwrites it`);
+};
+
+/**
  * Takes part in the run of the coordinator at `url`, as `join` does everywhere.
  *
  * @example
@@ -65,12 +81,7 @@ export const join = async (
 ): Promise<NodeJoinedRun> => {
   const options = fingerprint === undefined ? given : pinned(url, fingerprint, given);
   if (out === undefined) return { ...(await joinAnywhere(url, options)), saved: () => undefined };
-  if (given.require?.survey === true)
-    throw new FloeError('usage', '--out: a survey leaves no model; floe survey reads it');
-  const file = joinPath(out, RUN_FILES.model);
-  // Refused now and not after hours of training.
-  if (!force && (await isThere(file)))
-    throw new FloeError('file_exists', `${file} exists; --force (\`force\` in code) overwrites it`);
+  await requireNoModel(out, { isSurvey: given.require?.survey === true, force });
   let saved: SavedModel | undefined;
   const onModel = async (final: FinalModel): Promise<void> => {
     const { spec, ...pulled } = final;

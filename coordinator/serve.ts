@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { createServer as createProbe, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createAdaptorServer } from '@hono/node-server';
@@ -70,6 +71,37 @@ const readPem = async (path: string): Promise<Buffer> => {
       { cause },
     );
   }
+};
+
+const readTls = async ({
+  certFile,
+  keyFile,
+}: NonNullable<ServeOptions['tls']>): Promise<{ readonly cert: Buffer; readonly key: Buffer }> => {
+  const pair = { cert: await readPem(certFile), key: await readPem(keyFile) };
+  try {
+    createSecureContext(pair);
+  } catch (cause) {
+    throw new FloeError(
+      'usage',
+      `${certFile} and ${keyFile}: expected a certificate and its key in PEM: ${(cause as Error).message}`,
+      {},
+      { cause },
+    );
+  }
+  return pair;
+};
+
+/**
+ * Checks options of {@link serve} that need no run.
+ * @throws FloeError `file_not_found` for a certificate; `usage` for one that is no certificate, or
+ * another key's, and for an invalid origin
+ */
+export const requireServable = async ({
+  tls,
+  allowOrigins = [],
+}: Pick<ServeOptions, 'tls' | 'allowOrigins'>): Promise<void> => {
+  originPolicy(allowOrigins);
+  if (tls !== undefined) await readTls(tls);
 };
 
 /** Of a request, its address included. */
@@ -148,19 +180,18 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
     maxHeaderSize: MAX_HEADER_BYTES,
   };
-  const certificate = tls === undefined ? undefined : await readPem(tls.certFile);
+  const pair = tls === undefined ? undefined : await readTls(tls);
   const server = createAdaptorServer({
     fetch: app.fetch,
     overrideGlobalObjects: false,
-    ...(tls === undefined
+    ...(pair === undefined
       ? { createServer: createHttpServer, serverOptions: timeouts }
       : {
           createServer: createHttpsServer,
           serverOptions: {
             ...timeouts,
             handshakeTimeout: limits.headersTimeoutMs,
-            cert: certificate,
-            key: await readPem(tls.keyFile),
+            ...pair,
           },
         }),
   }) as Server;
@@ -198,7 +229,7 @@ export const serve = async (coordinator: Coordinator, options: ServeOptions): Pr
   return {
     url,
     port: bound,
-    fingerprint: certificate && fingerprintOf(certificate),
+    fingerprint: pair && fingerprintOf(pair.cert),
     close: () =>
       new Promise((resolve, reject) => {
         gate.close();

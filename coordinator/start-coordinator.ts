@@ -20,11 +20,12 @@ import { openJournal } from './journal/sqlite.ts';
 import type { Logger } from './log.ts';
 import { openRunPorts, type OnChain } from './ports.ts';
 import { selfSigned } from './self-signed.ts';
-import { requireFreePort, serve, type ServeOptions } from './serve.ts';
+import { requireFreePort, requireServable, serve, type ServeOptions } from './serve.ts';
 import {
   makeStateFolder,
+  keepPlace,
   placeOfRun,
-  prepareRun,
+  planRun,
   type NewRun,
   type Place,
   type PlaceOptions,
@@ -201,12 +202,16 @@ export const startCoordinator = async (options: StartOptions): Promise<StartedCo
   const { host = '127.0.0.1', port = 0, allowOrigins } = options;
   await using opening = new AsyncDisposableStack();
   await requireFreePort(host, port);
-  await makeStateFolder(folder);
   const place = await placeOfRun(folder, options);
+  const beginRun = await planRun(folder, run, place !== undefined);
+  await requireServable(options);
+  // From here on there are files; a refusal before this line leaves none.
   const own = typeof keys === 'function' ? await keys(place !== undefined) : keys;
   if (own !== keys) opening.defer(async () => own.close?.());
+  await makeStateFolder(folder);
+  await keepPlace(folder, place);
   const { identity, sealingSecret } = own;
-  const prepared = await prepareRun(folder, run, identity.publicKey, place !== undefined);
+  const prepared = await beginRun(identity.publicKey);
   const { spec, resumed } = prepared;
   const stopped = interruption(
     signal,

@@ -64,7 +64,7 @@ export const holdsRun = async (folder: string): Promise<boolean> =>
 
 /**
  * The network of the run, undefined for a run in the folder. An existing run cannot change its
- * network.
+ * network. Writes nothing: see {@link keepPlace}.
  *
  * @throws FloeError `usage`, `network_mismatch`, `spec_invalid`
  */
@@ -82,7 +82,6 @@ export const placeOfRun = async (
       throw mismatch(
         `${folder} holds a run that is kept there, on no network; leave --network out`,
       );
-    await rm(join(folder, RUN_FILES.network), { force: true });
     return undefined;
   }
   if (local)
@@ -97,8 +96,13 @@ export const placeOfRun = async (
   const epochs = storageEpochs ?? stored.network.walrus.epochs;
   const walrus = { ...network.walrus, ...(epochs === undefined ? {} : { epochs }) };
   const kept = { ...network, walrus, seal: withServersOfBefore(network.seal, stored.network.seal) };
-  await writeRunNetwork(folder, kept);
   return { network: kept, path };
+};
+
+/** Writes the network of the run to its folder, or removes one that is not the run's. */
+export const keepPlace = async (folder: string, place: Place | undefined): Promise<void> => {
+  if (place === undefined) await rm(join(folder, RUN_FILES.network), { force: true });
+  else await writeRunNetwork(folder, place.network);
 };
 
 /** The parts of a specification that the coordinator determines, not the settings. */
@@ -160,44 +164,57 @@ const resumeRun = (folder: string, stored: Uint8Array, { fork, begin }: NewRun):
   return { spec, resumed: true, parentModel };
 };
 
+/** Writes the run to its folder, where it is new. @param coordinator its public key */
+export type BeginRun = (coordinator: Uint8Array) => Promise<PreparedRun>;
+
+/** In the place of the coordinator's key, which a refused run need not have. */
+const NO_KEY = new Uint8Array(32);
+
 /**
- * The run of the state folder, or a new one.
+ * The run of the state folder, or a new one. All that can be refused is refused here, before a
+ * keystore is made or a file is written.
  *
- * @param coordinator its public key
  * @throws FloeError `spec_mismatch`, `spec_invalid`, `usage`
  */
-export const prepareRun = async (
+export const planRun = async (
   folder: string,
   run: NewRun,
-  coordinator: Uint8Array,
   onNetwork: boolean,
-): Promise<PreparedRun> => {
+): Promise<BeginRun> => {
   const path = join(folder, RUN_FILES.spec);
   const stored = await readOptional(path);
-  if (stored !== undefined) return resumeRun(folder, stored, run);
+  if (stored !== undefined) {
+    const resumed = resumeRun(folder, stored, run);
+    return async () => resumed;
+  }
   const { seed, settings = {} } = run;
   const id =
     seed === undefined ? systemRandom(16) : deriveSeed(masterSeed(seed), 'run').slice(0, 16);
   const beginning = await run.begin();
   const { model, data } = beginning;
   const parent = parentFor(beginning, run.strategy ?? makeStrategySpec({}));
-  const spec = run.spec({
-    id,
-    coordinator,
-    model,
-    ...(parent === undefined ? {} : { parent }),
-    ...(data === undefined ? {} : { data }),
-  });
-  if (!onNetwork && (spec.access?.models ?? []).length > 0)
+  const specFor = (coordinator: Uint8Array): RunSpec =>
+    run.spec({
+      id,
+      coordinator,
+      model,
+      ...(parent === undefined ? {} : { parent }),
+      ...(data === undefined ? {} : { data }),
+    });
+  const planned = specFor(NO_KEY);
+  if (!onNetwork && (planned.access?.models ?? []).length > 0)
     throw new FloeError('usage', '--access: expected --network, whose chain has the policies');
-  if (onNetwork && spec.buffer !== undefined) throw new FloeError('usage', BUFFER_ON_CHAIN);
-  // Only settings that make a valid specification are kept.
-  await writeWhole(join(folder, SETTINGS_FILE), `${JSON.stringify(settings, null, 2)}\n`);
-  await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
-  if (spec.data !== undefined)
-    await writeWhole(join(folder, RUN_FILES.contract), contractText(spec.data));
-  await writeWhole(path, encodeRunSpec(spec));
-  return { spec, resumed: false, parentModel: async () => contentOf(beginning) };
+  if (onNetwork && planned.buffer !== undefined) throw new FloeError('usage', BUFFER_ON_CHAIN);
+  encodeRunSpec(planned);
+  return async (coordinator) => {
+    const spec = specFor(coordinator);
+    await writeWhole(join(folder, SETTINGS_FILE), `${JSON.stringify(settings, null, 2)}\n`);
+    await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
+    if (spec.data !== undefined)
+      await writeWhole(join(folder, RUN_FILES.contract), contractText(spec.data));
+    await writeWhole(path, encodeRunSpec(spec));
+    return { spec, resumed: false, parentModel: async () => contentOf(beginning) };
+  };
 };
 
 /**

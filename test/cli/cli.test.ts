@@ -320,6 +320,8 @@ describe('floe coordinator and join', () => {
       [['--model', 'mlp:8'], /--inputs and --classes/],
       [['--access', 'pass'], /--access: expected --network/],
       [[...FLAGS, '--selection', 'batches'], /batches are made of the members of a closed run/],
+      [[...FLAGS, '--allow-origin', 'no address'], /origin/],
+      [[...FLAGS, '--tls-cert', table, '--tls-key', table], /a certificate and its key in PEM/],
     ] as const) {
       const wrong = await start(['coordinator', '--state', 'wrong', ...given], {
         FLOE_PASSPHRASE: secret,
@@ -328,8 +330,14 @@ describe('floe coordinator and join', () => {
         code: 2,
         stderr: expect.stringMatching(message) as string,
       });
-      expect(await readdir(join(folder, 'wrong'))).toEqual(['keystore']);
+      expect(await readdir(folder)).not.toContain('wrong');
     }
+    const unread = ['join', 'ws://127.0.0.1:1', '--data', 'none.csv', '--keystore', 'never'];
+    expect(await start(unread, { FLOE_PASSPHRASE: secret }).ended).toMatchObject({
+      stderr: expect.stringContaining('error file_not_found') as string,
+    });
+    const names = await readdir(folder);
+    for (const name of ['none', 'never']) expect(names).not.toContain(name);
   });
 
   it('Ctrl-C says in a plain line what is kept, with exit code 130', async () => {

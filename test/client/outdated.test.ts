@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openKeystore, decodeRunMemory, EMPTY_RUN } from '../../client/keystore/index.ts';
 import { openRun } from '../../client/reader/index.ts';
-import { prepareRun, type NewRun } from '../../coordinator/state-folder.ts';
+import { planRun, type NewRun } from '../../coordinator/state-folder.ts';
 import { encodeCbor } from '../../protocol/wire/cbor.ts';
 import { signCose } from '../../protocol/records/cose.ts';
 import { RECORD_VERSION, recordContext } from '../../protocol/records/records.ts';
@@ -75,12 +75,7 @@ describe('a run of another version', () => {
     const error = outdated(7, 1, /the run's specification/u);
     await expect(openRun(join(folder, 'run'))).rejects.toMatchObject(error);
     await expect(
-      prepareRun(
-        join(folder, 'run'),
-        { settings: {} } as unknown as NewRun,
-        new Uint8Array(32),
-        false,
-      ),
+      planRun(join(folder, 'run'), { settings: {} } as unknown as NewRun, false),
     ).rejects.toMatchObject(error);
   });
 });

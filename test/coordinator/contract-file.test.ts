@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { type NewRun, prepareRun } from '../../coordinator/state-folder.ts';
+import { type NewRun, planRun } from '../../coordinator/state-folder.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { readContract } from '../../protocol/spec/contract-file.ts';
 import type { Contract } from '../../protocol/spec/contract.ts';
@@ -26,7 +26,8 @@ it('a new run writes its contract beside the specification', async () => {
     const begin = async () => ({ model });
     const spec: NewRun['spec'] = (fixed) => makeRunSpec({ ...fixed, data });
     const run = { begin, spec };
-    await prepareRun(folder, run, new Uint8Array(32), false);
+    const write = await planRun(folder, run, false);
+    await write(new Uint8Array(32));
     expect(await readContract('contract', join(folder, RUN_FILES.contract))).toEqual(data);
   } finally {
     await rm(folder, { recursive: true });

@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { placeOfRun } from '../../coordinator/state-folder.ts';
+import { keepPlace, placeOfRun } from '../../coordinator/state-folder.ts';
 import { readNetworkFile } from '../../protocol/net/network-file.ts';
 import type { AccessGate, KeyPurpose } from '../../protocol/ports/access-gate.ts';
 import { parseNetworkConfig, type NetworkConfig } from '../../protocol/net/config.ts';
@@ -126,7 +126,9 @@ it('a coordinator that starts again with another file keeps the servers of befor
     const file = join(folder, 'net.json');
     await writeFile(file, JSON.stringify(fileOf(servers)));
     if (begun) await writeFile(join(folder, 'spec.cbor'), 'a run');
-    return (await placeOfRun(folder, { network: await readNetworkFile(file) }))?.network.seal;
+    const place = await placeOfRun(folder, { network: await readNetworkFile(file) });
+    await keepPlace(folder, place);
+    return place?.network.seal;
   };
   try {
     await placeWith(OLD, false);
