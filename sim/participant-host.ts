@@ -9,7 +9,7 @@ import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
 import { memoryKeystore } from '../client/keystore/index.ts';
 import { watchedTrainer, type TrainingSeen } from './outputs/observations.ts';
-import { keptKeystore, type PartBefore } from './resume/kept-keystore.ts';
+import { keptKeystore, simulatedKeystore, type PartBefore } from './resume/kept-keystore.ts';
 import { joinRun, type Participant, type ParticipantEvent } from '../client/participant/index.ts';
 import type { BackendChoice } from '../client/tfjs/backends.ts';
 import { tfjsTrainer } from '../client/tfjs/trainer.ts';
@@ -243,7 +243,7 @@ const openTrainers = async (
 /** @param kept folder of a run that may be resumed */
 const openMemory = ({ index, keystoreSeed, before }: Member, kept: string | undefined) =>
   kept === undefined
-    ? memoryKeystore(keystoreSeed)
+    ? simulatedKeystore(keystoreSeed)
     : keptKeystore(keystoreSeed, kept, index, before);
 
 /** Trainers that report each training. */

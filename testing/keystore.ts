@@ -140,6 +140,10 @@ export const keystoreSuite = (
       expect(await again.loadLocal(filled(1), 'strategy')).toEqual(filled(7, 20));
       expect(await again.loadLocal(filled(1), 'residual')).toBeUndefined();
       expect(await again.loadLocal(filled(2), 'layers')).toBeUndefined();
+      await again.eraseLocal(filled(1), 'layers');
+      await again.eraseLocal(filled(1), 'layers');
+      expect(await again.loadLocal(filled(1), 'layers')).toBeUndefined();
+      expect(await again.loadLocal(filled(1), 'strategy')).toEqual(filled(7, 20));
       await again.close();
     });
 

@@ -212,6 +212,10 @@ const unlocked = async (
       const sealed = await disk.read(localOf(run, part));
       return sealed && unseal(key, localRoleOf(run, part), sealed);
     },
+    eraseLocal: async (run, part) => {
+      requireOpen();
+      await disk.remove(localOf(run, part));
+    },
     ownerOf: async (model) => {
       requireOpen();
       return readOwner(model);

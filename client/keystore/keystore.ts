@@ -211,6 +211,18 @@ const runSchema = v.strictObject({
   /** Addresses of members whose breach of the protocol it has verified itself. */
   culprits: v.optional(addresses),
   /**
+   * In a buffered run: what the update was trained on that is kept in the part `update`, and the
+   * commits up to that model. Missing as soon as the update is encoded, or too old.
+   */
+  ahead: v.optional(
+    v.strictObject({
+      attempt: integer(1, 100_000),
+      version: integer(0, 100_000),
+      hash,
+      committed: integer(0, 100_000),
+    }),
+  ),
+  /**
    * The attempt in progress. It and its secrets are erased once it is committed, aborted or left.
    */
   attempt: v.optional(roundSchema),
@@ -241,10 +253,11 @@ export const decodeRunMemory = (bytes: Uint8Array): RunMemory =>
 
 /**
  * What a participant may carry from round to round, each in a part of its own: the layers that
- * stay at the site (`layers`), the vectors of the run's strategy (`strategy`), and what an encoding
- * left out of earlier updates (`residual`).
+ * stay at the site (`layers`), the vectors of the run's strategy (`strategy`), what an encoding
+ * left out of earlier updates (`residual`), and an update of a buffered run that is not encoded yet
+ * (`update`).
  */
-export const LOCAL_PARTS = ['layers', 'strategy', 'residual'] as const;
+export const LOCAL_PARTS = ['layers', 'strategy', 'residual', 'update'] as const;
 export type LocalPart = (typeof LOCAL_PARTS)[number];
 
 /** From the ledger's bytes to the next ones; undefined to leave it. */
@@ -285,6 +298,8 @@ export interface Keystore {
   saveLocal(run: Uint8Array, part: LocalPart, values: Uint8Array): Promise<void>;
   /** What was saved last. @throws FloeError `decryption_failed` */
   loadLocal(run: Uint8Array, part: LocalPart): Promise<Uint8Array | undefined>;
+  /** Removes it; does nothing without one. */
+  eraseLocal(run: Uint8Array, part: LocalPart): Promise<void>;
   /**
    * The run (its hash) in which this identity first uploaded for a model, over all runs of the
    * keystore. @param model its hash

@@ -43,6 +43,7 @@ export const memoryKeystore = async (secret: Uint8Array): Promise<Keystore> => {
     saveLocal: async (run, part, values) =>
       void locals.set(`${toHex(run)} ${part}`, ownBytes(values)),
     loadLocal: async (run, part) => locals.get(`${toHex(run)} ${part}`)?.slice(),
+    eraseLocal: async (run, part) => void locals.delete(`${toHex(run)} ${part}`),
     ownerOf: async (model) => owners.get(toHex(model)),
     claimModel: async (model, run) => {
       const owner = owners.get(toHex(model)) ?? ownBytes(run);

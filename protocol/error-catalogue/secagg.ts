@@ -113,7 +113,7 @@ export const SECAGG = {
     'secagg',
     'nobody',
     true,
-    'This participant was restarted after it had registered for a buffered round and before its update was encoded: the update was in its memory only.',
+    'This participant was restarted after it had registered for a buffered round and before its update was encoded, and its keystore does not hold the update.',
     'Nothing to do: the others continue without it, and it trains on the newest model.',
   ),
   both_secrets_requested: entry(

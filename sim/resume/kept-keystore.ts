@@ -53,6 +53,19 @@ const summedAt = (rows: readonly Summed[], attempt: number): Summed | undefined 
 };
 
 /**
+ * A keystore in memory that keeps no update of a buffered run: a simulated participant does not
+ * restart within a run, and the updates of thousands would be in memory twice.
+ */
+export const simulatedKeystore = async (seed: Uint8Array): Promise<Keystore> => {
+  const keystore = await memoryKeystore(seed);
+  return {
+    ...keystore,
+    saveLocal: async (run, part, values) =>
+      part === 'update' ? undefined : keystore.saveLocal(run, part, values),
+  };
+};
+
+/**
  * @param folder of all participants
  * @param index of this one, which names its files
  * @param before of a resumed run
@@ -63,7 +76,7 @@ export const keptKeystore = async (
   index: number,
   before?: PartBefore,
 ): Promise<Keystore> => {
-  const keystore = await memoryKeystore(seed);
+  const keystore = await simulatedKeystore(seed);
   const pathOf = (part: string): string => join(folder, `${index}.${part}`);
   const write = async (part: string, content: string | Uint8Array): Promise<void> => {
     await mkdir(folder, { recursive: true });
@@ -102,6 +115,7 @@ export const keptKeystore = async (
       await keystore.save(run, memory);
     },
     saveLocal: async (_, part, values) => {
+      if (part === 'update') return;
       carries = true;
       await write(part, values);
     },

@@ -192,6 +192,48 @@ describe('one update in two sums over different models', () => {
     expect(again.updates).toEqual([]);
   });
 
+  /** The victim, after its update was used in an attempt that failed: in a second process. */
+  const restartedAfterUse = async () => {
+    const stage = await bufferedStage(2 * K + 1);
+    const { coordinator, people, victim } = stage;
+    const known = await sumOf(stage, people.slice(0, K));
+    expect(await victim.keystore.loadLocal(coordinator.run, 'update')).toBeUndefined();
+    coordinator.abort();
+    await victim.participant.stop();
+    await coordinator.until(() => coordinator.keys.length === 2 * K, 'it has left');
+    coordinator.forget();
+    const again = await enter(coordinator, 0, linearLearner(examplesOf('0', 10)), {
+      keystore: victim.keystore,
+      life: 1,
+    });
+    await coordinator.loggedIn(2 * K + 1);
+    const others = people.slice(K, 2 * K);
+    const cohort = keysOf(others);
+    await openFor(coordinator, cohort);
+    await coordinator.cohort(cohort);
+    await coordinator.sharers(cohort);
+    await coordinator.survivors(cohort);
+    await coordinator.consistency(cohort);
+    await coordinator.commit(cohort);
+    return { stage, again, known };
+  };
+
+  it('restarts the victim between the two sums', async () => {
+    const { stage, again, known } = await restartedAfterUse();
+    const { coordinator, people, victim } = stage;
+    const first = [again, ...people.slice(1, K)];
+    const opened = await sumOf(stage, first);
+    // An update of the first model would count for 1/sqrt(2) here.
+    const others = people.slice(1, K);
+    const own = minus(opened, ...others.map(({ updates }) => times(updates[1]!, 10)));
+    const before = minus(known, ...others.map(({ updates }) => times(updates[0]!, 10)));
+    expect(cosine(before, victim.updates[0]!)).toBeGreaterThan(0.99);
+    expect(cosine(own, again.updates[0]!)).toBeGreaterThan(0.99);
+    expect(again.updates).toHaveLength(1);
+    const { version } = coordinator.attempt!.open.body.model;
+    expect(basesOf(coordinator, [again])).toEqual([{ version, staleness: 0 }]);
+  });
+
   it('brings the model back on which it was trained, after a restart', () => {
     const key = (name: string): Uint8Array => sha256(utf8(name));
     const members = ['a', 'b', 'c', 'victim'].map(key);

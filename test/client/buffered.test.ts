@@ -148,22 +148,68 @@ describe('an update that was not encoded yet', () => {
     await round(coordinator, keysOf(people.slice(0, K)));
     expect(people.map(({ updates }) => updates.length)).toEqual(people.map(() => 1));
   });
+});
 
-  it('is lost with the process: the attempt is left, and the next one has a new update', async () => {
-    const stage = await stageOf(await buffered(), COUNT);
+type Damage = (of: Person, run: Uint8Array) => Promise<void>;
+
+describe('a restart before the update was encoded', () => {
+  /** The victim, registered in the attempt that is open, starts again; others commit `rounds`. */
+  const restarted = async (rounds: number, maxStaleness = 4, damage?: Damage) => {
+    const stage = await stageOf(await buffered(maxStaleness), COUNT);
     const { coordinator, members, victim, people } = stage;
     await openFor(coordinator, members);
     await coordinator.collect(members, 'register');
     await victim.participant.stop();
+    await coordinator.until(() => coordinator.keys.length === COUNT - 1, 'it has left');
+    for (let i = 0; i < rounds; i += 1) {
+      await round(coordinator, keysOf(people.slice(1, 1 + K)));
+      await openFor(coordinator, members);
+    }
+    await damage?.(victim, coordinator.run);
     const again = await enter(coordinator, 0, linearLearner(examplesOf('0', 10)), {
       keystore: victim.keystore,
       life: 1,
     });
     await coordinator.loggedIn(COUNT);
-    expect(await coordinator.withdrawal(victim.key)).toBe('update_lost');
+    return { ...stage, again, cohort: [again, ...people.slice(1, K)] };
+  };
+
+  it('keeps it: the attempt continues, and the sum has the update of before', async () => {
+    const { coordinator, again, victim, cohort, people } = await restarted(0);
+    const opened = await sum(coordinator, keysOf(cohort));
+    const updates = [victim, ...people.slice(1, K)].map(({ updates: [own] }) => own!);
+    const expected = times(
+      updates.reduce((a, b) => a.map((value, i) => value + b[i]!)),
+      10,
+    );
+    expect(norm(minus(opened, expected)) / norm(expected)).toBeLessThan(1e-3);
+    expect(again.updates).toEqual([]);
+    await coordinator.commit(keysOf(cohort));
+    expect(violations([again, ...people])).toEqual([]);
+  });
+
+  it('uses it two commits later, at that age, without another training', async () => {
+    const { coordinator, again, cohort } = await restarted(2);
+    await round(coordinator, keysOf(cohort));
+    expect(baseOf(coordinator, again)).toEqual({ version: 0, staleness: 2 });
+    expect(again.updates).toEqual([]);
+  });
+
+  it('drops it where it is too old by now', async () => {
+    const { coordinator, again, cohort } = await restarted(2, 1);
+    await round(coordinator, keysOf(cohort));
+    expect(dropsOf(again)).toEqual(['update_stale']);
+    expect(baseOf(coordinator, again)).toMatchObject({ staleness: 0 });
+    expect(again.updates).toHaveLength(1);
+  });
+
+  it('leaves the attempt where the file is gone, and trains anew for the next one', async () => {
+    const lose = ({ keystore }: Person, run: Uint8Array) => keystore.eraseLocal(run, 'update');
+    const { coordinator, again, members, cohort, people } = await restarted(0, 4, lose);
+    expect(await coordinator.withdrawal(again.key)).toBe('update_lost');
     await round(coordinator, keysOf(people.slice(1, 1 + K)));
     await openFor(coordinator, members);
-    await round(coordinator, keysOf([again, ...people.slice(1, K)]));
+    await round(coordinator, keysOf(cohort));
     expect(again.updates).toHaveLength(1);
     expect(baseOf(coordinator, again)).toMatchObject({ staleness: 0 });
   });

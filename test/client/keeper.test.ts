@@ -18,6 +18,7 @@ import type { Effect, Event, Machine, State } from '../../client/participant/mac
 import { testSpec } from '../support/run.ts';
 
 const RUN = new Uint8Array(32).fill(7);
+const VIEW = { run: RUN, spec: await testSpec() };
 const VECTOR = Uint8Array.of(1, 2, 3);
 const hash = new Uint8Array(32);
 
@@ -48,23 +49,23 @@ describe('a vector on disk', () => {
       ...keystore,
       eraseVector: () => Promise.reject(new Error('killed')),
     };
-    const keeper = await openKeeper(crashing, RUN, EMPTY_RUN);
+    const keeper = await openKeeper(crashing, VIEW, EMPTY_RUN);
     const { attempt: _over, ...ended } = keeper.loaded;
     await expect(keeper.save(ended)).rejects.toThrow('killed');
     expect(await keystore.loadVector(RUN)).toEqual(VECTOR);
-    await openKeeper(keystore, RUN, EMPTY_RUN);
+    await openKeeper(keystore, VIEW, EMPTY_RUN);
     expect(await keystore.loadVector(RUN)).toBeUndefined();
   });
 
   it('is erased where the memory of its attempt does not name one', async () => {
     const keystore = await keystoreWith(attemptOf(2));
-    await openKeeper(keystore, RUN, EMPTY_RUN);
+    await openKeeper(keystore, VIEW, EMPTY_RUN);
     expect(await keystore.loadVector(RUN)).toBeUndefined();
   });
 
   it('stays where its attempt names it', async () => {
     const keystore = await keystoreWith(attemptOf(2, NAMED));
-    await openKeeper(keystore, RUN, EMPTY_RUN);
+    await openKeeper(keystore, VIEW, EMPTY_RUN);
     expect(await keystore.loadVector(RUN)).toEqual(VECTOR);
   });
 });
@@ -76,7 +77,7 @@ describe('a step with two saves', () => {
 
   /** A host of a machine whose only step saves both. */
   const hostOf = async (keystore: Keystore, seen: Event[] = []) => {
-    const keeper = await openKeeper(faultsOfKeystore(keystore), RUN, EMPTY_RUN);
+    const keeper = await openKeeper(faultsOfKeystore(keystore), VIEW, EMPTY_RUN);
     const effects = memories.map((memory): Effect => ({
       type: 'save',
       memory,

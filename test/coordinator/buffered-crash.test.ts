@@ -5,6 +5,8 @@
 import { expect, it } from 'vitest';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
+import type { SignedRecord } from '../../protocol/records/records.ts';
+import type { TranscriptEntry } from '../../protocol/records/transcript.ts';
 import { verifyRun } from '../../protocol/verify/index.ts';
 import {
   journalLedger,
@@ -18,6 +20,7 @@ import {
   keystoreNamed,
   PATIENT,
   realRun,
+  recordsIn,
   type RealRun,
 } from '../attacks/real-run.ts';
 import { connectionPair } from '../support/connection.ts';
@@ -115,7 +118,8 @@ const killParticipant = async (moment: Moment, at: number) => {
   const others = await Promise.all(NAMES.slice(1).map((name) => run.join(name)));
   await eventually(() => run.coordinator.status().committed === ROUNDS, `${moment} ${at}`);
   const { ok, level } = await verified(run, journal);
-  const own = run.entries().filter(({ record }) => equalBytes(record.author, first.key));
+  const entries = run.entries();
+  const own = entries.filter(({ record }) => equalBytes(record.author, first.key));
   const names = own.map(({ record }) => `${record.type} ${record.attempt}`);
   // One that is dead never stops.
   const alive = [...others, life.isDead() ? await takeOver : first];
@@ -126,17 +130,43 @@ const killParticipant = async (moment: Moment, at: number) => {
     counts: life.counts,
     ok: ok && level === 'L1',
     twice: names.length - new Set(names).size,
+    spentTwice: modelsOfUpdates(entries, first.key).filter(({ size }) => size > 1).length,
   };
 };
+
+/** Of each update that was uploaded, by what it was trained on: the models that it was used on. */
+const modelsOfUpdates = (
+  entries: readonly TranscriptEntry[],
+  author: Uint8Array,
+): readonly ReadonlySet<number>[] => {
+  const found = new Map<number, Set<number>>();
+  for (const { attempt } of recordsIn(entries, 'upload').filter(isBy(author))) {
+    const base = recordsIn(entries, 'register')
+      .filter(isBy(author))
+      .find((record) => record.attempt === attempt)?.body.base?.version;
+    const on = recordsIn(entries, 'open').find((record) => record.attempt === attempt)!;
+    const models = found.get(base!) ?? new Set();
+    found.set(base!, models.add(on.body.model.version));
+  }
+  return [...found.values()];
+};
+
+const isBy =
+  (key: Uint8Array) =>
+  ({ author }: SignedRecord): boolean =>
+    equalBytes(author, key);
 
 it('a participant that is killed at any save or send does not stop the others', async () => {
   let deaths = 0;
   for (const moment of ['after a save', 'before a send'] as const)
-    for (let at = 1; at <= 9; at += 1) {
-      const { died, ok, twice } = await killParticipant(moment, at);
-      expect({ moment, at, ok, twice }).toEqual({ moment, at, ok: true, twice: 0 });
+    for (let at = 1; at <= 14; at += 1) {
+      const { died, ok, twice, spentTwice } = await killParticipant(moment, at);
+      const wanted = { ok: true, twice: 0, spentTwice: 0 };
+      expect({ moment, at, ok, twice, spentTwice }).toEqual({ moment, at, ...wanted });
       if (died) deaths += 1;
+      else break;
     }
-  // While it trains ahead, after it registered, shared, uploaded, signed the set and answered.
-  expect(deaths).toBeGreaterThan(8);
+  // While it trains ahead, after the update is on disk and named in the memory, after it
+  // registered, shared, uploaded, erased the update, signed the set and answered.
+  expect(deaths).toBeGreaterThan(12);
 });

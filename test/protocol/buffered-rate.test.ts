@@ -1,5 +1,5 @@
 /**
- * @module The default of the server's rate in buffered rounds: its values, that the user's own wins,
+ * @module The default of the server rate in buffered rounds: its values, that the user's own wins,
  * and that it keeps a model stable that waits for late updates, where the usual rate does not.
  */
 import { describe, expect, it } from 'vitest';

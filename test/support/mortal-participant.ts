@@ -37,6 +37,7 @@ export const mortal = (inner: Keystore, moment: Moment, at: number, onDeath: () 
       saveVector: guarded(inner.saveVector),
       eraseVector: guarded(inner.eraseVector),
       saveLocal: guarded(inner.saveLocal),
+      eraseLocal: guarded(inner.eraseLocal),
     } satisfies Keystore,
     send: (send: (frame: Uint8Array) => void) => (frame: Uint8Array) => {
       if (dead) return;

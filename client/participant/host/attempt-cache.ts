@@ -5,7 +5,7 @@
 import type { ModelContent } from '../../../protocol/model/open-model.ts';
 import type { Party } from '../../../protocol/secagg/index.ts';
 import type { CheckedCohort, RunView } from '../machine/record-checks.ts';
-import type { Trained } from './background-work.ts';
+import type { Trained } from './trained.ts';
 import { makeParty } from './crypto-steps.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -16,8 +16,6 @@ export interface KeptAttempt {
   party?: Party;
   content?: ModelContent;
   trained?: Trained;
-  /** Hash of the model that was trained on ahead of an attempt. */
-  base?: Uint8Array;
   /** Bytes of the vector that was made in this process. */
   vector?: Uint8Array;
 }

@@ -24,25 +24,15 @@ import {
 } from '../../../protocol/verify/spot-check.ts';
 import type { StoredAttempt } from '../../keystore/keystore.ts';
 import { optimizerOf, rateOfRound } from '../../optimizer.ts';
-import type { TrainResult } from '../../trainer.ts';
 import { PortFault } from '../machine/verdict.ts';
 import { readFreeze } from './freezes.ts';
-import type { MemberRound } from './encode-trained.ts';
 import { localParts } from './local-parts.ts';
 import { residualState } from './error-feedback.ts';
 import { correctionOfRound, strategyState } from './strategy-state.ts';
 import type { Wait } from './wait-for-ports.ts';
 import type { WorkPorts } from './ports.ts';
 import { trainingSeed } from './crypto-steps.ts';
-
-export interface Trained {
-  /** Flat weights before training. */
-  readonly before: Float32Array;
-  readonly result: TrainResult;
-  /** What the strategy's part started from. */
-  readonly member: MemberRound;
-  readonly milliseconds: number;
-}
+import type { Trained } from './trained.ts';
 
 const KEY_BYTES = 32;
 

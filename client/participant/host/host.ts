@@ -72,7 +72,11 @@ const createPerformer = (
 ): Performer => {
   let kept: KeptAttempt | undefined;
   /** The update of a buffered run, which outlives attempts. */
-  let hand: KeptAttempt | undefined;
+  let hand: KeptAttempt | undefined = keeper.update && {
+    number: keeper.loaded.ahead?.attempt ?? 0,
+    stop: new AbortController(),
+    trained: keeper.update,
+  };
   const doWork = createWorks({
     ports,
     keeper,

@@ -234,7 +234,7 @@ export class Participant {
         this.#emit({ type: 'answers-again', attempt: 0, port, milliseconds }),
     });
     const { identity, trainingSecret } = keystore;
-    const keeper = await openKeeper(keystore, run, EMPTY_RUN);
+    const keeper = await openKeeper(keystore, { spec, run }, EMPTY_RUN);
     const { proof } = keeper.loaded;
     if (proof !== undefined) throw fabricated(decodeProof(proof));
     if (spec.buffer !== undefined && ledger !== undefined)

@@ -20,6 +20,7 @@ import {
 } from './background-work.ts';
 import * as steps from './crypto-steps.ts';
 import { readFreeze } from './freezes.ts';
+import { keepUpdate } from './kept-update.ts';
 import type { LedgerReader } from '../options.ts';
 import type { WorkPorts } from './ports.ts';
 import { requireBudget, spendBudget } from './privacy-budget.ts';
@@ -150,8 +151,9 @@ const prepare = async (
   const { model } = open.body;
   const onProgress = (done: number, total: number): void => onTraining(attempt, done, total);
   const made = await train({ round, model, content, summedIn, onProgress }, task.signal);
+  task.signal.throwIfAborted();
+  await keepUpdate(ports.keystore, ports.view, { attempt, hash: model.hash }, made);
   kept.trained = made;
-  kept.base = model.hash;
   const { milliseconds, result } = made;
   const { examples, lossSum, correct } = result;
   return { type: 'prepare', check: seen, trained: { examples, lossSum, correct, milliseconds } };

@@ -77,6 +77,7 @@ export const faultsOfKeystore = (keystore: Keystore): Keystore => {
     eraseVector: (...args) => guarded(() => keystore.eraseVector(...args)),
     saveLocal: (...args) => guarded(() => keystore.saveLocal(...args)),
     loadLocal: (...args) => guarded(() => keystore.loadLocal(...args)),
+    eraseLocal: (...args) => guarded(() => keystore.eraseLocal(...args)),
     ownerOf: (...args) => guarded(() => keystore.ownerOf(...args)),
     claimModel: (...args) => guarded(() => keystore.claimModel(...args)),
     loadLedger: () => guarded(() => keystore.loadLedger()),

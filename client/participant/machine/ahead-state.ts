@@ -1,6 +1,7 @@
 /**
  * @module The update of a participant in a buffered run, as its state has it: see `ahead.ts`.
  */
+import { decodeRecordOf } from '../../../protocol/records/records.ts';
 import * as memories from './run-memory.ts';
 
 /** The model that an update is trained on. */
@@ -23,14 +24,22 @@ export type Ahead =
       readonly used?: { readonly model: Uint8Array; readonly committed: number };
     };
 
+/** The update after a restart: the host has it where the memory names it. */
+export const aheadAfterRestart = ({ ahead: base }: memories.Memory): Ahead =>
+  base === undefined ? { type: 'none' } : { type: 'ready', base };
+
 /**
- * What was saved, after a restart: the update was in the memory of the process, so an attempt in
- * which it is not encoded yet is left.
+ * What was saved, after a restart: an attempt whose update is not encoded yet is left where that is
+ * not on disk.
  */
 export const withoutLostUpdate = (
   { spec }: { readonly spec: { readonly buffer?: unknown } },
   memory: memories.Memory,
-): memories.Memory =>
-  spec.buffer === undefined || memory.attempt === undefined || memory.attempt.vector !== undefined
-    ? memory
-    : memories.end(memory, 'update_lost');
+): memories.Memory => {
+  const { attempt, ahead } = memory;
+  if (spec.buffer === undefined || attempt === undefined || attempt.vector !== undefined)
+    return memory;
+  const { base } = decodeRecordOf('register', attempt.register).body;
+  const isHere = ahead !== undefined && ahead.version === base?.version;
+  return isHere ? memory : memories.end(memory, 'update_lost');
+};

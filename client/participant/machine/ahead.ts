@@ -16,7 +16,7 @@ import type { Body, SignedRecord } from '../../../protocol/records/records.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
 import type { Ahead, Base } from './ahead-state.ts';
 import type { MachineConfig } from './config.ts';
-import { emit, save, type Effect } from './effects.ts';
+import { emit, save, type Effect, type Step } from './effects.ts';
 import type { OpenView } from './record-checks.ts';
 import * as memories from './run-memory.ts';
 import type { State } from './state.ts';
@@ -102,6 +102,37 @@ export const withUse = (state: State, { body }: SignedRecord<'open'>): State => 
   if (ahead.type !== 'ready') return state;
   const used = { model: body.model.hash, committed: body.committed };
   return { ...state, ahead: { ...ahead, used } };
+};
+
+/**
+ * What of an update the memory names: one that is ready and was never encoded. From its use on it
+ * may be in a sum, and after a restart nobody could say for which model it was encoded.
+ */
+const keptOf = (ahead: Ahead): memories.Memory['ahead'] =>
+  ahead.type === 'ready' && ahead.used === undefined ? ahead.base : undefined;
+
+const withKept = (
+  { ahead: _before, ...memory }: memories.Memory,
+  kept: memories.Memory['ahead'],
+): memories.Memory => (kept === undefined ? memory : { ...memory, ahead: kept });
+
+/**
+ * The step whose memory names the update as the state has it, in every write of the step: the write
+ * that has the vector no longer names the update that it was made of.
+ */
+export const withAheadSaved = ({ state, effects }: Step): Step => {
+  const kept = keptOf(state.ahead);
+  if (kept === state.memory.ahead) return { state, effects };
+  const memory = withKept(state.memory, kept);
+  const isSaved = effects.some(({ type }) => type === 'save');
+  return {
+    state: { ...state, memory },
+    effects: isSaved
+      ? effects.map((effect) =>
+          effect.type === 'save' ? { ...effect, memory: withKept(effect.memory, kept) } : effect,
+        )
+      : [save(memory, 'warn'), ...effects],
+  };
 };
 
 /** Whether the update that was encoded for an attempt on this model is there. */

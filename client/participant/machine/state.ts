@@ -10,7 +10,7 @@ import type { GuardState } from '../../../protocol/secagg/index.ts';
 import type { ServerFrame } from '../../../protocol/wire/messages.ts';
 import type { Skew } from '../../../protocol/clock-skew.ts';
 import type { CommitEvidence } from '../../../protocol/verify/evidence.ts';
-import { withoutLostUpdate, type Ahead } from './ahead-state.ts';
+import { aheadAfterRestart, withoutLostUpdate, type Ahead } from './ahead-state.ts';
 import type { CheckedCohort, CheckedSharers, OpenView, RunView } from './record-checks.ts';
 import type { WorkType } from './work-types.ts';
 import type { Memory, Vector } from './run-memory.ts';
@@ -139,7 +139,7 @@ export const initialState = ({ spec, run, beacon }: RunView, saved: Memory): Sta
   const base = {
     memory,
     commit,
-    ahead: { type: 'none' as const },
+    ahead: aheadAfterRestart(memory),
     online: false,
     breaches: 0,
     ownFaults: NO_FAULTS,

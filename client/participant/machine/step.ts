@@ -25,6 +25,7 @@ import type { MachineConfig } from './config.ts';
 import { emit, same, type Step } from './effects.ts';
 import { onAbort, onCommit, onFinished, onProven } from './commit-and-abort.ts';
 import type { Event, Result } from './events.ts';
+import { isBuffered, withAheadSaved } from './ahead.ts';
 import { onCheck, onCohort, onEvidence, takePlace } from './cohort-and-check.ts';
 import { causeOf, endWith, fault } from './withdrawal.ts';
 import { onLogin } from './login.ts';
@@ -223,6 +224,11 @@ const sourceOf = (event: Event): 'frame' | 'work' => {
 /** One event. An error of a rule is part of the step: the attempt is left, or the run ends. */
 export const step = (config: MachineConfig, state: State, event: Event): Step => {
   if (state.phase.type === 'ended') return same(state);
+  const next = stepped(config, state, event);
+  return isBuffered(config) ? withAheadSaved(next) : next;
+};
+
+const stepped = (config: MachineConfig, state: State, event: Event): Step => {
   try {
     return apply(config, state, event);
   } catch (thrown) {
