@@ -79,6 +79,8 @@ export type ParticipantEvent =
       readonly code: 'update_stale' | 'update_already_spent';
       /** Of one that is too old: commits since the model that it was trained on. */
       readonly staleness?: number;
+      /** Of one that is too old: how many in a row were. */
+      readonly inARow?: number;
     }
   /** In the frozen cohort of this many. */
   | { readonly type: 'joined'; readonly attempt: number; readonly cohort: number }
@@ -189,6 +191,9 @@ export type Log = (
   message: string,
   facts?: Readonly<Record<string, string | number | boolean | undefined>>,
 ) => void;
+
+/** Updates in a row that are too old before their owner is warned. */
+const LATE_IN_A_ROW = 3;
 
 const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(1);
 
@@ -327,12 +332,18 @@ const rawLineOf = (event: ParticipantEvent): readonly [LogLevel, string] | undef
         ? ['info', `the run is over after ${plural(event.rounds, 'round')}`]
         : ['error', `the run has failed after ${plural(event.rounds, 'round')}: ${event.failure}`];
     case 'update-dropped': {
-      const { attempt, code, staleness } = event;
+      const { attempt, code, staleness, inARow = 1 } = event;
       const why =
         staleness !== undefined
           ? `its model is ${plural(staleness, 'commit')} old`
           : 'it may be in a sum on an earlier model';
-      return ['info', `attempt ${attempt}: the update is dropped (${code}): ${why}; trains anew`];
+      const text = `attempt ${attempt}: the update is dropped (${code}): ${why}; trains anew`;
+      return inARow < LATE_IN_A_ROW
+        ? ['info', text]
+        : [
+            'warn',
+            `${text}; ${inARow} in a row were too old, so training here takes longer than the run waits (--max-staleness)`,
+          ];
     }
     case 'registered':
     case 'checked':

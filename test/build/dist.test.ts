@@ -8,7 +8,14 @@ import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkTypes, entriesOf, installInto, packBoth, type Place } from './packages.ts';
+import {
+  checkTypes,
+  entriesOf,
+  installInto,
+  packBoth,
+  versionsOfDevnet,
+  type Place,
+} from './packages.ts';
 import { resultOf } from '../support/json-lines.ts';
 
 let folder: string;
@@ -199,6 +206,11 @@ describe('the built packages', () => {
         /ERR_PACKAGE_PATH_NOT_EXPORTED/u,
       );
     expect(await readdir(join(place.modules, 'floe/dist'))).not.toContain('devnet');
+  });
+
+  it('fit together: the devnet that floe depends on is the one that is packed beside it', async () => {
+    const { wanted, packed } = await versionsOfDevnet(place);
+    expect(wanted).toBe(packed);
   });
 
   it('the command is executable by name and examines the machine', async () => {

@@ -16,6 +16,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const names = v.optional(v.record(v.string(), v.string()), {});
 const Manifest = v.object({
+  version: v.string(),
   dependencies: names,
   optionalDependencies: names,
   exports: v.record(v.string(), v.unknown()),
@@ -93,6 +94,14 @@ export const installInto = async (
 
 const manifestOf = async (modules: string, name: string): Promise<v.InferOutput<typeof Manifest>> =>
   v.parse(Manifest, JSON.parse(await readFile(join(modules, name, 'package.json'), 'utf8')));
+
+/** What npm gives to the dependency on `floe-devnet` where both tarballs are installed at once. */
+export const versionsOfDevnet = async ({
+  modules,
+}: Place): Promise<{ readonly wanted: string | undefined; readonly packed: string }> => ({
+  wanted: (await manifestOf(modules, 'floe')).dependencies['floe-devnet'],
+  packed: (await manifestOf(modules, 'floe-devnet')).version,
+});
 
 /** What a program may import of an installed package. */
 export const entriesOf = async ({ modules }: Place, name: string): Promise<readonly string[]> =>

@@ -6,6 +6,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { functionTrainer } from '../../client/index.ts';
+import { lineOf } from '../../client/participant/events.ts';
 import { sortKeys } from '../../protocol/records/records.ts';
 import {
   examplesOf,
@@ -133,6 +134,59 @@ describe('a slow participant', () => {
     const { open } = coordinator.attempt!;
     expect(baseOf(coordinator, victim)?.version).toBe(open.body.model.version);
     expect(victim.seen.at(-1)).toEqual(coordinator.weights);
+  });
+});
+
+describe('a participant whose training takes longer than the run waits', () => {
+  /** The first one trains as long as nobody stops it. */
+  const stuck = async (maxStaleness: number) => {
+    const stopped: number[] = [];
+    const coordinator = await buffered(maxStaleness);
+    const stage = await stageOf(coordinator, COUNT, (index) => {
+      const own = linearLearner(examplesOf(`${index}`, 10));
+      if (index > 0) return own;
+      const train: Parameters<typeof functionTrainer>[0]['train'] = ({ signal }) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => {
+            stopped.push(coordinator.committed);
+            reject(signal.reason as Error);
+          });
+        });
+      const { manifest } = own.trainer;
+      return { ...own, trainer: functionTrainer({ manifest, examples: 10, train }) };
+    });
+    const fast = keysOf(stage.people.slice(1, 1 + K));
+    const rounds = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i += 1) {
+        await openFor(coordinator, stage.members);
+        await sum(coordinator, fast);
+        await coordinator.commit(fast);
+        await stage.victim.event('committed', coordinator.committed);
+      }
+    };
+    return { ...stage, stopped, rounds };
+  };
+
+  it('is stopped by the commit that makes its model too old, before the next attempt', async () => {
+    const { coordinator, victim, stopped, rounds } = await stuck(2);
+    await rounds(2);
+    expect(stopped).toEqual([]);
+    await rounds(1);
+    expect(dropsOf(victim)).toEqual(['update_stale']);
+    expect(stopped).toEqual([3]);
+    expect(coordinator.recordsOf(victim.key, 'register')).toEqual([]);
+  });
+
+  it('begins again with the newest model, and is told so after three times', async () => {
+    const { coordinator, victim, stopped, rounds } = await stuck(1);
+    await rounds(6);
+    expect(stopped).toEqual([2, 4, 6]);
+    const events = victim.events.filter(({ type }) => type === 'update-dropped');
+    expect(events.map((event) => 'inARow' in event && event.inARow)).toEqual([1, 2, 3]);
+    const lines = events.map((event) => lineOf(event));
+    expect(lines.map((line) => line?.[0])).toEqual(['info', 'info', 'warn']);
+    expect(lines[2]?.[1]).toMatch(/3 in a row were too old.*--max-staleness/u);
+    expect(coordinator.recordsOf(victim.key, 'register')).toEqual([]);
   });
 });
 

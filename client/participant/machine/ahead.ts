@@ -40,6 +40,11 @@ export const statedBase = (
   staleness: open.body.committed - committed,
 });
 
+interface Dropped {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
 /** Why an update cannot be used in this attempt; undefined where it can. */
 const unusable = (
   { view: { spec } }: MachineConfig,
@@ -63,32 +68,58 @@ export const dropUnusable = (
   config: MachineConfig,
   state: State,
   open: SignedRecord<'open'>,
-): { readonly state: State; readonly effects: readonly Effect[] } => {
+): Dropped => {
   const { ahead } = state;
   const code = ahead.type === 'none' ? undefined : unusable(config, ahead, open);
   if (ahead.type === 'none' || code === undefined) return { state, effects: [] };
   const { attempt } = open;
-  const staleness = Math.max(0, open.body.committed - ahead.base.committed);
-  const told = code === 'update_stale' ? { attempt, code, staleness } : { attempt, code };
+  return code === 'update_stale'
+    ? dropStale(state, attempt, Math.max(0, open.body.committed - ahead.base.committed))
+    : {
+        state: { ...state, ahead: { type: 'none' } },
+        effects: [{ type: 'drop-update' }, emit({ type: 'update-dropped', attempt, code })],
+      };
+};
+
+/** Ends its training too, where that is not over. */
+const dropStale = (state: State, attempt: number, staleness: number): Dropped => {
+  const staleInARow = state.staleInARow + 1;
+  const code = 'update_stale' as const;
   return {
-    state: { ...state, ahead: { type: 'none' } },
-    effects: [{ type: 'drop-update' }, emit({ type: 'update-dropped', ...told })],
+    state: { ...state, staleInARow, ahead: { type: 'none' } },
+    effects: [
+      { type: 'drop-update' },
+      emit({ type: 'update-dropped', attempt, code, staleness, inARow: staleInARow }),
+    ],
   };
 };
 
 /**
  * The own update may be in the sum of a commit, or in one on the model before it: no other sum may
- * have it. @param isOwn whether this participant was in the attempt
+ * have it. And one that will be too old for the next attempt is dropped now, in the middle of its
+ * training too, and not when that is over.
+ *
+ * @param before with the commit in its memory @param isOwn whether this participant was in the
+ *   attempt
  */
 export const afterCommit = (
-  state: State,
+  { view: { spec } }: MachineConfig,
+  before: State,
   attempt: number,
   isOwn: boolean,
-): { readonly state: State; readonly effects: readonly Effect[] } => {
-  if (state.ahead.type !== 'ready' || state.ahead.used === undefined) return { state, effects: [] };
+): Dropped => {
+  const { ahead, memory } = before;
+  if (ahead.type === 'none') return { state: before, effects: [] };
+  if (ahead.type === 'training' || ahead.used === undefined) {
+    // At least: it may have missed commits.
+    const staleness = (memory.commits ?? 0) - ahead.base.committed;
+    return staleness > (spec.buffer?.maxStaleness ?? 0)
+      ? dropStale(before, attempt, staleness)
+      : { state: before, effects: [] };
+  }
   const code = 'update_already_spent' as const;
   return {
-    state: { ...state, ahead: { type: 'none' } },
+    state: { ...before, ahead: { type: 'none' } },
     effects: [
       { type: 'drop-update' },
       ...(isOwn ? [] : [emit({ type: 'update-dropped', attempt, code })]),
@@ -101,7 +132,7 @@ export const withUse = (state: State, { body }: SignedRecord<'open'>): State => 
   const { ahead } = state;
   if (ahead.type !== 'ready') return state;
   const used = { model: body.model.hash, committed: body.committed };
-  return { ...state, ahead: { ...ahead, used } };
+  return { ...state, staleInARow: 0, ahead: { ...ahead, used } };
 };
 
 /**

@@ -23,10 +23,11 @@ import { plural } from '../../../protocol/plural.ts';
 
 /** Remembers the new model. @throws FloeError `record_replayed`; those of the rules of Commit */
 export const onCommit = (
-  { view }: MachineConfig,
+  config: MachineConfig,
   state: State,
   commit: SignedRecord<'commit'>,
 ): Step => {
+  const { view } = config;
   const known = state.commit;
   if (known !== undefined && equalBytes(known.hash, commit.hash)) return same(state);
   if (known !== undefined && commit.attempt <= known.attempt)
@@ -40,20 +41,20 @@ export const onCommit = (
   checks.checkCommit(view, commit, own?.view);
   const memory = memories.commitTo(state.memory, known, commit);
   const isOver = (attemptNumber(phase) ?? 0) <= commit.attempt;
-  const { state: after, effects: dropped } = afterCommit(state, commit.attempt, own !== undefined);
+  const isOwn = own !== undefined;
+  const left = afterCommit(config, { ...state, memory }, commit.attempt, isOwn);
   const { weight, clipped, model } = commit.body;
   const metrics = reportMetrics(view.spec.metrics, commit.body.metrics, weight);
   return same(
     {
-      ...after,
-      memory,
+      ...left.state,
       commit,
       phase: isOver ? { type: 'idle' } : phase,
-      ownFaults: own === undefined ? state.ownFaults : NO_FAULTS,
+      ownFaults: isOwn ? NO_FAULTS : state.ownFaults,
     },
     save(memory),
     ...(isOver ? [{ type: 'cancel' } as const] : []),
-    ...dropped,
+    ...left.effects,
     emit({ type: 'committed', attempt: commit.attempt, weight, clipped, metrics, model }),
   );
 };

@@ -110,6 +110,8 @@ export interface State {
   readonly phase: Phase;
   /** Of a buffered run: the update that the next registration is for. It outlives attempts. */
   readonly ahead: Ahead;
+  /** Updates in a row that were too old before they could be used. */
+  readonly staleInARow: number;
   /**
    * Whether the frames of this session count: from a login that passed its checks to a frame that
    * cannot be read.
@@ -140,6 +142,7 @@ export const initialState = ({ spec, run, beacon }: RunView, saved: Memory): Sta
     memory,
     commit,
     ahead: aheadAfterRestart(memory),
+    staleInARow: 0,
     online: false,
     breaches: 0,
     ownFaults: NO_FAULTS,
