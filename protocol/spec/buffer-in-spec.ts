@@ -32,7 +32,6 @@ interface BufferedRun {
   readonly strategy: StrategySpec;
   readonly training: LocalSettings;
   readonly encoding: { readonly compression?: Compression | undefined };
-  readonly privacy?: unknown;
 }
 
 /** What of a strategy follows the model of one round, in words; undefined where nothing does. */
@@ -64,12 +63,10 @@ export const BUFFER_ON_CHAIN =
 
 /** Why the run cannot have buffered rounds; undefined where it can, and where it has none. */
 export const violationOfBuffer = (spec: BufferedRun): string | undefined => {
-  const { buffer, model, strategy, training, encoding, privacy } = spec;
+  const { buffer, model, strategy, training, encoding } = spec;
   if (buffer === undefined) return undefined;
   if (model.survey !== undefined)
     return 'buffer: a survey has one round, and nobody is slow in it: expected no buffer';
-  if (privacy !== undefined)
-    return 'privacy: its plan counts participations of drawn cohorts, and a buffer takes the fastest more often: expected no buffer';
   if (encoding.compression?.mode === 'feedback')
     return 'encoding.compression: feedback adds what an update left out to the next one, of another model: expected the mode unbiased with a buffer';
   if (partsOf(model.tensors, training).statistics.length > 0)

@@ -31,6 +31,7 @@ interface Fields {
   readonly strategy: StrategySpec;
   readonly metrics: readonly unknown[];
   readonly robust?: unknown;
+  readonly buffer?: unknown;
   readonly secagg: 'masked' | 'none';
 }
 
@@ -43,6 +44,7 @@ const privateRun = (spec: Fields, privacy: PrivacySpec): PrivateRun => {
     rounds,
     cohort,
     members: members.type === 'closed' ? members.keys.length : undefined,
+    isBuffered: spec.buffer !== undefined,
     encoding,
     segments: segmentSpecs(parts, encoding, chosen),
     metrics: metrics.length,

@@ -42,6 +42,8 @@ export interface PrivateRun {
   readonly cohort: { readonly size: number; readonly minimum: number };
   /** Of a closed run. */
   readonly members: number | undefined;
+  /** Its rounds take the first updates that are ready. */
+  readonly isBuffered: boolean;
   readonly encoding: EncodingSpec;
   readonly segments: readonly SegmentSpec[];
   /** Numbers that travel beside the update: the metrics of the run, the scalars of its strategy. */
@@ -53,13 +55,25 @@ export interface PrivateRun {
   readonly isRobust: boolean;
 }
 
-/** The noise of a run. @throws FloeError `privacy_invalid` where nobody honest is left */
-export const noiseSpecOf = (privacy: PrivacySpec, cohort: PrivateRun['cohort']): NoiseSpec => ({
-  multiplier: privacy.noiseMultiplier,
-  isCentral: privacy.type === 'central',
-  honestSurvivors:
-    privacy.type === 'central' ? 1 : honestSurvivors(cohort.size, cohort.minimum, privacy.honest),
-});
+/**
+ * The noise of a run. No draw mixes a buffer: the coordinator can delay registrations until all
+ * members that add no noise are in one. So the honest fraction of a buffered run is one of all its
+ * members, and the others may all be in the smallest sum.
+ *
+ * @throws FloeError `privacy_invalid` where nobody honest is left
+ */
+export const noiseSpecOf = (
+  privacy: PrivacySpec,
+  { cohort, members, isBuffered }: Pick<PrivateRun, 'cohort' | 'members' | 'isBuffered'>,
+): NoiseSpec => {
+  const amongWhom = isBuffered ? (members ?? cohort.size) : cohort.size;
+  return {
+    multiplier: privacy.noiseMultiplier,
+    isCentral: privacy.type === 'central',
+    honestSurvivors:
+      privacy.type === 'central' ? 1 : honestSurvivors(amongWhom, cohort.minimum, privacy.honest),
+  };
+};
 
 /** Of a private run where nothing else is given: the ring has room for noise, weights are equal. */
 export const PRIVATE_DEFAULTS = { ring: 'ring24', weightCap: 1 } as const;
@@ -76,11 +90,9 @@ interface Fitting {
   readonly wrap: number;
 }
 
-const fit = (
-  { privacy, rounds, cohort, encoding, segments }: PrivateRun,
-  bits: number,
-): Fitting => {
-  const spec: EncodingSpec = { ...encoding, bits, noise: noiseSpecOf(privacy, cohort) };
+const fit = (run: PrivateRun, bits: number): Fitting => {
+  const { privacy, rounds, cohort, encoding, segments } = run;
+  const spec: EncodingSpec = { ...encoding, bits, noise: noiseSpecOf(privacy, run) };
   const layout = ringLayout(spec, cohort.size, segments);
   const lattices = latticesOf(spec, layout.segments);
   const multiplier =
@@ -113,9 +125,11 @@ const fit = (
 const holds = ({ wrap, variance }: Fitting): boolean =>
   wrap <= ACCEPTED_WRAP && variance <= MAX_VARIANCE;
 
-const participationsOf = ({ privacy, rounds, cohort, members }: PrivateRun): number => {
+const participationsOf = (run: PrivateRun): number => {
+  const { privacy, rounds, cohort, members, isBuffered } = run;
   if (privacy.participations > 0) return privacy.participations;
-  return members === undefined
+  // The fastest members of a buffered run may be in every round.
+  return members === undefined || isBuffered
     ? rounds
     : Math.min(rounds, Math.ceil((rounds * cohort.size) / members));
 };

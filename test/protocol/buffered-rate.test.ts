@@ -70,7 +70,9 @@ describe('a run', () => {
 
   it('has the default in its specification, and says where it comes from', () => {
     expect(rateOf(runWith().strategy)).toBe(0.5);
-    expect(told()[1]).toMatch(/serverLearningRate 0.5 by default: 12 members .* about 4 rounds \(1 without/);
+    expect(told()[1]).toMatch(
+      /serverLearningRate 0.5 by default: 12 members .* about 4 rounds \(1 without/,
+    );
   });
 
   it("has the user's own, and says that it was given, and what the default is", () => {

@@ -30,6 +30,15 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const PRIVACY = {
+  type: 'skellam',
+  epsilon: 8,
+  delta: 1e-5,
+  participations: 2,
+  honest: 0.8,
+  noiseMultiplier: 0,
+} as const;
+
 const privately = async (input: ScenarioInput = {}) => {
   const scenario = makeScenario({
     participants: 6,
@@ -42,14 +51,7 @@ const privately = async (input: ScenarioInput = {}) => {
     baseline: false,
     substrate: 'local',
     seed: 'private',
-    privacy: {
-      type: 'skellam',
-      epsilon: 8,
-      delta: 1e-5,
-      participations: 2,
-      honest: 0.8,
-      noiseMultiplier: 0,
-    },
+    privacy: PRIVACY,
     ...input,
   });
   return runScenario(scenario, { outDir: join(folder, 'runs') });
@@ -57,6 +59,30 @@ const privately = async (input: ScenarioInput = {}) => {
 
 const modelsOf = ({ summary }: Awaited<ReturnType<typeof privately>>): readonly string[] =>
   summary.history.map(({ modelHash }) => modelHash);
+
+/** The run verifies, and so does the privacy that it claims. */
+const requireVerified = async (
+  { folder: own }: Awaited<ReturnType<typeof privately>>,
+  participations: number,
+): Promise<void> => {
+  const stored = await readRun(own);
+  const result = await verifyRun({
+    spec: stored.spec,
+    transcript: stored.transcript,
+    store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
+    gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
+  });
+  expect(result).toMatchObject({
+    ok: true,
+    level: 'L1',
+    privacy: { mechanism: 'skellam', participations, spent: { participations } },
+  });
+  expect(result.privacy?.spent.epsilon).toBe(result.privacy?.epsilon);
+  const lines = describeVerification(result).map(([, text]) => text);
+  expect(lines.some((line) => line.startsWith('privacy    epsilon'))).toBe(true);
+  const spent = new RegExp(`^spent .* in ${participations} of ${participations} part`, 'u');
+  expect(lines.some((line) => spent.test(line))).toBe(true);
+};
 
 it('gives the same models with masks and without, for the same noise', async () => {
   const [masked, plain] = [await privately(), await privately({ mask: false })];
@@ -83,24 +109,29 @@ it('follows the updates with its clip norm, whose noisy bits verify, with masks 
     expect(norm).not.toBe(before);
     expect(Math.abs(Math.log(norm / before))).toBeLessThanOrEqual(0.1 + 1e-12);
   }
-  for (const { folder: own } of [masked, plain]) {
-    const stored = await readRun(own);
-    const result = await verifyRun({
-      spec: stored.spec,
-      transcript: stored.transcript,
-      store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
-      gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
-    });
-    expect(result).toMatchObject({
-      ok: true,
-      level: 'L1',
-      privacy: { mechanism: 'skellam', participations: 2, spent: { participations: 2 } },
-    });
-    expect(result.privacy?.spent.epsilon).toBe(result.privacy?.epsilon);
-    const lines = describeVerification(result).map(([, text]) => text);
-    expect(lines.some((line) => line.startsWith('privacy    epsilon'))).toBe(true);
-    expect(lines.some((line) => /^spent .* in 2 of 2 participations/u.test(line))).toBe(true);
-  }
+  for (const run of [masked, plain]) await requireVerified(run, 2);
+});
+
+it('has the same models in buffers, with masks and without, and no member beyond its budget', async () => {
+  const buffer = {
+    buffer: 5,
+    maxStaleness: 4,
+    rounds: 3,
+    seed: 'buffer',
+    speed: { type: 'stragglers', median: 100, fraction: 0.2, factor: 1.5 },
+  } as const;
+  // The fastest five may be in all rounds, so that each counts for three.
+  const three = { privacy: { ...PRIVACY, participations: 3 } };
+  const masked = await privately({ ...buffer, ...three });
+  const plain = await privately({ ...buffer, ...three, mask: false });
+  expect(modelsOf(plain)).toEqual(modelsOf(masked));
+  expect(
+    masked.summary.history.some(({ staleness = [] }) => staleness.some((age) => age > 0)),
+  ).toBe(true);
+  for (const run of [masked, plain]) await requireVerified(run, 3);
+  // With two participations each, two buffers of five leave too few for a third.
+  const over = privately({ ...buffer, privacy: { ...PRIVACY, participations: 2 } });
+  await expect(over).rejects.toThrow(expect.objectContaining({ code: 'privacy_budget_spent' }));
 });
 
 it('opens no round that would overspend: the run ends by name', async () => {

@@ -49,7 +49,7 @@ export const PRIVACY_SETTINGS = {
           above: 0,
           max: 1,
           default: 0.9,
-          help: 'fraction of a cohort that is assumed to add its noise',
+          help: 'fraction of a cohort, or of all members where rounds are buffered, that is assumed to add its noise',
         },
         ...NOISE,
       },
