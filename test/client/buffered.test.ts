@@ -249,6 +249,16 @@ describe('a restart before the update was encoded', () => {
     expect(again.updates).toEqual([]);
   });
 
+  it('erases it at the end of the run', async () => {
+    const { coordinator, again } = await restarted(0);
+    const kept = () => again.keystore.loadLocal(coordinator.run, 'update');
+    expect(await kept()).toBeDefined();
+    coordinator.send([again.key], { type: 'finished', rounds: 1 });
+    await again.participant.finished;
+    expect(await kept()).toBeUndefined();
+    expect(await again.keystore.load(coordinator.run)).not.toHaveProperty('ahead');
+  });
+
   it('drops it where it is too old by now', async () => {
     const { coordinator, again, cohort } = await restarted(2, 1);
     await round(coordinator, keysOf(cohort));

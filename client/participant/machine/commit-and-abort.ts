@@ -124,7 +124,8 @@ const failed = (failure: string, rounds: number): FloeError =>
   );
 
 /**
- * The run is over: no attempt continues, and the secrets of one that was in progress are erased.
+ * The run is over: no attempt continues, and the secrets of one that was in progress are erased, as
+ * is an update that no round takes any more.
  */
 export const onFinished = (
   state: State,
@@ -133,7 +134,7 @@ export const onFinished = (
   const isOpen = state.memory.attempt !== undefined;
   const memory = isOpen ? memories.end(state.memory, undefined) : state.memory;
   return endWith(
-    { ...state, memory },
+    { ...state, memory, ahead: { type: 'none' } },
     failure === undefined ? 'finished' : failed(failure, rounds),
     [
       ...(isOpen ? [save(memory, 'end')] : []),
