@@ -57,6 +57,7 @@ const configOf = ({ spec, identity, ledger, regroups }: CoordinatorInit): Machin
     spec,
     run,
     coordinator: identity.publicKey,
+    beacon: ledger.beacon,
     regroups: regroups ?? ledger.beacon === 'ledger',
     sign: (type, attempt, body) => signRecord(identity, type, run, attempt, body),
   };

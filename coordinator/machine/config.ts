@@ -11,6 +11,8 @@ export interface MachineConfig {
   readonly run: Uint8Array;
   /** The coordinator's Ed25519 key. */
   readonly coordinator: Uint8Array;
+  /** Where the beacon of a cohort comes from: see `Ledger`. */
+  readonly beacon: 'members' | 'ledger';
   /**
    * Members may answer for smaller groups of a set that they have answered: the ledger is public,
    * or all have consented.

@@ -7,17 +7,13 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
-import { leastCohort } from '../../protocol/robust/groups.ts';
+import { drawsInvited, leastCohort, neededGroups } from '../../protocol/robust/groups.ts';
 import { MAX_ELIGIBLE } from '../../protocol/records/records.ts';
 import { isBudgetSpent } from '../../protocol/rules/budget.ts';
 import { everSummed, isLate, latestWith, mayRest } from '../../protocol/rules/history.ts';
-import {
-  batchesOf,
-  byTicket,
-  drawnBy,
-  mostInvited,
-  type Draw,
-} from '../../protocol/rules/selection.ts';
+import { usableGroups } from '../../protocol/rules/group-draw.ts';
+import { batchesOf, drawnBy, mostInvited, type Draw } from '../../protocol/rules/selection.ts';
+import { byTicket } from '../../protocol/rules/tickets.ts';
 import { invitable } from './buffer.ts';
 import type { MachineConfig } from './config.ts';
 import { isSpoiled, nextGroup, suspendedNow, untested } from './group-testing.ts';
@@ -90,6 +86,10 @@ const resting = (
 /** Whether R draws from a set that was signed: from the first commit on. */
 const isDrawn = ({ history }: State): boolean => history.lastSurvivors !== undefined;
 
+/** Whether only members of the signed set can be in a cohort: groups are drawn from it alone. */
+const drawsSigned = (spec: MachineConfig['spec']): boolean =>
+  spec.members.type === 'open' || drawsInvited(spec);
+
 /**
  * The participants that can be in the next cohort: those that are present, or see `invitable`. In
  * an open run these are members of the eligible set; a closed run lists its keys in the
@@ -100,9 +100,7 @@ const pool = (config: MachineConfig, state: State): readonly Hex[] => {
   const here = invitable(config, state).filter(
     (key) => !suspendedNow(state, key) && !isBudgetSpent(spec, state.history, key),
   );
-  return isDrawn(state) && spec.members.type === 'open'
-    ? here.filter((key) => state.drawn.has(key))
-    : here;
+  return isDrawn(state) && drawsSigned(spec) ? here.filter((key) => state.drawn.has(key)) : here;
 };
 
 const listed = (keys: readonly Hex[]): string =>
@@ -218,7 +216,7 @@ const drawFrom = (
   const draw = listsOf(state, out);
   const { must, late, places } = drawnBy(spec, { attempt, beacon: state.beacon }, draw);
   const drawn = must.map(toHex);
-  if (spec.members.type === 'open')
+  if (drawsSigned(spec))
     return { type: 'invite', invited: [...drawn, ...late.map(toHex)].toSorted(), draw };
   const missed = (key: Hex): boolean => isLate(state.history, key, attempt);
   if (spec.selection === 'batches') {
@@ -291,6 +289,58 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
   };
 };
 
+/** Attempts whose draws are looked at: a run with a chance in each of them opens some in vain. */
+const DRAWS_AHEAD = 64;
+
+/**
+ * Why none of the next draws can put enough of those who are here into whole groups; undefined
+ * where one can. An absent member keeps its place in the draw.
+ */
+const groupsFault = (
+  config: MachineConfig,
+  state: State,
+  keys: readonly Hex[],
+): string | undefined => {
+  if (!drawsInvited(config.spec) || !isDrawn(state)) return undefined;
+  const summed = everSummed(state.history);
+  // A repeated attempt has its groups.
+  if (keys.some((key) => summed.has(key))) return undefined;
+  const name = `${state.attempt} ${keys.join()}`;
+  const known = faultsKnown.get(state.drawn);
+  if (known?.name === name) return known.fault;
+  const fault = drawsFault(config, state, new Set(keys));
+  faultsKnown.set(state.drawn, { name, fault });
+  return fault;
+};
+
+/** By signed set, of the members that are here: the check is repeated at each event. */
+const faultsKnown = new WeakMap<
+  State['drawn'],
+  { readonly name: string; readonly fault: string | undefined }
+>();
+
+const drawsFault = (
+  { spec }: MachineConfig,
+  state: State,
+  here: ReadonlySet<Hex>,
+): string | undefined => {
+  const { robust } = spec;
+  if (robust === undefined) return undefined;
+  const eligibleKeys = [...state.drawn].toSorted().map(fromHex);
+  const isOut = (key: Uint8Array): boolean => !here.has(toHex(key));
+  const needed = neededGroups(robust);
+  for (let next = 1; next <= DRAWS_AHEAD; next += 1) {
+    const at = { attempt: state.attempt + next, beacon: state.beacon };
+    if (usableGroups(spec, at, eligibleKeys, isOut).length >= needed) return undefined;
+  }
+  const gone = [...state.drawn].filter((key) => !here.has(key));
+  return (
+    `the groups are drawn from the ${state.drawn.size} that were here at the last commit, and too many of them are ` +
+    `missing for ${needed} whole groups: resumes when these are back: ${listed(gone)}; or begin a new run from the ` +
+    `last model (floe fork)`
+  );
+};
+
 /** Whether only members of a spoiled sum can be invited: the same sum would be invalid again. */
 const isInVain = (state: State, plan: Plan): boolean => {
   const summed = everSummed(state.history);
@@ -321,8 +371,11 @@ const groupPlan = (config: MachineConfig, state: State, plan: Plan): Plan => {
 export const planned = (config: MachineConfig, state: State): Plan => {
   const plan = planOf(config, state);
   if (isInVain(state, plan)) return groupPlan(config, state, plan);
+  if (plan.type === 'wait') return plan;
+  const fault = groupsFault(config, state, plan.keys);
+  if (fault !== undefined) return { type: 'wait', reason: fault };
   // Without earlier attempts on the model every plan can be drawn.
-  if (plan.type === 'wait' || state.tried.length === 0) return plan;
+  if (state.tried.length === 0) return plan;
   const lottery = lotteryOf(config, state, plan.keys);
   return lottery.type === 'wait' ? lottery : plan;
 };

@@ -8,7 +8,7 @@
 import { fromHex } from '../../protocol/bytes.ts';
 import { groupSizeOf, leastCohort } from '../../protocol/robust/groups.ts';
 import { isSuspended, suspectsOf } from '../../protocol/rules/history.ts';
-import { byTicket } from '../../protocol/rules/selection.ts';
+import { byTicket } from '../../protocol/rules/tickets.ts';
 import type { MachineConfig } from './config.ts';
 import type { Hex, State } from './state.ts';
 import type { Tried } from './tried.ts';

@@ -4,11 +4,16 @@
  * section 2.0). The rule is in `protocol/rules/groups.ts`.
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
-import { groupSizeOf, leastSummed } from '../../protocol/robust/groups.ts';
-import { groupingOf, type Grouping } from '../../protocol/rules/groups.ts';
-import { drawGroups, groupThreshold } from '../../protocol/secagg/index.ts';
+import { drawsInvited, groupSizeOf, leastSummed } from '../../protocol/robust/groups.ts';
+import { groupingBefore } from '../../protocol/rules/group-draw.ts';
+import {
+  groupingOf,
+  groupsDrawn,
+  thresholdOfGroup,
+  type Grouping,
+} from '../../protocol/rules/groups.ts';
 import type { MachineConfig } from './config.ts';
-import type { Attempt, Hex, State } from './state.ts';
+import type { Attempt, Hex, Opened, State } from './state.ts';
 import type { KeptGrouping, Tried } from './tried.ts';
 
 /** What the attempt's groups were drawn from; undefined in a run without groups. */
@@ -28,9 +33,11 @@ export const groupingNow = (
 export const keptGrouping = (
   { spec }: MachineConfig,
   { tried }: State,
-  { members }: Pick<Attempt, 'members'>,
+  { members, draw }: Pick<Attempt, 'members' | 'draw'>,
 ): Grouping | undefined => {
   if (groupSizeOf(spec) === undefined) return undefined;
+  // R draws the groups of every other attempt.
+  if (drawsInvited(spec) && draw !== undefined && draw.again === undefined) return undefined;
   const here = new Set(members);
   const found = tried.findLast(({ grouping, uploaded }) => {
     const drawn = new Set(grouping?.members);
@@ -44,6 +51,17 @@ export const keptGrouping = (
     }
   );
 };
+
+/**
+ * What the groups of the attempt are drawn from, for its Cohort record; undefined where its cohort
+ * and beacon are that.
+ */
+export const groupingFor = (
+  config: MachineConfig,
+  state: State,
+  attempt: Opened,
+): Grouping | undefined =>
+  keptGrouping(config, state, attempt) ?? groupingBefore(config.spec, config.beacon, attempt.open);
 
 /** A set of members that is summed alone, of an attempt that was tried. */
 export interface TriedGroup {
@@ -60,12 +78,16 @@ export const groupsTried = ({ spec }: MachineConfig, tried: Tried): readonly Tri
   const { grouping, members, uploaded, survivors, answered } = tried;
   if (size === undefined || grouping === undefined) return [tried];
   const cohort = new Set(members);
-  return drawGroups(grouping.members.length, size, fromHex(grouping.beacon)).map((places) => {
-    const own = places.map((i) => grouping.members[i]!).filter((key) => cohort.has(key));
+  const groups = groupsDrawn(spec, {
+    members: grouping.members.map(fromHex),
+    beacon: fromHex(grouping.beacon),
+  });
+  return groups.map((group) => {
+    const own = group.map(toHex).filter((key) => cohort.has(key));
     const has = (key: Hex): boolean => own.includes(key);
     return {
       members: own,
-      threshold: groupThreshold(own.length),
+      threshold: thresholdOfGroup(spec, group.length, own.length),
       uploaded: uploaded.filter(has),
       survivors: survivors.filter(has),
       answered: answered.filter(has),

@@ -4,7 +4,8 @@
 import { fromHex } from '../../protocol/bytes.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
 import { leastCohort } from '../../protocol/robust/groups.ts';
-import { contextOf, thresholdOf } from '../../protocol/rules/index.ts';
+import { contextOf, quorumFault, thresholdOf } from '../../protocol/rules/index.ts';
+import type { Grouping } from '../../protocol/rules/groups.ts';
 import { cohortRoot } from '../../protocol/secagg/index.ts';
 import { abort } from './attempt-end.ts';
 import { isBuffered, leastRegistered } from './buffer.ts';
@@ -14,7 +15,7 @@ import type { EventOf } from './events.ts';
 import { sendEvidence } from './evidence.ts';
 import { enter } from './phases.ts';
 import { withCohort } from './places.ts';
-import { keptGrouping } from './kept-groups.ts';
+import { groupingFor } from './kept-groups.ts';
 import { fitting } from './spending.ts';
 import { tooFewCode } from './quorum.ts';
 import { isMasked, type Frozen, type Hex, type Opened, type Attempt, type State } from './state.ts';
@@ -34,6 +35,17 @@ export const freezeCohortWork = (attempt: Opened): Work => {
   };
 };
 
+/** Why too few groups can be summed of those who have registered; undefined where enough can. */
+const registeredFault = (
+  { spec }: MachineConfig,
+  groups: Grouping,
+  registered: readonly Hex[],
+): string | undefined => {
+  const members = registered.map(fromHex);
+  const cohort = { body: { members, beacon: groups.beacon, groups } };
+  return quorumFault({ spec, cohort }, members, 'registrations');
+};
+
 export const closeRegister = (
   config: MachineConfig,
   state: State,
@@ -43,8 +55,9 @@ export const closeRegister = (
   const { members, spent } = attempt.isGroup
     ? { members: [...attempt.registers.keys()].toSorted(), spent: [] }
     : fitting(config, state, attempt);
-  const isKept = keptGrouping(config, state, { members }) !== undefined;
-  const minimum = Math.max(leastRegistered(config, attempt), leastCohort(config.spec, isKept));
+  const grouping = groupingFor(config, state, { ...attempt, members });
+  const isDrawn = grouping !== undefined;
+  const minimum = Math.max(leastRegistered(config, attempt), leastCohort(config.spec, isDrawn));
   if (members.length < minimum)
     return abort(
       config,
@@ -54,6 +67,8 @@ export const closeRegister = (
       `expected at least ${minimum} registrations that can be summed, got ${members.length}`,
       [],
     );
+  const short = isDrawn ? registeredFault(config, grouping, members) : undefined;
+  if (short !== undefined) return abort(config, state, now, tooFewCode(config), short, []);
   const frozen: Opened = { ...attempt, members };
   const entered = enter(
     { ...state, sitting: new Set([...state.sitting, ...spent]) },
@@ -88,7 +103,7 @@ export const applyCohortFrozen = (
   const members = attempt.members.map(fromHex);
   const root = cohortRoot(members);
   const { beacon, receipt } = event;
-  const groups = keptGrouping(config, state, attempt);
+  const groups = groupingFor(config, state, attempt);
   const drawn = { members, beacon, ...(groups === undefined ? {} : { groups }) };
   const cohort = config.sign('cohort', attempt.attempt, {
     ...drawn,

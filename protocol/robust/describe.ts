@@ -3,7 +3,7 @@
  * price.
  */
 import type { Robust } from '../spec/settings/robust.ts';
-import { leastSummed, toleranceOf, type SummedRun } from './groups.ts';
+import { chanceOfCapture, leastSummed, toleranceOf, UNLIKELY, type SummedRun } from './groups.ts';
 import { tolerated } from './rule.ts';
 
 const mixed = ({ bucketing, mixing }: Robust, vectors: string): string => {
@@ -12,6 +12,12 @@ const mixed = ({ bucketing, mixing }: Robust, vectors: string): string => {
     ...(mixing === undefined ? [] : ['means of the nearest']),
   ];
   return before.length === 0 ? vectors : `${before.join(' and ')} of ${vectors}`;
+};
+
+const drawsOf = (chance: number): string => {
+  if (chance === 0) return 'in no draw';
+  if (chance < UNLIKELY) return 'in less than one draw of a million';
+  return `in ${Number((100 * chance).toPrecision(2))} % of draws; every attempt is one`;
 };
 
 /** "One draw in a million" stands for a probability below 2^-20. */
@@ -24,6 +30,7 @@ const describeGroups = (robust: Robust, size: number, n: number, run: SummedRun)
     `rule       ${robust.rule.type} over ${mixed(robust, 'the means of groups')}: bears ${robust.byzantine} ` +
       `false of ${n} (at most ${most} wherever they are drawn${more}); groups count alike`,
     `groups     ${sizes.length} groups of ${of} that the beacon draws: the sum of EACH group is opened, of ${leastSummed(run)} updates at least`,
+    `collusion  with ${robust.byzantine} colluding members of ${n} a coordinator that lies opens a given member's update ${drawsOf(chanceOfCapture(sizes, robust.byzantine))}`,
   ];
 };
 

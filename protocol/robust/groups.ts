@@ -19,11 +19,22 @@ export interface SummedRun {
 export const groupSizeOf = ({ secagg, robust }: SummedRun): number | undefined =>
   secagg === 'masked' ? robust?.groupSize : undefined;
 
+/**
+ * Whether the groups are drawn before anybody registers: see rules/group-draw.ts. Earlier runs draw
+ * them over the frozen cohort.
+ */
+export const drawsInvited = (run: SummedRun): boolean =>
+  groupSizeOf(run) !== undefined && run.robust?.drawn === 'invited';
+
 /** Updates in a sum that the run opens, at least: survivors of a group, or of the cohort. */
 export const leastSummed = (run: SummedRun): number => {
   const size = groupSizeOf(run);
   return size === undefined ? run.cohort.minimum : Math.max(MIN_COHORT, groupThreshold(size));
 };
+
+/** Updates in the sum of one group, at least. @param drawn members that the group was drawn with */
+export const leastOfGroup = (run: SummedRun, drawn: number): number =>
+  Math.max(leastSummed(run), groupThreshold(drawn));
 
 /** Updates in one sum of a cohort of `n`, at most: what the ring must hold. */
 export const mostSummed = (run: SummedRun, n: number): number => {
@@ -84,6 +95,35 @@ export const chanceOfMore = (sizes: readonly number[], liars: number, bears: num
   return more / choose(members, liars);
 };
 
+/** C(n, k), 0 where there are not so many. */
+const ways = (n: number, k: number): number => (k > n ? 0 : choose(n, k));
+
+/**
+ * Colluders among the others of a group of m with which a coordinator that lies can open the update
+ * of one member: t - 1 where the sum of t is that member and they, 2t - m where it collects both
+ * kinds of shares of that member. See docs/security.md.
+ */
+export const colludersNeeded = (m: number): number =>
+  Math.min(groupThreshold(m) - 1, 2 * groupThreshold(m) - m);
+
+/**
+ * The probability that one draw puts a given honest member into a group with so many colluders that
+ * a coordinator that lies can open its update: the hypergeometric tail, exact to float64.
+ *
+ * @param sizes of the groups @param colluders among all their members but this one
+ */
+export const chanceOfCapture = (sizes: readonly number[], colluders: number): number => {
+  const others = sizes.reduce((a, b) => a + b, -1);
+  const known = Math.min(colluders, others);
+  return sizes.reduce((sum, m) => {
+    let caught = 0;
+    for (let own = colludersNeeded(m); own <= Math.min(known, m - 1); own += 1)
+      caught += ways(known, own) * ways(others - known, m - 1 - own);
+    // The member is in this group with probability m / n.
+    return sum + ((m / (others + 1)) * caught) / choose(others, m - 1);
+  }, 0);
+};
+
 /** What a cohort of `n` in groups bears. */
 export interface GroupedTolerance {
   readonly sizes: readonly number[];
@@ -93,7 +133,8 @@ export interface GroupedTolerance {
   readonly likely: number;
 }
 
-const UNLIKELY = 2 ** -20;
+/** "One in a million". */
+export const UNLIKELY = 2 ** -20;
 
 /** @param size members of a group, at least */
 export const toleranceOf = (

@@ -5,11 +5,12 @@
  * other cohort is one group. Source: specification of secure aggregation, sections 2 and 5.
  */
 import { sha256, toHex, utf8 } from '../bytes.ts';
-import { groupSizeOf, leastSummed, neededGroups } from '../robust/groups.ts';
+import { drawsInvited, groupSizeOf, leastOfGroup, neededGroups } from '../robust/groups.ts';
 import type { Body } from '../records/records.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import {
   drawGroups,
+  drawGroupsOfKeys,
   groupedGraph,
   groupThreshold,
   threshold,
@@ -53,7 +54,7 @@ export interface CohortGroup {
   /** Ascending. */
   readonly members: Keys;
   readonly keys: ReadonlySet<string>;
-  /** t of its size; 0 without masks. */
+  /** t of its size, or of the size that it was drawn with; 0 without masks. */
   readonly threshold: number;
   /** Fewest sharers and survivors whose sum may be opened. */
   readonly least: number;
@@ -71,19 +72,35 @@ export const topologyOf = (frozen: FrozenCohort): Topology => {
 };
 
 /** Who masks with whom; undefined for all with all. */
-export const graphOf = (frozen: FrozenCohort): Graph | undefined =>
-  groupSizeOf(frozen.spec) === undefined ? undefined : groupedGraph(indicesOf(frozen));
-
-/** By group, the places of its members in the cohort. A group of which nobody is left is empty. */
-const indicesOf = ({ spec, cohort }: FrozenCohort): readonly (readonly number[])[] => {
-  const { members } = cohort.body;
-  const drawnFrom = groupingOf(0, cohort);
-  const size = groupSizeOf(spec) ?? members.length;
-  const places = new Map(members.map((key, i) => [toHex(key), i]));
-  return drawGroups(drawnFrom.members.length, size, drawnFrom.beacon).map((group) =>
-    group.flatMap((i) => places.get(toHex(drawnFrom.members[i]!)) ?? []),
+export const graphOf = (frozen: FrozenCohort): Graph | undefined => {
+  if (groupSizeOf(frozen.spec) === undefined) return undefined;
+  const places = new Map(frozen.cohort.body.members.map((key, i) => [toHex(key), i]));
+  const groups = groupsOf(frozen);
+  return groupedGraph(
+    groups.map(({ members }) => members.map((key) => places.get(toHex(key))!)),
+    groups.map((group) => group.threshold),
   );
 };
+
+/** The groups that a run draws from these, each ascending. */
+export const groupsDrawn = (
+  spec: RunSpec,
+  { members, beacon }: Pick<Grouping, 'members' | 'beacon'>,
+): readonly Keys[] => {
+  const size = groupSizeOf(spec) ?? members.length;
+  return drawsInvited(spec)
+    ? drawGroupsOfKeys(members, size, beacon)
+    : drawGroups(members.length, size, beacon).map((group) => group.map((i) => members[i]!));
+};
+
+/**
+ * t of a group. Where groups are drawn before anybody registers, refused registrations do not lower
+ * it; a group with fewer members than that is never summed.
+ *
+ * @param drawn members that it was drawn with @param left members in the cohort
+ */
+export const thresholdOfGroup = (spec: RunSpec, drawn: number, left: number): number =>
+  drawsInvited(spec) ? Math.max(1, Math.min(left, groupThreshold(drawn))) : groupThreshold(left);
 
 const groupsKnown = new WeakMap<CohortRecord, readonly CohortGroup[]>();
 
@@ -95,10 +112,12 @@ const drawn = (frozen: FrozenCohort): readonly CohortGroup[] => {
     const least = Math.max(spec.cohort.minimum, t);
     return [{ index: 0, members, keys: new Set(members.map(toHex)), threshold: t, least }];
   }
-  return indicesOf(frozen).map((group, index) => {
-    const own = group.map((i) => members[i]!);
-    const t = groupThreshold(own.length);
-    const least = Math.max(leastSummed(spec), t);
+  const here = new Set(members.map(toHex));
+  return groupsDrawn(spec, groupingOf(0, cohort)).map((group, index) => {
+    // A group of which nobody is left is empty.
+    const own = group.filter((key) => here.has(toHex(key)));
+    const least = leastOfGroup(spec, drawsInvited(spec) ? group.length : own.length);
+    const t = thresholdOfGroup(spec, group.length, own.length);
     return { index, members: own, keys: new Set(own.map(toHex)), threshold: t, least };
   });
 };

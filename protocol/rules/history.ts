@@ -19,7 +19,7 @@ import {
 } from './suspicion.ts';
 import type { RunHistory } from './run-history.ts';
 import { groupSizeOf } from '../robust/groups.ts';
-import { groupingName, livingGroups } from './groups.ts';
+import { groupingName, groupingOf, livingGroups } from './groups.ts';
 import type { AttemptView } from './view.ts';
 
 /**
@@ -221,8 +221,9 @@ const withGrouping = (
   { spec, attempt, cohort }: AttemptView,
 ): Pick<RunHistory, 'groupings'> => {
   if (cohort === undefined || groupSizeOf(spec) === undefined) return { groupings };
-  if (cohort.body.groups !== undefined) return { groupings };
-  return { groupings: new Map([...groupings, [attempt, groupingName(cohort.body)]]) };
+  const drawn = groupingOf(attempt, cohort);
+  if (drawn.attempt !== attempt) return { groupings };
+  return { groupings: new Map([...groupings, [attempt, groupingName(drawn)]]) };
 };
 
 /** @param view complete, with the Commit or the Abort that ended the attempt */

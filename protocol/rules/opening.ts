@@ -1,7 +1,7 @@
 /**
  * @module Rules of Open, Register and Cohort (Bonawitz et al. 2017, round 0).
  */
-import { groupSizeOf, leastCohort } from '../robust/groups.ts';
+import { leastCohort } from '../robust/groups.ts';
 import { requireReaders } from '../model/key-envelopes.ts';
 import { equalBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
@@ -17,7 +17,8 @@ import { CENTRAL_NOISE_RULES } from './central-noise.ts';
 import { CLIP_NORM_RULES } from './clip-norm.ts';
 import { BUFFER_RULES } from './buffered.ts';
 import { DRAW_RULES } from './draw-rules.ts';
-import { groupingName, thresholdOf } from './groups.ts';
+import { GROUPING_RULES } from './grouping-rules.ts';
+import { thresholdOf } from './groups.ts';
 import { mostInvited, selectionFault } from './selection.ts';
 
 const NOTHING = new Uint8Array();
@@ -283,41 +284,7 @@ const COHORT: readonly Rule[] = [
           );
       }),
   }),
-  cohort({
-    name: 'groups',
-    says: 'Only a repeated attempt of a run in groups takes its groups from an earlier cohort, which all its members were in, and its beacon is that of the Open record where the ledger does not draw it.',
-    code: 'not_drawn',
-    needs: ['open'],
-    check: ({ spec, beacon, open: { body: opened }, attempt, previous }, { body }) => {
-      const { groups, members } = body;
-      if (groups === undefined) return undefined;
-      if (groupSizeOf(spec) === undefined) return 'a cohort without groups names some';
-      const unsorted = finding(() =>
-        requireSortedIds(groups.members, 'record_malformed', 'groups.members'),
-      );
-      if (unsorted !== undefined) return unsorted;
-      const known = setOf(groups.members);
-      if (groups.attempt >= attempt || !members.every((member) => known.has(toHex(member))))
-        return 'the groups were not drawn from an earlier cohort of these members';
-      // Of an attempt before the last commit the Open record had another beacon.
-      if (beacon === 'ledger' || groups.attempt <= (previous?.attempt ?? 0)) return undefined;
-      return equalBytes(groups.beacon, localBeacon(cohortRoot(groups.members), opened.beacon))
-        ? undefined
-        : 'the groups were drawn by another beacon';
-    },
-  }),
-  cohort({
-    name: 'groups-kept',
-    says: 'The groups are taken from a cohort that was frozen on this model.',
-    code: 'not_drawn',
-    complete: true,
-    check: ({ history }, { body: { groups } }) => {
-      if (groups === undefined || history === undefined) return undefined;
-      return history.groupings?.get(groups.attempt) === groupingName(groups)
-        ? undefined
-        : `attempt ${groups.attempt} drew other groups, or none on this model`;
-    },
-  }),
+  ...GROUPING_RULES,
   cohort({
     name: 'threshold',
     says: 'The threshold is that of the cohort size, in groups that of the smallest group; 0 without masks.',

@@ -5,12 +5,15 @@
  * One rule each, for participant, coordinator and verifier. Source: specification of secure
  * aggregation, section 2.0.1.
  */
-import { compareBytes, concatBytes, equalBytes, ownBytes, sha256, toHex, utf8 } from '../bytes.ts';
+import { compareBytes, equalBytes, ownBytes, toHex } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import type { Body } from '../records/records.ts';
 import { MOST_INVITED } from '../spec/bounds.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
+import { drawsInvited } from '../robust/groups.ts';
 import { partition } from './batches.ts';
+import { drawnGroups } from './group-draw.ts';
+import { byTicket, type DrawAt } from './tickets.ts';
 
 type Keys = readonly Uint8Array[];
 type Batches = readonly Keys[];
@@ -60,42 +63,6 @@ export const selectionFault = (spec: RunSpec, keys: Keys, what: string): FloeErr
 export const mostInvited = ({ cohort, buffer }: RunSpec): number =>
   buffer === undefined ? Math.ceil(cohort.size * cohort.overSelect) : MOST_INVITED;
 
-/** The attempt that is drawn: its number and R. */
-export interface DrawAt {
-  readonly attempt: number;
-  readonly beacon: Uint8Array;
-}
-
-/**
- * A place in the draw of one attempt: a hash over R, the attempt and the key. R is not known before
- * the answers of the last round, so no key can be made for a place in a set that was signed by then
- * (see protocol/rules/beacon.ts).
- */
-export const ticket = (at: DrawAt, key: Uint8Array): Uint8Array => ticketsOf(at)(key);
-
-const TICKET = utf8('floe/invite/v2');
-
-/** The tickets of one draw: what all hash alike is laid out once, for thousands of keys. */
-const ticketsOf = ({ attempt, beacon }: DrawAt): ((key: Uint8Array) => Uint8Array) => {
-  const number = new Uint8Array(4);
-  new DataView(number.buffer).setUint32(0, attempt);
-  const start = concatBytes(TICKET, beacon, number);
-  return (key) => sha256(concatBytes(start, key));
-};
-
-/** Sorted by ticket; a batch has the ticket of its first key. */
-export const byTicket = <Item>(
-  at: DrawAt,
-  items: readonly Item[],
-  keyOf: (item: Item) => Uint8Array,
-): readonly Item[] => {
-  const ticketOf = ticketsOf(at);
-  return items
-    .map((item) => ({ item, place: ticketOf(keyOf(item)) }))
-    .toSorted((a, b) => compareBytes(a.place, b.place))
-    .map(({ item }) => item);
-};
-
 /** What an attempt is drawn from, see the Open record. */
 export type Draw = NonNullable<Body<'open'>['draw']>;
 
@@ -135,6 +102,7 @@ export interface Drawn {
 }
 
 const drawFrom = (spec: RunSpec, at: DrawAt, draw: Draw): Drawn => {
+  if (drawsInvited(spec)) return { must: drawnGroups(spec, at, draw).invited, late: [], places: 0 };
   const { front, back } = orderOf(spec, at, draw);
   const items = spec.selection === 'batches' ? 1 : mostInvited(spec);
   const must = front.slice(0, items);

@@ -13,6 +13,16 @@ import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 const TAG = utf8('floe/groups/v1');
 const INDEX_BYTES = 2;
 
+const cut = <Item>(order: readonly Item[], size: number): readonly (readonly Item[])[] => {
+  let from = 0;
+  return groupSizes(order.length, size).map((length) => order.slice(from, (from += length)));
+};
+
+const requireGroup = (n: number, size: number): void => {
+  if (n < size)
+    throw new FloeError('cohort_too_small', `expected a group of ${size}, got ${n} members`);
+};
+
 const ticketOf = (beacon: Uint8Array, i: number): Uint8Array => {
   const index = new Uint8Array(INDEX_BYTES);
   new DataView(index.buffer).setUint16(0, i);
@@ -33,22 +43,52 @@ export const drawGroups = (
 ): readonly (readonly number[])[] => {
   requireCohortSize(n);
   requireBytes(beacon, HASH_BYTES, 'record_malformed', 'beacon');
-  if (n < size)
-    throw new FloeError('cohort_too_small', `expected a group of ${size}, got ${n} members`);
+  requireGroup(n, size);
   const order = Array.from({ length: n }, (_, i) => ({ i, ticket: ticketOf(beacon, i) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
     .map(({ i }) => i);
-  let from = 0;
-  return groupSizes(n, size).map((length) =>
-    order.slice(from, (from += length)).toSorted((a, b) => a - b),
-  );
+  return cut(order, size).map((group) => group.toSorted((a, b) => a - b));
 };
 
-/** All members of a group are neighbours. @param groups that no two share a member of */
-export const groupedGraph = (groups: readonly (readonly number[])[]): Graph => {
-  const groupOf = (i: number): readonly number[] => groups.find((group) => group.includes(i)) ?? [];
+const KEY_TAG = utf8('floe/groups-of-keys/v1');
+
+/**
+ * The groups of a set of keys, each ascending: the keys in the order of SHA-256(tag || seed ||
+ * key), cut into the sizes of {@link groupSizes}. Whole groups that are drawn from again by the
+ * same seed come out as they are: their order is kept, and so are their sizes, of which the larger
+ * ones come first.
+ *
+ * @param keys 32 bytes each, any number of them
+ * @param seed 32 bytes, fixed before its keys can answer
+ * @throws FloeError `cohort_too_small` for fewer keys than one group has
+ */
+export const drawGroupsOfKeys = (
+  keys: readonly Uint8Array[],
+  size: number,
+  seed: Uint8Array,
+): readonly (readonly Uint8Array[])[] => {
+  requireBytes(seed, HASH_BYTES, 'record_malformed', 'seed of the groups');
+  requireGroup(keys.length, size);
+  const order = keys
+    .map((key) => ({ key, ticket: sha256(KEY_TAG, seed, key) }))
+    .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
+    .map(({ key }) => key);
+  return cut(order, size).map((group) => group.toSorted(compareBytes));
+};
+
+/**
+ * All members of a group are neighbours.
+ *
+ * @param groups that no two share a member of
+ * @param thresholds t of each; that of its size unless given
+ */
+export const groupedGraph = (
+  groups: readonly (readonly number[])[],
+  thresholds: readonly number[] = groups.map((group) => groupThreshold(group.length)),
+): Graph => {
+  const placeOf = (i: number): number => groups.findIndex((group) => group.includes(i));
   return {
-    neighbours: (_n, i) => groupOf(i).filter((j) => j !== i),
-    threshold: (_n, i) => groupThreshold(groupOf(i).length),
+    neighbours: (_n, i) => (groups[placeOf(i)] ?? []).filter((j) => j !== i),
+    threshold: (_n, i) => thresholds[placeOf(i)] ?? 1,
   };
 };

@@ -39,6 +39,7 @@ import { specDefaults } from './settings-in-spec.ts';
 import type { Setting } from './setting.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import type { Buffer } from './settings/buffer.ts';
+import { robustSchema, withRule } from './robust-in-spec.ts';
 import type { Robust } from './settings/robust.ts';
 import type { ModelAudience } from './settings/run.ts';
 
@@ -108,14 +109,7 @@ export const runSpecSchema = v.pipe(
      * are gone.
      */
     retention: v.optional(v.strictObject(specEntries(SETTINGS, 'retention'))),
-    /** Missing where the updates become their mean: see `protocol/robust`. */
-    robust: v.optional(
-      v.strictObject({
-        ...specEntries(SETTINGS, 'robust'),
-        rule: specSchemaOf(SETTINGS.aggregation),
-        byzantine: specSchemaOf(SETTINGS.byzantine),
-      }),
-    ),
+    robust: robustSchema,
     /** Missing where a cohort is drawn before it trains: see `protocol/rules/buffered.ts`. */
     buffer: bufferSchema,
     model: v.strictObject({
@@ -361,7 +355,7 @@ export const makeRunSpec = ({
     }),
     deadlines: { ...SPEC_DEFAULTS.deadlines, ...input.deadlines },
     ...(retention === undefined ? {} : { retention }),
-    ...(robust?.rule === undefined ? {} : { robust: { byzantine: 1, ...robust } }),
+    ...withRule(robust, input.secagg ?? SPEC_DEFAULTS.secagg),
     ...withStaleness(buffer),
     ...(access === undefined || access.models.length === 0 ? {} : { access }),
   };

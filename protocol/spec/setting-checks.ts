@@ -149,6 +149,16 @@ const groupsAreMasked: Check = ({ robust: { groupSize }, isMasked, selection }) 
       };
 };
 
+/** The first to register would form a cohort with gaps in every group. */
+const groupsInviteCohort: Check = ({ robust: { drawn }, overSelect }) =>
+  drawn === undefined || overSelect === 1
+    ? undefined
+    : {
+        setting: 'overSelect',
+        message: (nameOf) =>
+          `with ${nameOf('groupSize')} the groups are drawn before anybody registers: expected 1, got ${overSelect}`,
+      };
+
 const ruleBears: Check = ({ robust, minimum, cohort, isMasked }) => {
   const { rule, byzantine = 1, bucketing, groupSize } = robust;
   if (rule === undefined) return undefined;
@@ -289,6 +299,7 @@ const CHECKS: readonly Check[] = [
   ruleIsNamed,
   ruleSeesUpdates,
   groupsAreMasked,
+  groupsInviteCohort,
   ruleBears,
   rateCoversCohort,
   clipNormWithinBounds,

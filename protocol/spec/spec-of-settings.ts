@@ -25,6 +25,7 @@ const togetherOf = (settings: RunSettings, members: number | undefined): Togethe
       rule: settings.aggregation,
       byzantine: settings.byzantine,
       groupSize: settings.groupSize,
+      ...(settings.groupSize === undefined || settings.mask === false ? {} : { drawn: 'invited' }),
       bucketing: settings.bucketing,
       mixing: settings.mixing,
     },

@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodingSeed, finishRound, layoutOf } from '../../protocol/algorithm/round.ts';
 import { aggregateOfGroups } from '../../protocol/algorithm/fold.ts';
-import { compareBytes, equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
+import { equalBytes, sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import { createLanes, pack, unpack } from '../../protocol/encoding/index.ts';
 import { decryptBlob, encryptBlob } from '../../protocol/model/envelope.ts';
 import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
@@ -22,7 +22,7 @@ import {
   type AttemptView,
 } from '../../protocol/rules/index.ts';
 import { EMPTY_HISTORY } from '../../protocol/rules/history.ts';
-import { localBeacon } from '../../protocol/rules/beacon.ts';
+import { groupSeed } from '../../protocol/rules/group-draw.ts';
 import {
   atomsOf,
   mayAnswer,
@@ -31,7 +31,7 @@ import {
   setName,
   type OneSetView,
 } from '../../protocol/rules/one-set.ts';
-import { cohortRoot, drawGroups } from '../../protocol/secagg/index.ts';
+import { drawGroups } from '../../protocol/secagg/index.ts';
 import { encodeBundle, type UnmaskingBundle } from '../../protocol/verify/bundle.ts';
 import { EVIDENCE_TYPES, readEvidence } from '../../protocol/verify/evidence.ts';
 import { spotCheck } from '../../protocol/verify/spot-check.ts';
@@ -144,8 +144,8 @@ describe('a member that commits to another secret than it shares', () => {
         answered: true,
       });
       const [first, second] = other.records('cohort');
-      const { members, beacon } = first!.body;
-      expect(second!.body.groups).toEqual({ attempt: 1, members, beacon });
+      expect(first!.body.groups).toMatchObject({ attempt: 1, members: first!.body.members });
+      expect(second!.body.groups).toEqual(first!.body.groups);
       const before = groupsOf({ spec: other.spec, cohort: first! });
       const after = groupsOf({ spec: other.spec, cohort: second! });
       const survivors = new Set(other.records('survivors').at(-1)?.body.members.map(toHex));
@@ -501,11 +501,13 @@ describe('a coordinator that chooses the groups', () => {
     // Sybils that were in no cohort, by the right beacon for them: only the history shows it.
     const padded = [...members, new Uint8Array(32).fill(255)];
     const entropy = view.open!.body.beacon;
-    const drawn = { attempt: 1, members: padded, beacon: localBeacon(cohortRoot(padded), entropy) };
-    const history = {
-      ...EMPTY_HISTORY,
-      groupings: new Map([[1, groupingName(attemptOne().cohort.body)]]),
+    const drawn = {
+      attempt: 1,
+      members: padded,
+      beacon: groupSeed({ attempt: 1, beacon: entropy }),
     };
+    const kept = attemptOne().cohort.body.groups!;
+    const history = { ...EMPTY_HISTORY, groupings: new Map([[1, groupingName(kept)]]) };
     const complete = { ...earlier, complete: true, history };
     expect(violation(complete, second(drawn))?.rule).toBe('cohort-groups-kept');
     // A participant has not seen the history, and takes no groups that it was not shown.
@@ -515,17 +517,17 @@ describe('a coordinator that chooses the groups', () => {
       code: 'not_drawn',
     });
     expect(groupingIn(run, {}, hash, second(drawn))).toMatchObject({ code: 'not_drawn' });
-    const { beacon: own } = attemptOne().cohort.body;
-    const kept = second({ attempt: 1, members, beacon: own });
-    expect(groupingIn(run, known as never, hash, kept)).toEqual(known);
-    expect(groupingIn(run, known as never, new Uint8Array(32), kept)).toMatchObject({
+    expect(violation(complete, second(kept))).toBeUndefined();
+    expect(groupingIn(run, known as never, hash, second(kept))).toEqual(known);
+    expect(groupingIn(run, known as never, new Uint8Array(32), second(kept))).toMatchObject({
       code: 'not_drawn',
     });
   });
 
   it('in a run without groups, or under another threshold, is refused', () => {
     const { members, beacon } = attemptOne().cohort.body;
-    expect(rule(cohortWith(undefined, { threshold: 7 }))).toBe('cohort-threshold');
+    const { groups } = attemptOne().cohort.body;
+    expect(rule(cohortWith(groups, { threshold: 7 }))).toBe('cohort-threshold');
     const { robust: _, ...whole } = run.spec;
     const view = { ...later(), spec: whole as typeof run.spec, attempt: 2 };
     const record = signRecord(run.stage.coordinatorIdentity, 'cohort', run.run, 2, {
@@ -535,43 +537,6 @@ describe('a coordinator that chooses the groups', () => {
     });
     expect(violation(view, record)?.rule).toBe('cohort-groups');
   });
-});
-
-it('remains: without a public ledger, refused registrations put a member among colluders', () => {
-  const [COUNT, SIZE, TARGETS] = [15, 3, 20];
-  const isAlone = (members: readonly Uint8Array[], bad: ReadonlySet<string>, open: Uint8Array) => {
-    const sorted = members.toSorted(compareBytes);
-    const names = sorted.map(toHex);
-    const victim = toHex(members[0]!);
-    const groups = drawGroups(sorted.length, SIZE, localBeacon(cohortRoot(sorted), open));
-    const own = groups.find((group) => group.some((i) => names[i] === victim))!;
-    return own.length === SIZE && own.every((i) => names[i] === victim || bad.has(names[i]!));
-  };
-  let [drawn, chosen] = [0, 0];
-  for (let target = 0; target < TARGETS; target += 1) {
-    const all = Array.from({ length: COUNT }, (_, i) => sha256(utf8(`${target} ${i}`)));
-    const open = sha256(utf8(`R ${target}`));
-    const bad = new Set(all.slice(1, SIZE).map(toHex));
-    const honest = Array.from({ length: COUNT - SIZE }, (_, i) => i + SIZE);
-    // Which three of the honest registrations it refuses, or none.
-    const refusing = honest.flatMap((a) =>
-      honest.flatMap((b) => honest.flatMap((c) => (a < b && b < c ? [[a, b, c]] : []))),
-    );
-    if (isAlone(all, bad, open)) drawn += 1;
-    if (
-      refusing.some((out) =>
-        isAlone(
-          all.filter((_, i) => !out.includes(i)),
-          bad,
-          open,
-        ),
-      )
-    )
-      chosen += 1;
-  }
-  // One draw in 91; with a choice of 220 cohorts nearly all.
-  expect(drawn).toBeLessThanOrEqual(2);
-  expect(chosen).toBeGreaterThanOrEqual(18);
 });
 
 describe('two groupings of the same updates', () => {

@@ -4,7 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { compareBytes } from '../../protocol/bytes.ts';
 import { deriveSeed } from '../../protocol/ports/random.ts';
-import { drawnBy, ticket, type Draw } from '../../protocol/rules/selection.ts';
+import { drawnBy, type Draw } from '../../protocol/rules/selection.ts';
+import { ticket } from '../../protocol/rules/tickets.ts';
 import { testSpec } from '../support/run.ts';
 
 const key = (i: number): Uint8Array => deriveSeed(new Uint8Array(32), i);

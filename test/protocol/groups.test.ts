@@ -5,7 +5,9 @@
 import { describe, expect, it } from 'vitest';
 import { describeRobust } from '../../protocol/robust/describe.ts';
 import {
+  chanceOfCapture,
   chanceOfMore,
+  colludersNeeded,
   leastCohort,
   leastSummed,
   mostSummed,
@@ -41,6 +43,37 @@ describe('the tolerated number of liars', () => {
         }
     }
     expect(chanceOfMore([3, 3], 6, 1)).toBe(1);
+  });
+
+  it('the chance that a group holds enough colluders around one member is that of all draws', () => {
+    for (const sizes of [
+      [3, 3, 3],
+      [4, 3, 3],
+      [6, 5],
+    ]) {
+      const groupOf = sizes.flatMap((size, g) => Array.from({ length: size }, () => g));
+      const places = [...groupOf.keys()];
+      for (const colluders of [0, 1, 2, 3, 4]) {
+        // The member has any place, the colluders any of the others.
+        const all = places.flatMap((own) =>
+          choices(
+            places.filter((i) => i !== own),
+            colluders,
+          ).map((bad) => {
+            const beside = bad.filter((i) => groupOf[i] === groupOf[own]).length;
+            return beside >= colludersNeeded(sizes[groupOf[own]!]!);
+          }),
+        );
+        const caught = all.filter(Boolean).length;
+        expect(chanceOfCapture(sizes, colluders)).toBeCloseTo(caught / all.length, 12);
+      }
+    }
+    expect([3, 4, 5, 6, 7, 16].map(colludersNeeded)).toEqual([2, 2, 3, 4, 3, 6]);
+    // As docs/security.md has it.
+    const of = (size: number) =>
+      chanceOfCapture(toleranceOf({ rule: { type: 'median' } }, size, 100).sizes, 10);
+    expect(of(5)).toBeCloseTo(0.002893, 6);
+    expect(of(16)).toBeCloseTo(0.000259, 6);
   });
 
   it('100 in groups of 5: the median bears 9 spoiled groups, Krum 8, and chance adds few', () => {
@@ -126,6 +159,7 @@ describe('before the run', () => {
     expect(lines).toEqual([
       'rule       median over the means of groups: bears 5 false of 103 (at most 9 wherever they are drawn); groups count alike',
       'groups     20 groups of 5 to 6 that the beacon draws: the sum of EACH group is opened, of 4 updates at least',
+      "collusion  with 5 colluding members of 103 a coordinator that lies opens a given member's update in 0.019 % of draws; every attempt is one",
     ]);
   });
 });

@@ -35,6 +35,7 @@ const ENTRIES: readonly (readonly [string, Setting])[] = Object.entries(SETTINGS
 
 /** Fields of the specification that are no settings. */
 const FIXED = new Set([
+  'robust.drawn',
   'model.survey.bins',
   'version',
   'id',

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { sha256, toHex, utf8 } from '../../protocol/bytes.ts';
 import {
   drawGroups,
+  drawGroupsOfKeys,
   groupedGraph,
   groupSizes,
   largestGroup,
@@ -63,6 +64,24 @@ describe('the draw of groups', () => {
     [12, 3, new Uint8Array(31), 'record_malformed'],
   ])('%i members in groups of %i: refused by name', (n, size, beacon, code) => {
     expect(() => drawGroups(n, size, beacon)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('of keys: whole groups that are drawn from again come out as they are', () => {
+    for (let draw = 0; draw < 60; draw += 1) {
+      const n = 3 + ((draw * 17) % 60);
+      const size = 3 + (draw % Math.min(5, n - 2));
+      const seed = sha256(utf8(`seed ${draw}`));
+      const keys = Array.from({ length: n }, (_, i) => sha256(utf8(`${draw} ${i}`)));
+      const groups = drawGroupsOfKeys(keys, size, seed);
+      expect(groups.map(({ length }) => length)).toEqual([...groupSizes(n, size)]);
+      expect(new Set(groups.flat().map(toHex)).size).toBe(n);
+      for (let some = 1; some < 2 ** Math.min(groups.length, 6); some += 1) {
+        const taken = groups.filter((_, g) => ((some >> (g % 6)) & 1) === 1);
+        if (taken.length > 0)
+          expect(drawGroupsOfKeys(taken.flat().toReversed(), size, seed)).toEqual(taken);
+      }
+    }
+    expect(() => drawGroupsOfKeys([BEACON, BEACON], 3, BEACON)).toThrow(/a group of 3/u);
   });
 
   it('makes a graph of complete parts, each with the threshold of its size', () => {

@@ -16,7 +16,7 @@ import {
   type RecordType,
   type SignedRecord,
 } from '../../protocol/records/records.ts';
-import { uploadBytesOf } from '../../protocol/rules/index.ts';
+import { groupOf, livingGroups, uploadBytesOf } from '../../protocol/rules/index.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
 import { deriveKeys, entryBytes } from '../../protocol/secagg/index.ts';
 import {
@@ -39,6 +39,13 @@ const uploadBytes = (player: Player): number =>
     attemptOf(player.state)?.members.length || player.config.spec.cohort.size,
     player.state.meanExamples,
   );
+
+/** Groups whose sums the attempt opens; one without groups. */
+const openedGroups = ({ config: { spec }, state }: Player): number => {
+  const { cohort, survivors } = attemptOf(state) ?? {};
+  if (cohort === undefined || spec.robust?.groupSize === undefined) return 1;
+  return livingGroups({ spec, cohort }, survivors?.body.members ?? []).length;
+};
 
 /** The record with which a participant answers in each phase. */
 export const ANSWERS = {
@@ -105,7 +112,10 @@ const envelopeFor = (readers: readonly Uint8Array[]): Uint8Array =>
 export const createPlayer = async (
   spec: RunSpec,
   count: number,
-  { regroups = false }: { readonly regroups?: boolean } = {},
+  {
+    regroups = false,
+    startWith = spec.cohort.size,
+  }: { readonly regroups?: boolean; readonly startWith?: number } = {},
 ): Promise<Player> => {
   const coordinator = await identityFromSeed(deriveSeed(utf8('test'), 'coordinator'));
   const people = await Promise.all(
@@ -116,6 +126,7 @@ export const createPlayer = async (
     spec,
     run,
     coordinator: coordinator.publicKey,
+    beacon: 'members',
     regroups,
     sign: (type, attempt, body) => signRecord(coordinator, type, run, attempt, body),
   };
@@ -131,9 +142,12 @@ export const createPlayer = async (
   };
 
   const entriesOf = (who: number): Uint8Array[] => {
-    const members = attemptOf(player.state)?.members ?? [];
-    return members.map((key) => {
-      const length = entryBytes(people[who]!.publicKey, fromHex(key));
+    const attempt = attemptOf(player.state);
+    const self = people[who]!.publicKey;
+    const cohort = attempt?.cohort;
+    const group = cohort && groupOf({ spec, cohort }, self)?.members;
+    return (group ?? attempt?.members.map(fromHex) ?? []).map((key) => {
+      const length = entryBytes(self, key);
       return new Uint8Array(length).fill(who + 1);
     });
   };
@@ -226,7 +240,7 @@ export const createPlayer = async (
           attempt,
           commit: {
             survivors: attemptOf(player.state)?.survivors?.body.hash ?? new Uint8Array(32),
-            aggregate: { chunkRoot: h32('s'), size: uploadBytes(player) },
+            aggregate: { chunkRoot: h32('s'), size: openedGroups(player) * uploadBytes(player) },
             bundle: { blob: { id: 'b', sha256: h32('b'), size: 1 }, envelope: new Uint8Array() },
             step: {
               strategy: config.spec.strategy.name,
@@ -306,7 +320,7 @@ export const createPlayer = async (
     type: 'started',
     model,
     beacon: firstBeacon(coordinator, spec.id),
-    startWith: spec.cohort.size,
+    startWith,
   });
   return player;
 };

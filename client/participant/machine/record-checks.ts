@@ -25,7 +25,7 @@ import {
   type LedgerFacts,
   type AttemptView,
 } from '../../../protocol/rules/index.ts';
-import { leastSummed } from '../../../protocol/robust/groups.ts';
+import { drawsInvited, groupSizeOf, leastSummed } from '../../../protocol/robust/groups.ts';
 import type { RunSpec } from '../../../protocol/spec/run-spec.ts';
 import {
   entryHash,
@@ -70,7 +70,8 @@ export const checkCoordinatorRecord = (view: RunView, record: SignedRecord): voi
  *
  * @param previous the last commit that this participant knows
  * @param committed how many it knows
- * @throws FloeError of the rules of Open
+ * @throws FloeError of the rules of Open; `not_drawn` for groups that a coordinator chooses by
+ * refusing registrations: a verifier accepts such runs, which are older
  */
 export const checkOpen = (
   { spec, run, beacon }: RunView,
@@ -79,6 +80,11 @@ export const checkOpen = (
   committed = 0,
 ): OpenView => {
   const view = emptyView({ spec, run, attempt: open.attempt, previous, committed, beacon });
+  if (groupSizeOf(spec) !== undefined && !drawsInvited(spec) && beacon === 'members')
+    throw new FloeError(
+      'not_drawn',
+      'the run draws its groups after the coordinator has seen who registers; expected `robust.drawn`, or a ledger whose beacon follows the freeze',
+    );
   requireLawful(view, open);
   return { ...view, open };
 };

@@ -232,7 +232,8 @@ export const groupingIn = (
   if (groupSizeOf(spec) === undefined) return {};
   const { attempt, members, beacon } = groupingOf(cohort.attempt, cohort);
   const now = { model, attempt, members: members.map(addressOf), beacon };
-  if (cohort.body.groups === undefined) return { grouping: now };
+  // The rules of Cohort say what an attempt draws itself.
+  if (attempt === cohort.attempt) return { grouping: now };
   const isKnown =
     known !== undefined &&
     equalBytes(known.model, model) &&

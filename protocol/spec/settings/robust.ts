@@ -103,6 +103,11 @@ export interface Robust {
   readonly byzantine: number;
   /** Masked runs: members of a group, at least. The vectors of the rule are means of groups. */
   readonly groupSize?: number | undefined;
+  /**
+   * `invited`: groups are drawn before anybody registers. Missing in earlier runs, which draw them
+   * over the frozen cohort.
+   */
+  readonly drawn?: 'invited' | undefined;
   /** Updates of a bucket; 1 where it is missing. */
   readonly bucketing?: number | undefined;
   readonly mixing?: 'nearest' | undefined;
