@@ -27,6 +27,11 @@ export const privacyCommand = () =>
       rounds: required(whole('rounds of the run', 1, 1_000_000)),
       dimension: required(whole('parameters that travel', 1, 2 ** 28)),
       minimum: whole('fewest survivors in a sum (default: 60 % of the cohort)', 3, 4096),
+      groupSize: whole(
+        'members of the groups of a robust rule, at least: each is opened alone (default: one sum)',
+        3,
+        255,
+      ),
       honest: standard(
         value(
           '<fraction>',
@@ -45,10 +50,12 @@ export const privacyCommand = () =>
       bits: whole('q, bits of a coordinate before noise (default: the most that fit)', 4, 20),
     },
     notes: `The noise is inside the masked vectors: each participant adds its part, sized so that the smallest honest
-set of survivors adds enough. Nobody can remove it, and it costs no trust in the coordinator.`,
+set of survivors adds enough. Nobody can remove it, and it costs no trust in the coordinator. With groups that set
+is one of a group, in which all members may be that add no noise.`,
     examples: [
       'floe privacy --target-epsilon 4 --delta 1e-6 --participants 1000 --cohort 100 --rounds 200 --dimension 200000',
       'floe privacy --target-epsilon 8 --participants 100 --cohort 100 --rounds 20 --dimension 7850 --json',
+      'floe privacy --target-epsilon 8 --participants 100 --cohort 100 --rounds 20 --dimension 7850 --group-size 20',
     ],
     run: async ({ flags: { targetEpsilon, ...sizes }, output }) => {
       const { planPrivacy } = await import('../protocol/privacy/plan.ts');

@@ -6,6 +6,7 @@ import { toHex } from '../bytes.ts';
 import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import { noiseOfSegments } from '../encoding/stages/noise.ts';
 import { guaranteeOf, type NoisySegment } from '../privacy/noise.ts';
+import { groupSizeOf, leastSummed } from '../robust/groups.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { isCentral } from './central-noise.ts';
 import { encodingOfSizes, layoutOf, noiseFor } from './segments.ts';
@@ -27,6 +28,7 @@ export interface PrivacyClaim {
   readonly noiseMultiplier: number;
   /** Attempts that a participant's update is in, at most. */
   readonly participations: number;
+  /** Survivors of a sum, at least: of the cohort, or of a group. */
   readonly minimum: number;
   /** Survivors that are assumed to add their noise, at least; none of them with central noise. */
   readonly honestSurvivors: number;
@@ -39,7 +41,7 @@ export interface PrivacyClaim {
  * @returns undefined without privacy
  */
 export const privacyClaim = (spec: RunSpec, attempts = Infinity): PrivacyClaim | undefined => {
-  const { privacy, cohort } = spec;
+  const { privacy } = spec;
   if (privacy === undefined) return undefined;
   const participations = Math.min(privacy.participations, attempts);
   const { epsilon } = guaranteeOf(noiseOfRun(spec), participations, privacy.delta);
@@ -49,7 +51,7 @@ export const privacyClaim = (spec: RunSpec, attempts = Infinity): PrivacyClaim |
     delta: privacy.delta,
     noiseMultiplier: privacy.noiseMultiplier,
     participations,
-    minimum: cohort.minimum,
+    minimum: leastSummed(spec),
     honestSurvivors: isCentral(spec) ? 0 : (noiseFor(spec)?.honestSurvivors ?? 0),
   };
 };
@@ -99,6 +101,8 @@ export const describePrivacy = (spec: RunSpec): string | undefined => {
       : 'against readers of the models alone: without masks the coordinator reads updates with a fraction of the noise';
   return (
     `${spends}, ${readers}; Skellam noise of ${limited}, ` +
-    `assuming that ${honestSurvivors} of at least ${minimum} survivors add their noise`
+    (groupSizeOf(spec) === undefined
+      ? `assuming that ${honestSurvivors} of at least ${minimum} survivors add their noise`
+      : `assuming that ${honestSurvivors} of at least ${minimum} survivors of each group add their noise, wherever the draw puts the others`)
   );
 };

@@ -42,13 +42,19 @@ export const segmentsFor = (spec: RunSpec): readonly SegmentSpec[] =>
   segmentSpecs(partsFor(spec), spec.encoding, strategyOf(spec));
 
 /** The noise of the run's sums; undefined without privacy. */
-export const noiseFor = ({ privacy, cohort, members, buffer }: RunSpec): NoiseSpec | undefined =>
-  privacy &&
-  noiseSpecOf(privacy, {
-    cohort,
-    members: members.type === 'closed' ? members.keys.length : undefined,
-    isBuffered: buffer !== undefined,
-  });
+export const noiseFor = (spec: RunSpec): NoiseSpec | undefined => {
+  const { privacy, secagg, robust, cohort, members, buffer } = spec;
+  return (
+    privacy &&
+    noiseSpecOf(privacy, {
+      secagg,
+      robust,
+      cohort,
+      members: members.type === 'closed' ? members.keys.length : undefined,
+      isBuffered: buffer !== undefined,
+    })
+  );
+};
 
 /** Specifications whose clip norm is that of one attempt. */
 const placed = new WeakSet<RunSpec>();

@@ -16,6 +16,20 @@ const probability = (value: number): string =>
 const against = ({ noiseToClip, noiseNorm, clipNorm }: PrivacyPlan, cohort: number): string =>
   `signal     the mean of ${cohort} updates has norm ${digits(clipNorm)} at most, its noise ${digits(noiseNorm)}: ${digits(noiseToClip)} times as much`;
 
+const priced = ({ groups }: PrivacyPlan): readonly Line[] =>
+  groups === undefined
+    ? []
+    : [
+        result(
+          `groups     ${groups.count} of at least ${groups.size}, each opened alone, where one may have all members that add no noise: the mean of one has noise of ${digits(groups.noiseToClip)} times the clip norm`,
+        ),
+        result(
+          groups.timesOneSum === undefined
+            ? 'price      with one sum for the cohort no ring holds the noise'
+            : `price      the mean over all groups has ${digits(groups.timesOneSum)} times the noise of one sum for the cohort; a median of groups has more`,
+        ),
+      ];
+
 /** The plan of a run with these sizes, line by line. */
 export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line[] => {
   const { participants, cohort, rounds, dimension } = input;
@@ -30,7 +44,7 @@ export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line
       'against    every reader of sums and models, the coordinator included; that a participant took part is public',
     ),
     info(
-      `assumed    at least ${plan.minimum} survivors in a sum, of whom ${plan.honestSurvivors} add their noise; no amplification by sampling`,
+      `assumed    at least ${plan.minimum} survivors in ${plan.groups === undefined ? 'a sum' : 'the sum of a group'}, of whom ${plan.honestSurvivors} add their noise; no amplification by sampling`,
     ),
     result(
       `rounds     a participant is in at most ${plan.participations} of them; its ledger refuses the next one`,
@@ -45,6 +59,7 @@ export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line
       `sampler    integer thresholds of 160 bits: all draws together are within ${digits(plan.samplerError)} of exact ones`,
     ),
     result(against(plan, cohort)),
+    ...priced(plan),
     info(''),
     info('with other sizes, at the same epsilon and delta:'),
     ...plan.alternatives.map(({ change, noiseMultiplier, noiseToClip }) =>

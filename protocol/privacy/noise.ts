@@ -109,7 +109,7 @@ export const honestSurvivors = (cohort: number, minimum: number, honest: number)
   if (minimum - corrupt >= 1) return minimum - corrupt;
   throw new FloeError(
     'privacy_invalid',
-    `with ${corrupt} of ${cohort} members that may add no noise, a sum of ${minimum} may have no honest noise; raise the minimum or the honest fraction`,
+    `with ${corrupt} of ${cohort} members that may add no noise, a sum of ${minimum} may have no honest noise; raise the minimum, in groups their size, or the honest fraction`,
     { cohort, minimum, corrupt },
   );
 };

@@ -18,6 +18,7 @@ import {
   wrapProbability,
   type SegmentLattice,
 } from './noise.ts';
+import { groupCount, largestGroup, leastOfGroups } from '../secagg/group-sizes.ts';
 import { MAX_VARIANCE, tableError } from './skellam-table.ts';
 
 export interface PlanInput {
@@ -31,6 +32,8 @@ export interface PlanInput {
   readonly dimension: number;
   /** Least survivors of a sum; 60 % of the cohort unless given. */
   readonly minimum?: number | undefined;
+  /** Of a run in groups, each of which is opened: members of one, at least. */
+  readonly groupSize?: number | undefined;
   /** Fraction of a cohort that adds its noise; 0.9 unless given. */
   readonly honest?: number | undefined;
   /** 1 unless given: norms are then in units of it. */
@@ -48,6 +51,19 @@ export interface Alternative {
   readonly change: string;
   readonly noiseMultiplier: number;
   readonly noiseToClip: number;
+}
+
+/** What groups cost: each sum is that of one group, whose noise must do alone. */
+export interface GroupPrice {
+  readonly size: number;
+  readonly count: number;
+  /** Of the mean of one group of this size: what a rule compares. */
+  readonly noiseToClip: number;
+  /**
+   * Noise in the mean over all, against that with one sum of the cohort; undefined where no ring
+   * holds that.
+   */
+  readonly timesOneSum: number | undefined;
 }
 
 export interface PrivacyPlan {
@@ -76,6 +92,8 @@ export interface PrivacyPlan {
   /** Norm of the noise in the mean over a full cohort. */
   readonly noiseNorm: number;
   readonly noiseToClip: number;
+  /** Of a run in groups. */
+  readonly groups?: GroupPrice;
   readonly uploadBytes: number;
   readonly alternatives: readonly Alternative[];
 }
@@ -101,7 +119,12 @@ export const noisyLayout = (
 
 interface Sizes {
   readonly participations: number;
+  /** Survivors of a sum, at least. */
   readonly minimum: number;
+  /** Members in a sum, at most. */
+  readonly most: number;
+  /** Sums of a round, at most. */
+  readonly sums: number;
   readonly honest: number;
 }
 
@@ -118,10 +141,22 @@ const sizesOf = (input: PlanInput): Sizes => {
       'privacy_invalid',
       `${rounds} rounds of ${cohort} among ${participants} need at least ${needed} participations each, got ${participations}`,
     );
+  const { groupSize } = input;
+  const bounds = { participations: participations ?? needed, honest };
+  if (groupSize === undefined)
+    return {
+      ...bounds,
+      minimum: minimum ?? Math.max(3, Math.ceil(0.6 * cohort)),
+      most: cohort,
+      sums: 1,
+    };
+  if (groupSize > cohort)
+    throw new FloeError('privacy_invalid', `a cohort of ${cohort} makes no group of ${groupSize}`);
   return {
-    participations: participations ?? needed,
-    minimum: minimum ?? Math.max(3, Math.ceil(0.6 * cohort)),
-    honest,
+    ...bounds,
+    minimum: leastOfGroups(groupSize),
+    most: Math.min(cohort, largestGroup(groupSize)),
+    sums: groupCount(cohort, groupSize),
   };
 };
 
@@ -137,10 +172,10 @@ interface Fitted {
 
 const fit = (input: PlanInput, ring: Ring, bits: number): Fitted | undefined => {
   const { cohort, rounds, dimension, epsilon, delta, clipNorm = 1 } = input;
-  const { participations, minimum, honest } = sizesOf(input);
-  const plain = RINGS[ring].modulusBits - Math.ceil(Math.log2(cohort));
+  const { participations, minimum, most, sums, honest } = sizesOf(input);
+  const plain = RINGS[ring].modulusBits - Math.ceil(Math.log2(most));
   if (bits > plain) return undefined;
-  const layout = noisyLayout(ring, bits, clipNorm, cohort, dimension);
+  const layout = noisyLayout(ring, bits, clipNorm, most, dimension);
   const { padded } = layout.segments[0];
   const lattice = {
     norm: (layout.level * Math.sqrt(padded)) / CLAMP_DEVIATIONS,
@@ -151,9 +186,9 @@ const fit = (input: PlanInput, ring: Ring, bits: number): Fitted | undefined => 
   const variance = noise!.variance / honestSurvivors(cohort, minimum, honest);
   const wrap = wrapProbability(
     layout.modulusBits,
-    cohort * layout.level,
-    variance * cohort,
-    padded * rounds,
+    most * layout.level,
+    variance * most,
+    padded * rounds * sums,
   );
   return { ring, bits, layout, lattice, noiseMultiplier, variance, wrap };
 };
@@ -182,11 +217,12 @@ const choose = (input: PlanInput): Fitted => {
   );
 };
 
-const noiseNormOf = ({ layout, variance }: Fitted, cohort: number, clipNorm: number): number => {
+/** Of the mean over so many. */
+const noiseNormOf = ({ layout, variance }: Fitted, members: number, clipNorm: number): number => {
   const { padded } = layout.segments[0];
   const step = (CLAMP_DEVIATIONS * clipNorm) / (Math.sqrt(padded) * layout.level);
-  // Of the mean over all of the cohort, each with its own noise.
-  return (step * Math.sqrt(variance * cohort * padded)) / cohort;
+  // Each with its own noise.
+  return (step * Math.sqrt(variance * members * padded)) / members;
 };
 
 const changesOf = (input: PlanInput): readonly (readonly [string, Partial<PlanInput>])[] => {
@@ -236,6 +272,33 @@ const alternativesOf = (input: PlanInput): readonly Alternative[] =>
     return { change, noiseMultiplier, noiseToClip: noiseNormOf(fitted, other.cohort, 1) };
   });
 
+/** The noise of the same run with one sum for the cohort; undefined where no ring holds it. */
+const noiseOfOneSum = (input: PlanInput): number | undefined => {
+  try {
+    const one = { ...input, groupSize: undefined, ring: undefined, bits: undefined };
+    return noiseNormOf(choose(one), input.cohort, 1);
+  } catch (thrown) {
+    if (thrown instanceof FloeError && thrown.code === 'privacy_invalid') return undefined;
+    throw thrown;
+  }
+};
+
+const priceOf = (input: PlanInput, fitted: Fitted): { readonly groups?: GroupPrice } => {
+  const { groupSize: size, cohort } = input;
+  if (size === undefined) return {};
+  const one = noiseOfOneSum(input);
+  const clipNorm = input.clipNorm ?? 1;
+  return {
+    groups: {
+      size,
+      count: groupCount(cohort, size),
+      noiseToClip: noiseNormOf(fitted, size, clipNorm) / clipNorm,
+      timesOneSum:
+        one === undefined ? undefined : noiseNormOf(fitted, cohort, clipNorm) / clipNorm / one,
+    },
+  };
+};
+
 /**
  * @throws FloeError `privacy_invalid` for sizes that do not fit each other, or a target that no
  * ring holds
@@ -268,6 +331,7 @@ export const planPrivacy = (input: PlanInput): PrivacyPlan => {
     clipNorm,
     noiseNorm,
     noiseToClip: noiseNorm / clipNorm,
+    ...priceOf(input, fitted),
     uploadBytes: layout.byteLength,
     alternatives: alternativesOf(input),
   };

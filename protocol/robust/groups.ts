@@ -3,9 +3,14 @@
  * each of whose sums is opened (secure-aggregation, section 5). What the size of a group says of a
  * run, and how many liars it bears: a false update spoils its whole group.
  */
-import { groupCount, groupSizes, groupThreshold, largestGroup } from '../secagg/group-sizes.ts';
+import {
+  groupCount,
+  groupSizes,
+  groupThreshold,
+  largestGroup,
+  leastOfGroups,
+} from '../secagg/group-sizes.ts';
 import type { Robust } from '../spec/settings/robust.ts';
-import { MIN_COHORT } from '../spec/bounds.ts';
 import { tolerated } from './rule.ts';
 
 /** The fields of a specification that say how its updates are summed. */
@@ -29,7 +34,7 @@ export const drawsInvited = (run: SummedRun): boolean =>
 /** Updates in a sum that the run opens, at least: survivors of a group, or of the cohort. */
 export const leastSummed = (run: SummedRun): number => {
   const size = groupSizeOf(run);
-  return size === undefined ? run.cohort.minimum : Math.max(MIN_COHORT, groupThreshold(size));
+  return size === undefined ? run.cohort.minimum : leastOfGroups(size);
 };
 
 /** Updates in the sum of one group, at least. @param drawn members that the group was drawn with */

@@ -2,6 +2,8 @@
  * @module The sizes of the groups that a cohort is cut into, and their thresholds: see groups.ts.
  */
 
+import { MIN_COHORT } from '../spec/bounds.ts';
+
 /** How many groups of at least `size` a cohort of `n` makes; one of fewer makes none. */
 export const groupCount = (n: number, size: number): number => Math.floor(n / size);
 
@@ -17,6 +19,9 @@ export const groupSizes = (n: number, size: number): readonly number[] => {
 
 /** Members of a group, at most: of a cohort that is just too small for another group. */
 export const largestGroup = (size: number): number => 2 * size - 1;
+
+/** Updates in a sum of groups of this size, at least. */
+export const leastOfGroups = (size: number): number => Math.max(MIN_COHORT, groupThreshold(size));
 
 /** t of a group: two thirds and one, as in the complete graph; of one or two members, all. */
 export const groupThreshold = (size: number): number => Math.floor((2 * size) / 3) + 1;

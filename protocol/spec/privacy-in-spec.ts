@@ -17,6 +17,7 @@ import {
   type PrivacySpec,
   type PrivateRun,
 } from './private-run.ts';
+import type { Robust } from './settings/robust.ts';
 
 /** The fields of a specification that its privacy depends on. */
 interface Fields {
@@ -30,7 +31,7 @@ interface Fields {
   readonly training: LocalSettings;
   readonly strategy: StrategySpec;
   readonly metrics: readonly unknown[];
-  readonly robust?: unknown;
+  readonly robust?: Robust | undefined;
   readonly buffer?: unknown;
   readonly secagg: 'masked' | 'none';
 }
@@ -50,8 +51,8 @@ const privateRun = (spec: Fields, privacy: PrivacySpec): PrivateRun => {
     metrics: metrics.length,
     scalars: chosen.strategy.member?.scalars?.length ?? 0,
     isSurvey: model.survey !== undefined,
-    isRobust: robust !== undefined,
-    isMasked: spec.secagg === 'masked',
+    robust,
+    secagg: spec.secagg,
   };
 };
 

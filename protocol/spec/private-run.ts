@@ -21,6 +21,9 @@ import {
   type SegmentLattice,
 } from '../privacy/noise.ts';
 import { ACCEPTED_WRAP } from '../privacy/plan.ts';
+import { groupSizeOf, leastSummed, mostSummed, type SummedRun } from '../robust/groups.ts';
+import { groupCount } from '../secagg/group-sizes.ts';
+import type { Robust } from './settings/robust.ts';
 import { MAX_VARIANCE } from '../privacy/skellam-table.ts';
 
 /** The field `privacy` of a specification. */
@@ -50,29 +53,41 @@ export interface PrivateRun {
   readonly metrics: number;
   readonly scalars: number;
   readonly isSurvey: boolean;
-  readonly isMasked: boolean;
-  /** A rule over single updates instead of their sum. */
-  readonly isRobust: boolean;
+  readonly secagg: 'masked' | 'none';
+  /** A rule over single updates, or the means of groups, instead of their sum. */
+  readonly robust: Robust | undefined;
 }
+
+/** What of a run its sums depend on. */
+type Sums = SummedRun & Pick<PrivateRun, 'cohort'>;
 
 /**
  * The noise of a run. No draw mixes a buffer: the coordinator can delay registrations until all
  * members that add no noise are in one. So the honest fraction of a buffered run is one of all its
- * members, and the others may all be in the smallest sum.
+ * members, and the others may all be in the smallest sum. In groups each sum is that of one group,
+ * and all of a cohort that add no noise may be in it: a coordinator has one draw for each attempt,
+ * so that the chance of a draw is no bound here.
  *
  * @throws FloeError `privacy_invalid` where nobody honest is left
  */
 export const noiseSpecOf = (
   privacy: PrivacySpec,
-  { cohort, members, isBuffered }: Pick<PrivateRun, 'cohort' | 'members' | 'isBuffered'>,
+  run: Sums & Pick<PrivateRun, 'members' | 'isBuffered'>,
 ): NoiseSpec => {
+  const { cohort, members, isBuffered } = run;
   const amongWhom = isBuffered ? (members ?? cohort.size) : cohort.size;
   return {
     multiplier: privacy.noiseMultiplier,
     isCentral: privacy.type === 'central',
     honestSurvivors:
-      privacy.type === 'central' ? 1 : honestSurvivors(amongWhom, cohort.minimum, privacy.honest),
+      privacy.type === 'central' ? 1 : honestSurvivors(amongWhom, leastSummed(run), privacy.honest),
   };
+};
+
+/** Sums that a round opens, at most. */
+const sumsOf = (run: Sums): number => {
+  const size = groupSizeOf(run);
+  return size === undefined ? 1 : groupCount(run.cohort.size, size);
 };
 
 /** Of a private run where nothing else is given: the ring has room for noise, weights are equal. */
@@ -92,8 +107,9 @@ interface Fitting {
 
 const fit = (run: PrivateRun, bits: number): Fitting => {
   const { privacy, rounds, cohort, encoding, segments } = run;
+  const most = mostSummed(run, cohort.size);
   const spec: EncodingSpec = { ...encoding, bits, noise: noiseSpecOf(privacy, run) };
-  const layout = ringLayout(spec, cohort.size, segments);
+  const layout = ringLayout(spec, most, segments);
   const lattices = latticesOf(spec, layout.segments);
   const multiplier =
     privacy.noiseMultiplier > 0
@@ -106,9 +122,9 @@ const fit = (run: PrivateRun, bits: number): Fitting => {
     wrapProbability(
       layout.modulusBits,
       // The last one may be the clip bit, which is no coordinate.
-      cohort.size * (i < layout.segments.length ? layout.level : lattices[i]!.norm),
-      isCentral ? variance : variance * cohort.size,
-      lattices[i]!.dimension * rounds,
+      most * (i < layout.segments.length ? layout.level : lattices[i]!.norm),
+      isCentral ? variance : variance * most,
+      lattices[i]!.dimension * rounds * sumsOf(run),
     ),
   );
   return {
@@ -152,7 +168,8 @@ export const completed = (run: PrivateRun): Completed => {
   const whole = { ...run, privacy };
   const { modulusBits, bits: range } = RINGS[encoding.ring];
   const [low, high] = range;
-  const most = Math.min(high, modulusBits - Math.ceil(Math.log2(cohort.size)));
+  const summed = mostSummed(run, cohort.size);
+  const most = Math.min(high, modulusBits - Math.ceil(Math.log2(summed)));
   const candidates =
     encoding.bits === undefined
       ? Array.from({ length: Math.max(0, most - low + 1) }, (_, i) => most - i)
@@ -196,12 +213,12 @@ const numbersViolation = (run: PrivateRun): string | undefined => {
 
 /** Why a run cannot keep its budget; undefined where it can. */
 export const privacyViolation = (run: PrivateRun): string | undefined => {
-  const { encoding, metrics, scalars, isSurvey, isRobust, isMasked, privacy } = run;
+  const { encoding, metrics, scalars, isSurvey, robust, secagg, privacy } = run;
   if (isSurvey) return 'privacy: a survey opens exact counts, without noise';
-  if (privacy.type === 'central' && isMasked)
+  if (privacy.type === 'central' && secagg === 'masked')
     return 'privacy: central noise is of the coordinator, which sees no update under masks; expected a run without masks (--no-mask), or skellam';
-  if (isRobust)
-    return 'robust.rule: it reads single updates or sums of groups, and the noise is sized for the sum of the whole cohort';
+  if (robust !== undefined && groupSizeOf(run) === undefined)
+    return 'robust.rule: it reads single updates, whose noise is sized for a sum; expected groups under masks (--group-size), or no rule';
   if (encoding.compression?.mode === 'feedback')
     return 'encoding.compression: error feedback would send the noise of one round with the next; expected unbiased';
   if (encoding.weightCap !== 1)

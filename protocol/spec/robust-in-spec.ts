@@ -25,8 +25,9 @@ export const robustSchema = v.optional(
 export const withRule = (
   robust: Partial<Robust> | undefined,
   secagg: 'masked' | 'none',
-): { readonly robust?: Partial<Robust> } => {
-  if (robust?.rule === undefined) return {};
+): { readonly robust?: Robust } => {
+  const { rule, byzantine = 1 } = robust ?? {};
+  if (robust === undefined || rule === undefined) return {};
   const isGrouped = robust.groupSize !== undefined && secagg === 'masked';
-  return { robust: { byzantine: 1, ...(isGrouped ? { drawn: 'invited' } : {}), ...robust } };
+  return { robust: { ...(isGrouped ? { drawn: 'invited' } : {}), ...robust, rule, byzantine } };
 };

@@ -193,3 +193,33 @@ describe('DP-FTRL', () => {
     expect(() => ftrlSensitivity({ rounds: 5, separation: 9 })).toThrow(invalid);
   });
 });
+
+describe('a plan in groups', () => {
+  const sizes = {
+    epsilon: 8,
+    delta: 1e-5,
+    participants: 100,
+    cohort: 100,
+    rounds: 20,
+    dimension: 7850,
+  };
+
+  it('costs the root of the honest survivors of a cohort over those of a group', () => {
+    const one = planPrivacy(sizes);
+    const plan = planPrivacy({ ...sizes, groupSize: 20 });
+    expect([one.honestSurvivors, plan.honestSurvivors]).toEqual([50, 4]);
+    expect(plan.noiseToClip / one.noiseToClip).toBeCloseTo(Math.sqrt(50 / 4), 1);
+    expect(plan.groups).toMatchObject({ size: 20, count: 5 });
+    expect(plan.groups?.timesOneSum).toBeCloseTo(plan.noiseToClip / one.noiseToClip, 9);
+    // The mean of one of five groups.
+    expect(plan.groups!.noiseToClip / plan.noiseToClip).toBeCloseTo(Math.sqrt(5), 9);
+    const lines = describePlan({ ...sizes, groupSize: 20 }, plan).map(([, text]) => text);
+    expect(lines.find((line) => line.startsWith('price'))).toContain('3.57 times the noise');
+    expect(one.groups).toBeUndefined();
+  });
+
+  it('is refused where a group may have no honest noise, or is larger than the cohort', () => {
+    expect(() => planPrivacy({ ...sizes, groupSize: 5 })).toThrow(invalid);
+    expect(() => planPrivacy({ ...sizes, groupSize: 101 })).toThrow(invalid);
+  });
+});

@@ -4,7 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../protocol/bytes.ts';
+import { noiseOfRun, privacyClaim } from '../../../protocol/algorithm/privacy.ts';
 import { layoutOf, noiseFor } from '../../../protocol/algorithm/segments.ts';
+import { guaranteeOf } from '../../../protocol/privacy/noise.ts';
 import { makeRunSpec, type RunSpecInput } from '../../../protocol/spec/run-spec.ts';
 
 const keys = Array.from({ length: 100 }, (_, i) => new Uint8Array(32).fill(i + 1));
@@ -56,6 +58,78 @@ describe('a private run', () => {
     expect(made({ privacy: { ...PRIVACY, noiseMultiplier: more } }).privacy).toMatchObject({
       noiseMultiplier: more,
     });
+  });
+});
+
+describe('a private run in groups', () => {
+  const MEDIAN = { rule: { type: 'median' }, byzantine: 1, groupSize: 20 } as const;
+  const grouped = (changes: Partial<RunSpecInput> = {}) =>
+    made({ cohort: { size: 60, minimum: 36 }, robust: MEDIAN, ...changes });
+  const spec = grouped();
+
+  it('sizes the noise for one group, in which all that add none may be', () => {
+    // t of 20 is 14, and 6 of 60 are not honest.
+    expect(noiseFor(spec)).toMatchObject({ honestSurvivors: 8 });
+    expect(privacyClaim(spec)).toMatchObject({ minimum: 14, honestSurvivors: 8 });
+    // The group of a draw that puts all of them into one, with as few survivors as may be summed.
+    const z = spec.privacy!.noiseMultiplier;
+    const parts = noiseOfRun(spec).map((segment) => ({
+      ...segment,
+      variance: (segment.variance / noiseFor(spec)!.honestSurvivors) * (14 - 6),
+    }));
+    const { participations, delta } = spec.privacy!;
+    expect(guaranteeOf(parts, participations, delta).epsilon).toBeLessThanOrEqual(4);
+    const short = parts.map((segment) => ({ ...segment, variance: (segment.variance * 7) / 8 }));
+    expect(guaranteeOf(short, participations, delta).epsilon).toBeGreaterThan(4);
+    expect(z).toBeCloseTo(made({ cohort: { size: 60, minimum: 36 } }).privacy!.noiseMultiplier, 1);
+  });
+
+  it('takes the adaptive clip norm, whose bit is a vector of each group', () => {
+    const clipping = {
+      type: 'adaptive',
+      quantile: 0.5,
+      rate: 0.2,
+      floor: 0.01,
+      ceiling: 100,
+    } as const;
+    const adaptive = grouped({ encoding: { clipping } });
+    expect(noiseOfRun(adaptive)).toHaveLength(noiseOfRun(spec).length + 1);
+  });
+
+  it.each<readonly [string, Partial<RunSpecInput>, string]>([
+    [
+      'groups that can be without an honest member',
+      { robust: { ...MEDIAN, groupSize: 6 } },
+      'a sum of 5 may have no honest noise',
+    ],
+    ['a rule over single updates', { secagg: 'none' }, 'robust.groupSize: groups are opened'],
+    [
+      'single updates with noise for a sum',
+      { secagg: 'none', robust: { rule: { type: 'median' } } },
+      'robust.rule: it reads single updates',
+    ],
+    [
+      'a rule before central noise',
+      {
+        secagg: 'none',
+        robust: { rule: { type: 'median' } },
+        privacy: {
+          type: 'central',
+          epsilon: 4,
+          delta: 1e-5,
+          participations: 0,
+          noiseMultiplier: 0,
+        },
+      },
+      'robust.rule: it reads single updates',
+    ],
+  ])('refuses %s', (_, changes, message) => {
+    expect(() => grouped(changes)).toThrow(
+      expect.objectContaining({
+        code: 'spec_invalid',
+        message: expect.stringContaining(message) as string,
+      }),
+    );
   });
 });
 
