@@ -6,6 +6,9 @@
 import { toHex } from '../protocol/bytes.ts';
 import { FloeError } from '../protocol/errors.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
+import { neededGroups } from '../protocol/robust/groups.ts';
+import { groupSizes, groupThreshold } from '../protocol/secagg/group-sizes.ts';
+import type { Robust } from '../protocol/spec/settings/robust.ts';
 import { readFlag } from '../protocol/spec/read-settings.ts';
 import { SETTINGS, type RunSettings } from '../protocol/spec/settings.ts';
 import { DROP_PHASES, type DropPhase } from '../protocol/spec/settings/simulation.ts';
@@ -72,18 +75,65 @@ export const dropCounts = (drops: Drops, size: number): Readonly<Record<DropPhas
   return counts;
 };
 
+/** The cohort of a simulation, with its rule where that runs over groups. */
+interface DropsCohort {
+  readonly size: number;
+  readonly minimum: number;
+  readonly robust?: Robust | undefined;
+}
+
+/** What a group can lose and still be summed. */
+const lossesOf = (size: number): number => size - groupThreshold(size);
+
+/**
+ * The most members that a cohort in groups can lose by the unmasking, in the draw that is kindest:
+ * as many groups as the rule can spare are lost whole, and each of the others loses what its
+ * threshold bears. A group is lost whole by losses before the upload alone.
+ *
+ * @param early how many are lost before the upload
+ */
+const bearable = (sizes: readonly number[], needed: number, early: number): number => {
+  let most = 0;
+  let left = early;
+  for (let whole = 0; whole <= sizes.length - needed; whole += 1) {
+    if (whole > 0) left -= lossesOf(sizes.at(-whole)!) + 1;
+    if (left < 0) break;
+    const gone = sizes.slice(0, whole).reduce((a, b) => a + b, 0);
+    const borne = sizes.slice(whole).reduce((sum, size) => sum + lossesOf(size), 0);
+    most = Math.max(most, gone + borne);
+  }
+  return most;
+};
+
+const checkGroups = (drops: Drops, cohort: DropsCohort, robust: Robust, label: string): void => {
+  const { size, minimum } = cohort;
+  const counts = dropCounts(drops, size);
+  const early = counts.register + counts.share;
+  const lost = early + counts.upload + counts.consistent;
+  const sizes = groupSizes(size, robust.groupSize ?? size);
+  const needed = neededGroups(robust);
+  const most = Math.min(bearable(sizes, needed, early), size - minimum);
+  if (sizes.length < needed || lost > most || lost + counts.unmask > size)
+    throw new FloeError(
+      'usage',
+      `${label}: ${needed} of ${sizes.length} groups of ${sizes.at(-1) ?? 0} must answer to the end, which can lose ${most} members at most, but ${lost} are lost before it (${formatDrops(drops)}); every round would be aborted`,
+    );
+};
+
 /**
  * Refuses a plan that would abort every attempt: enough members must be left at the unmasking
- * (without masks: at the upload).
+ * (without masks: at the upload), in groups of enough groups.
  *
  * @throws FloeError `usage`
  */
 export const checkDrops = (
   drops: Drops,
-  cohort: { readonly size: number; readonly minimum: number },
+  cohort: DropsCohort,
   masked: boolean,
   label = '--drop',
 ): void => {
+  const { robust } = cohort;
+  if (masked && robust?.groupSize !== undefined) return checkGroups(drops, cohort, robust, label);
   const counts = dropCounts(drops, cohort.size);
   const lost = masked
     ? counts.register + counts.share + counts.upload + counts.consistent

@@ -3,6 +3,7 @@
  */
 import { stepNumbers, type Progress } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
+import { groupsOfRound, type GroupsSummary } from './report/robust-rule.ts';
 import type { RoundSummary } from './summary.ts';
 
 /** Bytes up and down since the beginning. */
@@ -58,6 +59,8 @@ export const createHistory = (
   let roundStart = earlier?.now ?? 0;
   let last: Bytes = earlier?.bytes ?? { up: 0, down: 0 };
   let lastVirtual = 0;
+  // They are told before the commit, also of a sum that is not committed.
+  let grouped: { readonly attempt: number; readonly groups: GroupsSummary } | undefined;
   const leave = (now: number): void => {
     if (phase === undefined) return;
     const seconds = (now - phase.since) / 1000;
@@ -77,6 +80,7 @@ export const createHistory = (
       clipped: event.clipped,
       ...(event.clipNorm === undefined ? {} : { clipNorm: event.clipNorm }),
       ...(event.staleness === undefined ? {} : { staleness: [...event.staleness] }),
+      ...(grouped?.attempt === event.attempt ? { groups: grouped.groups } : {}),
       ...stepNumbers(event.step),
       ...(event.anomalies === undefined || event.anomalies.length === 0
         ? {}
@@ -111,6 +115,8 @@ export const createHistory = (
         close(progress, now, bytes, virtual);
         last = bytes;
         lastVirtual = virtual ?? 0;
+      } else if (progress.type === 'groups') {
+        grouped = { attempt: progress.attempt, groups: groupsOfRound(progress) };
       } else if (progress.type === 'aborted') {
         leave(now);
         aborted += 1;

@@ -10,6 +10,7 @@ import type { PartitionStatistics } from '../client/data/partition.ts';
 import { metricInWords } from '../protocol/algorithm/metrics.ts';
 import { ANOMALY_RULE, anomalyCount, anomalyRows } from './report/anomalies.ts';
 import { metricGroups } from './report/metric-groups.ts';
+import { ruleRows } from './report/robust-rule.ts';
 import { isDetail } from '../protocol/algorithm/test-counts.ts';
 import { REPORT_SCRIPT } from './report-script.ts';
 import type { RoundSummary, Summary } from './summary.ts';
@@ -282,7 +283,7 @@ const runRows = (summary: Summary): readonly (readonly [string, string])[] => [
     `${plural(summary.training.epochs, 'epoch')}, batch ${summary.training.batchSize}, learning rate ${summary.training.learningRate}`,
   ],
   ['strategy', describeStrategy(summary.strategy)],
-  ...bufferRow(summary),
+  ...bufferRow(summary).concat(ruleRows(summary)),
   ['encoding', encodingText(summary.encoding)],
   ...guards(summary),
   ...(summary.world === undefined ? [] : worldRows(summary.world)),

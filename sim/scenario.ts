@@ -112,7 +112,9 @@ const checkLosses = (scenario: Scenario, nameOf: NameSetting): void => {
       'usage',
       `${nameOf('drops')}: a batch takes part whole, so a loss after ${lost} ends every attempt`,
     );
-  checkDrops(drops, { size: cohort, minimum }, mask, nameOf('drops'));
+  const { aggregation: rule, byzantine = 1, groupSize, bucketing } = scenario;
+  const robust = rule && { rule, byzantine, groupSize, bucketing };
+  checkDrops(drops, { size: cohort, minimum, robust }, mask, nameOf('drops'));
 };
 
 const ON_CHAIN =

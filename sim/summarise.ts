@@ -14,6 +14,7 @@ import type { ScenarioBaseline } from './baseline.ts';
 import type { ScenarioData } from './data.ts';
 import type { Bytes, History } from './history.ts';
 import { formatPartition, type PartitionStatistics } from '../client/data/partition.ts';
+import { ruleIn } from './report/robust-rule.ts';
 import { RUN_FILES } from '../protocol/records/run-files.ts';
 import type { Scenario } from './scenario.ts';
 import { summarySchema, type Summary } from './summary.ts';
@@ -168,6 +169,7 @@ export const summarise = (init: SummariseInit): Summary => {
       rounding: roundingOf(init.spec, data.train.size / scenario.participants),
     },
     ...(init.spec.buffer === undefined ? {} : { buffer: { ...init.spec.buffer } }),
+    ...ruleIn(init.spec),
     ...privacyIn(init.spec),
     ...(scenario.targetAccuracy === undefined ? {} : { targetAccuracy: scenario.targetAccuracy }),
     ...(baseline === undefined

@@ -3,6 +3,7 @@
  * report, the tests and other programs.
  */
 import * as v from 'valibot';
+import { groupsSchema, ruleSchema } from './report/robust-rule.ts';
 import { ANOMALY_KINDS } from '../coordinator/index.ts';
 import { worldSchema } from './world-summary.ts';
 
@@ -55,6 +56,8 @@ export const roundSchema = v.strictObject({
   stepCosineMean: v.optional(cosine),
   /** The training loss less that of the round before. */
   lossJump: v.optional(finite),
+  /** Of a run in groups: what their sums said. */
+  groups: v.optional(groupsSchema),
   /** What of it is far from usual; absent where nothing is. */
   anomalies: v.optional(v.array(anomalySchema)),
   /** Of the model after this round on the test set; absent where it was not evaluated. */
@@ -157,6 +160,8 @@ export const summarySchema = v.strictObject({
   }),
   /** Of buffered rounds: updates of a round, and commits that one may be old, at most. */
   buffer: v.optional(v.strictObject({ size: count, maxStaleness: count })),
+  /** The robust rule; absent where updates become their mean. */
+  rule: v.optional(ruleSchema),
   /** What the run guarantees each participant; absent without differential privacy. */
   privacy: v.optional(
     v.strictObject({

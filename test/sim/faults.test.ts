@@ -73,6 +73,68 @@ describe('checkDrops', () => {
   });
 });
 
+describe('checkDrops in groups', () => {
+  // 30 in six groups of five, of which the median needs three for one liar. Each bears one loss.
+  const robust = { rule: { type: 'median' }, byzantine: 1, groupSize: 5 } as const;
+  const cohort = { size: 30, minimum: 5, robust };
+  type Cohort = Parameters<typeof checkDrops>[1];
+  const check = (drops: Parameters<typeof checkDrops>[0], of: Cohort = cohort) =>
+    checkDrops(drops, of, true);
+
+  it('takes what the kindest draw bears, and refuses one more', () => {
+    // Three groups are lost whole, and the others lose one each.
+    expect(() => check({ share: 18 / 30 })).not.toThrow();
+    expect(() => check({ share: 19 / 30 })).toThrow(/can lose 18 members at most, but 19/u);
+    // After the upload no group is left out: each of the six loses one.
+    expect(() => check({ upload: 6 / 30 })).not.toThrow();
+    expect(() => check({ upload: 7 / 30 })).toThrow(usage);
+    // Two lost before it take one group, and all others of it may be lost later.
+    expect(() => check({ share: 2 / 30, upload: 8 / 30 })).not.toThrow();
+    expect(() => check({ share: 2 / 30, upload: 9 / 30 })).toThrow(usage);
+    expect(() => check({ unmask: 0.9 })).not.toThrow();
+  });
+
+  it('refuses groups of three any loss where the rule needs all of them', () => {
+    const three = { size: 9, minimum: 3, robust: { ...robust, groupSize: 3 } };
+    expect(() => check({}, three)).not.toThrow();
+    // By the bound of the cohort two of nine were borne.
+    expect(() => check({ share: 1 / 9 }, three)).toThrow(usage);
+    expect(() => check({ share: 2 / 9 }, { size: 9, minimum: 3 })).not.toThrow();
+  });
+
+  it('is never stricter than a draw that could be', () => {
+    // Against all ways to place the losses, for two kinds of losses in three groups.
+    const of = { size: 10, minimum: 3, robust: { ...robust, byzantine: 0, groupSize: 3 } };
+    const sizes = [4, 3, 3];
+    const t = [3, 3, 3];
+    const survives = (early: readonly number[], late: readonly number[]): boolean => {
+      const alive = sizes.map((size, g) => size - early[g]! >= t[g]!);
+      const answers = sizes.every((size, g) => !alive[g] || size - early[g]! - late[g]! >= t[g]!);
+      return answers && alive.some(Boolean);
+    };
+    const placings = (total: number, room: readonly number[]): number[][] =>
+      room.length === 0
+        ? total === 0
+          ? [[]]
+          : []
+        : Array.from({ length: Math.min(total, room[0]!) + 1 }, (_, own) =>
+            placings(total - own, room.slice(1)).map((rest) => [own, ...rest]),
+          ).flat();
+    for (let early = 0; early <= 7; early += 1)
+      for (let late = 0; early + late <= 7; late += 1) {
+        const isPossible = placings(early, sizes).some((first) =>
+          placings(
+            late,
+            sizes.map((size, g) => size - first[g]!),
+          ).some((then) => survives(first, then)),
+        );
+        const drops = { share: early / 10, upload: late / 10 };
+        if (isPossible) expect(() => check(drops, of)).not.toThrow();
+        else expect(() => check(drops, of), `${early} ${late}`).toThrow(usage);
+      }
+  });
+});
+
 describe('planDrops', () => {
   it('loses as many as counted, members only, each once, the same for the same seed', () => {
     fc.assert(

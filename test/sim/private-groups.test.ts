@@ -2,7 +2,7 @@
  * @module A simulated run with differential privacy and a robust rule over groups: the noise of
  * each group does alone, and the run verifies with what it claims.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -50,6 +50,21 @@ it('opens noisy sums of groups, charges them as one sum, and verifies', async ()
   });
   const { summary, folder: own } = await runScenario(scenario, { outDir: join(folder, 'runs') });
   expect(summary.history).toHaveLength(2);
+  expect(summary.rule).toMatchObject({
+    name: 'median',
+    byzantine: 1,
+    tolerated: 1,
+    groupSize: 4,
+    groups: 3,
+  });
+  for (const { groups } of summary.history) {
+    expect(groups).toMatchObject({ opened: 3, leftOut: 0, suspects: [] });
+    expect(groups?.norms.every((norm) => norm > 0)).toBe(true);
+    expect(groups?.deviations).toHaveLength(3);
+  }
+  const report = await readFile(join(own, RUN_FILES.report), 'utf8');
+  expect(report).toContain('median over the means of groups: bears 1 false of 12');
+  expect(report).toContain('0 of 6 sums in 2 rounds');
   // A sum has three of a group of four at least, and both that add no noise may be among them.
   const claim = { minimum: 3, honestSurvivors: 1, participations: 2 };
   expect(summary.privacy).toMatchObject(claim);
