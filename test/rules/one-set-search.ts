@@ -26,7 +26,7 @@ import {
 import { threshold } from '../../protocol/secagg/index.ts';
 
 export const MEMBERS = 7;
-const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+export const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const MAX_SETS = 4;
 
 export interface Present {
@@ -88,18 +88,18 @@ export interface Verdict {
   readonly attack: Attack | undefined;
 }
 
-const bits = (mask: number): number[] => {
+export const bits = (mask: number): number[] => {
   const found: number[] = [];
   for (let i = 0; i < MEMBERS; i += 1) if ((mask >> i) & 1) found.push(i);
   return found;
 };
 const counts = Array.from({ length: 2 ** MEMBERS }, (_, mask) => bits(mask).length);
-const count = (mask: number): number => counts[mask] as number;
+export const count = (mask: number): number => counts[mask] as number;
 const lists = Array.from({ length: 2 ** MEMBERS }, (_, mask) =>
   bits(mask).map((i) => NAMES[i] as string),
 );
-const listOf = (mask: number): readonly string[] => lists[mask] as readonly string[];
-const names = lists.map((members) => setName(members));
+export const listOf = (mask: number): readonly string[] => lists[mask] as readonly string[];
+export const names = lists.map((members) => setName(members));
 
 /**
  * A prime; the determinants of at most seven rows of zeros and ones are far below it, so ranks are
@@ -140,7 +140,7 @@ export const rankOf = (rows: readonly (readonly number[])[]): number => {
  * An honest member whose update alone is a combination of the sums, the colluders' own updates
  * subtracted.
  */
-const singleOf = (sets: readonly number[], honest: number): number | undefined => {
+export const singleOf = (sets: readonly number[], honest: number): number | undefined => {
   const rows = sets.map((set) => NAMES.map((_, i) => ((set & honest) >> i) & 1));
   const rank = rankOf(rows);
   return bits(honest).find(
@@ -154,7 +154,7 @@ const singleOf = (sets: readonly number[], honest: number): number | undefined =
  * the colluders in it: those with the same membership, or, where the block is all that is honest in
  * one of the sets, those of that set.
  */
-const smallBlock = (
+export const smallBlock = (
   sets: readonly number[],
   honest: number,
   minimum: number,
@@ -177,7 +177,7 @@ const smallBlock = (
 /** Bits of who is in the cohort, of whom survivors, of whom answering. */
 type Places = readonly [cohort: number, survivors: number, answered: number];
 
-const maskOf = (members: readonly number[]): number =>
+export const maskOf = (members: readonly number[]): number =>
   members.reduce((mask, member) => mask | (1 << member), 0);
 
 /** All ways to place alike members, by numbers; colluders do not answer by a rule. */
