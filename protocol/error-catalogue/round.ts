@@ -57,7 +57,7 @@ export const ROUND = {
     'round',
     'coordinator',
     false,
-    'The invited participants of an attempt differ from the draw. The beacon draws them from a set that was signed before the beacon was known.',
+    'The invited participants of an attempt, or its groups, differ from the draw. The beacon draws them from a set that was signed before the beacon was known.',
     'Treat the coordinator as malicious: it chooses the members of a sum.',
   ),
   not_in_cohort: entry(

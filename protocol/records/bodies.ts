@@ -192,8 +192,9 @@ export const bodySchemas = {
     threshold: integer(0, MAX_COHORT),
     receipt: text,
     /**
-     * In groups, where the attempt repeats an earlier one on its model: the cohort of that one and
-     * its beacon, from which the groups are taken, without who is missing.
+     * In groups: what they are drawn from, and by what. Of this attempt, the members of the groups
+     * that Open invites, absent ones included; of an earlier attempt on its model where it repeats
+     * that. See rules/group-draw.ts.
      */
     groups: v.optional(
       v.strictObject({ attempt: integer(1, 100_000), members: keys, beacon: hash }),

@@ -2,6 +2,7 @@
  * @module The lines that a run with a robust rule begins with: what the rule bears, and at which
  * price.
  */
+import { plural } from '../plural.ts';
 import type { Robust } from '../spec/settings/robust.ts';
 import { chanceOfCapture, leastSummed, toleranceOf, UNLIKELY, type SummedRun } from './groups.ts';
 import { tolerated } from './rule.ts';
@@ -30,7 +31,7 @@ const describeGroups = (robust: Robust, size: number, n: number, run: SummedRun)
     `rule       ${robust.rule.type} over ${mixed(robust, 'the means of groups')}: bears ${robust.byzantine} ` +
       `false of ${n} (at most ${most} wherever they are drawn${more}); groups count alike`,
     `groups     ${sizes.length} groups of ${of} that the beacon draws: the sum of EACH group is opened, of ${leastSummed(run)} updates at least`,
-    `collusion  with ${robust.byzantine} colluding members of ${n} a coordinator that lies opens a given member's update ${drawsOf(chanceOfCapture(sizes, robust.byzantine))}`,
+    `collusion  with ${plural(robust.byzantine, 'colluding member')} of ${n} a coordinator that lies opens a given member's update ${drawsOf(chanceOfCapture(sizes, robust.byzantine))}`,
   ];
 };
 
