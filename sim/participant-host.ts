@@ -370,8 +370,7 @@ export const createCrowd = (
       const { backend, trainerOf } = await openTrainers(init, spec, task);
       const make = createMemberTrainers(init.world, {
         train: init.train,
-        holdout: spec.training.holdout,
-        metrics: spec.metrics,
+        spec,
         ownAttack: task?.attack,
         trainerOf,
       });

@@ -5,9 +5,11 @@
 import type { Dataset } from '../client/data/dataset.ts';
 import { subset } from '../client/data/dataset.ts';
 import { trainerHoldingOut } from '../client/held-out.ts';
-import type { MetricSpec } from '../protocol/algorithm/metrics.ts';
+import { requestOfRound } from '../client/round-request.ts';
 import type { Trainer } from '../client/trainer.ts';
+import { initialModel } from '../protocol/model/first-model.ts';
 import { deriveSeed } from '../protocol/ports/random.ts';
+import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { parseAttack } from './attackers/attack-setting.ts';
 import {
   createAttackerTrainers,
@@ -72,21 +74,22 @@ export const createMemberTrainers = (
   world: CrowdWorld,
   init: {
     readonly train: Dataset;
-    /** Of the specification's training. */
-    readonly holdout: number | undefined;
-    /** Of the specification. */
-    readonly metrics: readonly MetricSpec[];
+    readonly spec: RunSpec;
     readonly ownAttack: Attack | undefined;
     readonly trainerOf: (index: number | undefined, data: Dataset) => Trainer | Promise<Trainer>;
   },
 ): ((member: { readonly index: number; readonly rows: Uint32Array }) => Promise<Trainer>) => {
   const { attacks: groups, participants, cohort, featureSkew: skew, seed } = world;
-  const { train, holdout, metrics, ownAttack, trainerOf } = init;
+  const { train, spec, ownAttack, trainerOf } = init;
   const attackerOf = createAttackerTrainers({
     groups,
     train,
     participants,
     cohort,
+    rehearsal: {
+      firstModel: () => initialModel(spec.model),
+      requestOf: (round) => requestOfRound(spec, round),
+    },
     own: ownAttack,
     trainerOn: (data) => trainerOf(undefined, data),
   });
@@ -94,9 +97,9 @@ export const createMemberTrainers = (
     const examples = skewed(subset(train, rows), { skew, index, participants, seed });
     return trainerHoldingOut(
       examples,
-      holdout,
+      spec.training.holdout,
       async (data) => attackerOf(index, data, await trainerOf(index, data)),
-      metrics,
+      spec.metrics,
     );
   };
 };

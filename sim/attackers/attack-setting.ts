@@ -38,7 +38,8 @@ export const parseAttack = (text: string, label = '--attack'): Attacking => {
   const fraction = numberOf(share);
   if (!(fraction > 0 && fraction < 1))
     throw wrong(label, text, 'the fraction is above 0 and below 1');
-  const known = Object.keys(kindOf(kind).parameters);
+  const { parameters: usual, whole = {} } = kindOf(kind);
+  const known = Object.keys(usual);
   const parameters = Object.fromEntries(
     rest.map((pair) => {
       const [name = '', value = ''] = pair.split('=');
@@ -50,6 +51,9 @@ export const parseAttack = (text: string, label = '--attack'): Attacking => {
         );
       const number = numberOf(value);
       if (!Number.isFinite(number)) throw wrong(label, text, `${name} is no number`);
+      const most = whole[name];
+      if (most !== undefined && !(Number.isInteger(number) && number >= 0 && number <= most))
+        throw wrong(label, text, `${name} is a whole number from 0 to ${most}`);
       return [name, number] as const;
     }),
   );

@@ -6,8 +6,10 @@ import { type Dataset, subset } from '../../client/data/dataset.ts';
 import type { Trainer, TrainRequest } from '../../client/trainer.ts';
 import { deriveSeed } from '../../protocol/ports/random.ts';
 import { chooseAttackers, type Attacking } from './attack-setting.ts';
-import { attackNamed, changeOf, MAX_POOL, type Attack } from './model-attacks.ts';
+import { rehearse, type RehearsalOf } from './mimic.ts';
+import { attackNamed, MAX_POOL, type Attack } from './model-attacks.ts';
 import { kindOf } from './kinds.ts';
+import { changeOf } from './vectors.ts';
 
 /** One attack of a scenario with those who make it. Plain data. */
 export interface AttackGroup extends Attacking {
@@ -15,11 +17,13 @@ export interface AttackGroup extends Attacking {
   readonly members: readonly number[];
   /** Rows of the colluders that pool their updates; empty where the attack has no use of them. */
   readonly pool: readonly Uint32Array[];
-  /** Rows of the participant that `mimic` copies. */
-  readonly mimicked: Uint32Array;
+  /** Rows of the first honest participants, likewise. */
+  readonly honest: readonly Uint32Array[];
   /** 32 bytes that its members share. */
   readonly seed: Uint8Array;
 }
+
+const onModel = ({ kind }: Attacking): boolean => kindOf(kind).on === 'model';
 
 /** @param parts rows of each participant */
 export const planAttacks = (
@@ -29,14 +33,13 @@ export const planAttacks = (
 ): readonly AttackGroup[] => {
   const chosen = chooseAttackers(attacks, parts.length, seed);
   const attackers = new Set(chosen.flatMap(({ members }) => members));
-  const honest = parts.find((_, index) => !attackers.has(index)) ?? new Uint32Array(0);
+  const honest = parts.filter((_, index) => !attackers.has(index)).slice(0, MAX_POOL);
   return chosen.map((group) => ({
     ...group,
-    pool:
-      kindOf(group.kind).on === 'model'
-        ? group.members.slice(0, MAX_POOL).map((index) => parts[index] as Uint32Array)
-        : [],
-    mimicked: honest,
+    pool: onModel(group)
+      ? group.members.slice(0, MAX_POOL).map((index) => parts[index] as Uint32Array)
+      : [],
+    honest: onModel(group) ? honest : [],
     seed: deriveSeed(seed, 'attack', group.kind),
   }));
 };
@@ -46,6 +49,7 @@ export interface AttackerTrainersInit {
   readonly train: Dataset;
   readonly participants: number;
   readonly cohort: number;
+  readonly rehearsal: RehearsalOf;
   /** The module's own attack. */
   readonly own: Attack | undefined;
   /** Makes an honest trainer. */
@@ -76,17 +80,41 @@ const poolOf = (
   };
 };
 
+/** The participant that `mimic` copies, found once in this thread. */
+const rehearsedBy = (
+  { honest, parameters, seed }: AttackGroup,
+  { train, trainerOn, rehearsal }: AttackerTrainersInit,
+): (() => Promise<number>) => {
+  const rounds = parameters['warmup'] ?? 0;
+  const find = async (): Promise<number> => {
+    if (rounds === 0) return 0;
+    const trainers: Trainer[] = [];
+    try {
+      for (const rows of honest) trainers.push(await trainerOn(subset(train, rows)));
+      return await rehearse(rehearsal, trainers, rounds, deriveSeed(seed, 'mimic'));
+    } finally {
+      for (const trainer of trainers) trainer.dispose();
+    }
+  };
+  let found: Promise<number> | undefined;
+  return () => (found ??= find());
+};
+
 /** Puts an attacker's `train` on its honest trainer; others keep theirs. */
 export const createAttackerTrainers = (
   init: AttackerTrainersInit,
 ): ((index: number, data: Dataset, trainer: Trainer) => Promise<Trainer>) => {
   const { groups, train, participants, cohort, own, trainerOn } = init;
-  const known = groups.map((group) => ({ group, honestUpdates: poolOf(group, init) }));
+  const known = groups.map((group) => ({
+    group,
+    honestUpdates: poolOf(group, init),
+    rehearsed: rehearsedBy(group, init),
+  }));
   return async (index, data, trainer) => {
     const found = known.find(({ group }) => group.members.includes(index));
     const attack = found && attackNamed(found.group.kind, own);
     if (found === undefined || attack === undefined) return trainer;
-    const { members, parameters, seed, mimicked } = found.group;
+    const { members, parameters, seed, honest } = found.group;
     const attacking = await attack({
       index,
       attackers: members,
@@ -99,7 +127,8 @@ export const createAttackerTrainers = (
       trainer,
       trainerOn,
       honestUpdates: found.honestUpdates,
-      mimicked: subset(train, mimicked),
+      honest: honest.map((rows) => subset(train, rows)),
+      rehearsed: found.rehearsed,
     });
     return { ...trainer, train: attacking };
   };

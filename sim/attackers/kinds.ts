@@ -9,6 +9,8 @@ export interface AttackKind {
   readonly on: 'model' | 'protocol';
   /** Names with their defaults; `undefined` is worked out from the run. */
   readonly parameters: Readonly<Record<string, number | undefined>>;
+  /** Parameters that are whole numbers from 0, with the largest value. */
+  readonly whole?: Readonly<Record<string, number>>;
   /** Only where updates are masked. */
   readonly masked?: true;
 }
@@ -37,9 +39,10 @@ export const ATTACKS = {
     parameters: { epsilon: 0.1 },
   },
   mimic: {
-    help: 'all send what one honest participant would (Karimireddy 2022)',
+    help: 'all send what one honest participant would: the first, or one found in warmup rounds (Karimireddy 2022)',
     on: 'model',
-    parameters: {},
+    parameters: { warmup: 0 },
+    whole: { warmup: 1000 },
   },
   'min-max': {
     help: 'sends mean - gamma std, as far from the colluders as they are apart (Shejwalkar 2021)',

@@ -11,7 +11,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/ports/random.ts';
 import type { AttackName } from './kinds.ts';
 import { flipLabels, poisoned } from './poison.ts';
-import { alieVector, alieZ, ipmVector, minMaxVector } from './vectors.ts';
+import { alieVector, alieZ, changeOf, ipmVector, minMaxVector } from './vectors.ts';
 
 /** What an attacker knows. */
 export interface AttackInit {
@@ -37,22 +37,24 @@ export interface AttackInit {
    * first by number. Flat, in the manifest's order.
    */
   readonly honestUpdates: (request: TrainRequest) => Promise<readonly Float32Array[]>;
-  /** Examples of the honest participant that `mimic` copies. */
-  readonly mimicked: Dataset;
+  /** Examples of honest participants: of at most {@link MAX_POOL}, the first by number. */
+  readonly honest: readonly Dataset[];
+  /**
+   * Index of the one of {@link honest} that `mimic` copies: found once for all attackers of a
+   * thread, with honest trainers.
+   */
+  readonly rehearsed: () => Promise<number>;
 }
 
 /** An attack: makes the `train` of one attacker. A module's `attack` is one. */
 export type Attack = (init: AttackInit) => Trainer['train'] | Promise<Trainer['train']>;
 
-/** Colluders whose updates are pooled, at most: each attacker trains for all of them. */
+/** Colluders and honest participants that are trained for, at most: each thread trains them all. */
 export const MAX_POOL = 8;
 
 /** The model plus a change, in float32. */
 const moved = (weights: Float32Array, change: ArrayLike<number>, factor = 1): Float32Array =>
   weights.map((weight, i) => weight + factor * change[i]!);
-
-export const changeOf = (weights: Float32Array, trained: Float32Array): Float32Array =>
-  trained.map((weight, i) => weight - weights[i]!);
 
 const streamOf = ({ seed }: AttackInit, { round }: TrainRequest): RandomSource =>
   cipherStream(deriveSeed(seed, 'attack', round));
@@ -97,9 +99,9 @@ const zOf = ({ parameters, attackers, participants, cohort }: AttackInit): numbe
   parameters['z'] ??
   alieZ(cohort, Math.max(1, Math.round((attackers.length / participants) * cohort)));
 
-/** An honest update of a fixed honest participant: the same for all of them. */
-const mimic: Attack = async ({ trainerOn, mimicked, shared }) => {
-  const trainer = await trainerOn(mimicked);
+/** An honest update of one honest participant: the same for all of them. */
+const mimic: Attack = async ({ trainerOn, honest, rehearsed, shared }) => {
+  const trainer = await trainerOn(honest[await rehearsed()] as Dataset);
   return (request) =>
     trainer.train({ ...request, seed: deriveSeed(shared, 'mimic', request.round) });
 };

@@ -3,6 +3,9 @@
  * their papers. Vectors are changes of the model, all of one length; statistics are in float64.
  */
 
+export const changeOf = (weights: Float32Array, trained: Float32Array): Float32Array =>
+  trained.map((weight, i) => weight - weights[i]!);
+
 /** Mean of some vectors, coordinate by coordinate. */
 export const meanOf = (vectors: readonly ArrayLike<number>[]): Float64Array => {
   const [first] = vectors;

@@ -134,6 +134,10 @@ const sent = async (text: string, round = 1, own?: Trainer['train']): Promise<nu
     train: data,
     participants: 5,
     cohort: 4,
+    rehearsal: {
+      firstModel: () => new Float32Array(3),
+      requestOf: (at) => ({ round: at, epochs: 1, batchSize: 1, learningRate: 1 }),
+    },
     own: own && (() => own),
     trainerOn: honest,
   });
@@ -236,6 +240,8 @@ describe('the attacks of a scenario', () => {
       ['alie', /the fraction is above 0/u],
       ['alie:1', /the fraction is above 0/u],
       ['alie:0.2,y=1', /alie has z/u],
+      ['mimic:0.2,warmup=1.5', /warmup is a whole number from 0 to 1000/u],
+      ['mimic:0.2,warmup=1001', /warmup is a whole number from 0 to 1000/u],
       ['nan:0.2,y=1', /nan has no parameters/u],
       ['alie:0.2,z=', /z is no number/u],
     ] as const)

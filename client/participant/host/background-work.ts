@@ -23,7 +23,7 @@ import {
   type SpotCheckResult,
 } from '../../../protocol/verify/spot-check.ts';
 import type { StoredAttempt } from '../../keystore/keystore.ts';
-import { optimizerOf, rateOfRound } from '../../optimizer.ts';
+import { requestOfRound } from '../../round-request.ts';
 import { PortFault } from '../machine/verdict.ts';
 import { readFreeze } from './freezes.ts';
 import { localParts } from './local-parts.ts';
@@ -201,9 +201,6 @@ export const createTraining = (ports: WorkPorts): Train => {
   const carried = strategyState(view, ports.keystore);
   const leftOut = residualState(view, ports.keystore);
   return async ({ round, model, content, summedIn, onProgress }, signal) => {
-    const { training, rounds } = view.spec;
-    const { epochs, batchSize, localSteps: steps } = training;
-    const optimizer = optimizerOf(training);
     const { weights: before, state } = content;
     recentModels.add(nameOf(model), content, before.byteLength + state.byteLength);
     // The trainer may hold the event loop from now on.
@@ -212,25 +209,20 @@ export const createTraining = (ports: WorkPorts): Train => {
       const started = clock.monotonic();
       const weights = before.slice();
       await local?.enter(model.version, weights);
-      const learningRate = rateOfRound(training, round, rounds);
+      const asked = requestOfRound(view.spec, round);
       const start = await carried.enter(state, summedIn);
       const residual = await leftOut?.read(summedIn);
       const correction = correctionOfRound(view.spec, start);
       const result = await trainer.train({
+        ...asked,
         weights,
-        round,
-        epochs,
-        batchSize,
-        learningRate,
-        ...(steps === undefined ? {} : { steps }),
-        ...(optimizer === undefined ? {} : { optimizer }),
         ...(correction === undefined ? {} : { correction }),
         seed: trainingSeed(view, own, model.hash),
         signal,
         onProgress,
       });
       await local?.keep(model.version, result.weights);
-      const member = { ...start, learningRate, residual };
+      const member = { ...start, learningRate: asked.learningRate, residual };
       return { before, result, member, milliseconds: clock.monotonic() - started };
     });
     // The next one only waits for the end; how it ended is this caller's to handle.
