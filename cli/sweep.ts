@@ -9,7 +9,7 @@ import type { SweepEvent } from '../sim/sweep/run-sweep.ts';
 import { plural } from '../protocol/plural.ts';
 import { command } from './command.ts';
 import { EXIT } from './exit-codes.ts';
-import { parsed, repeated, text, value, whole } from './flags.ts';
+import { on, parsed, repeated, text, value, whole } from './flags.ts';
 import { commandName, type Output } from './output.ts';
 import { gatherSettings } from './run-flags.ts';
 import { exportFormats, scenarioInput } from './sim.ts';
@@ -66,6 +66,7 @@ export const sweepCommand = () =>
       ),
       jobs: whole('runs at once (default: one for each core, as memory allows)', 1, 256),
       target: value('<x>', 'count the rounds to this test accuracy', accuracy),
+      map: on('also draw the results over two axes besides seed: a table, and map.html'),
       export: value('<forms>', 'as of floe sim, in the folder of each run', exportFormats),
       module: text('<file>', 'module with own data, model or trainer, see examples/simulation'),
       out: text('<folder>', 'where the sweep is kept (default: sweeps/ and the name of the file)'),
@@ -77,14 +78,15 @@ separated by |: --over 'model=mlp:64,32|linear'. The same command continues a sw
 killed: finished runs are kept, and with --local an interrupted run resumes in its middle. A run that fails
 does not end the sweep; its error is in its row.
 The folder holds table.csv and table.json (what the settings determine), over-seeds.csv (mean and standard
-deviation), costs.csv (bytes, times, memory), and the folder of each run under points/.`,
+deviation), costs.csv (bytes, times, memory), map.html with --map, and the folder of each run under points/.`,
     examples: [
       'floe sweep run.yaml --over seed=1..5 --over strategy=fedavg,fedprox --local',
       'floe sweep run.yaml --over server-learning-rate=0.1,0.3,1 --strategy fedadam --target 0.95',
+      'floe sweep run.yaml --over learning-rate=0.03,0.1,0.3 --over epochs=1,2,5 --over seed=1..3 --map',
       'floe sweep run.yaml --over partition=iid,shards:2,dirichlet:0.5 --over seed=1..3 --jobs 4',
     ],
     run: async ({ args: [file = ''], flags, output, signal }) => {
-      const { over = [], jobs, target, module, out = folderFor(file) } = flags;
+      const { over = [], jobs, target, map = false, module, out = folderFor(file) } = flags;
       const url = module === undefined ? undefined : pathToFileURL(resolve(module)).href;
       const { overModule, settingsOfModule } = await import('../sim/module-settings.ts');
       await settingsOfModule(url);
@@ -98,11 +100,17 @@ deviation), costs.csv (bytes, times, memory), and the folder of each run under p
       if (over.length === 0) makeScenario(base, nameOf);
       const { runSweep } = await import('../sim/sweep/run-sweep.ts');
       const { linesOfTable } = await import('../sim/sweep/table.ts');
-      const { table, folder } = await runSweep({
+      const { linesOfMap } = await import('../sim/sweep/map.ts');
+      const {
+        table,
+        map: drawn,
+        folder,
+      } = await runSweep({
         folder: out,
         base,
         over,
         exports: flags.export ?? [],
+        map,
         ...(jobs === undefined ? {} : { jobs }),
         ...(target === undefined ? {} : { target }),
         ...(url === undefined ? {} : { module: url }),
@@ -111,10 +119,11 @@ deviation), costs.csv (bytes, times, memory), and the folder of each run under p
       });
       output.line();
       for (const line of linesOfTable(table)) output.say(line);
+      if (drawn !== undefined) for (const line of ['', ...linesOfMap(drawn)]) output.say(line);
       output.line();
       output.line(folder);
       output.line(`compare them  ${commandName()} compare ${folder}`);
-      output.document({ ...table, folder });
+      output.document({ ...table, ...(drawn === undefined ? {} : { map: drawn }), folder });
       return table.rows.some(({ error }) => error !== undefined) ? EXIT.failed : EXIT.ok;
     },
   });

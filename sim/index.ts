@@ -30,6 +30,7 @@ export { openPartial, type PartialRun } from './resume/open-partial.ts';
 export { makeScenario, type Scenario, type ScenarioInput } from './scenario.ts';
 export { simulate, type SimulateOptions } from './simulate.ts';
 export { runSweep, type SweepEvent, type SweepOptions } from './sweep/run-sweep.ts';
+export { linesOfMap, type MapCell, type MeasureMap, type SweepMap } from './sweep/map.ts';
 export { linesOfTable, type SweepTable } from './sweep/table.ts';
 export type { Attack, AttackInit } from './attackers/model-attacks.ts';
 export type { ModelFunction } from '../client/tfjs/models.ts';

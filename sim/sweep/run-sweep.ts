@@ -13,6 +13,8 @@ import type { Summary } from '../summary.ts';
 import { parseAxis } from './axes.ts';
 import { gridOf, type Point } from './grid.ts';
 import { runInChild } from './point-child.ts';
+import { axesOfMap, mapOf, type SweepMap } from './map.ts';
+import { renderMap } from './map-page.ts';
 import { jobsFor, runPool, type Machine } from './pool.ts';
 import {
   finishedPoint,
@@ -85,6 +87,8 @@ export interface SweepOptions {
   readonly jobs?: number;
   /** Forms in which the results of each run are written. */
   readonly exports?: readonly ExportFormat[];
+  /** Whether the results are drawn over two axes as well; the seed is no axis of a map. */
+  readonly map?: boolean;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: SweepEvent) => void;
   readonly machine?: Machine;
@@ -130,7 +134,12 @@ const writeTables = async (folder: string, table: SweepTable): Promise<void> => 
  */
 export const runSweep = async (
   options: SweepOptions,
-): Promise<{ readonly table: SweepTable; readonly folder: string }> => {
+): Promise<{
+  readonly table: SweepTable;
+  /** Where it was asked for. */
+  readonly map: SweepMap | undefined;
+  readonly folder: string;
+}> => {
   const { folder, base, machine = THIS_MACHINE, runPoint = inChild } = options;
   const {
     exports = [],
@@ -138,7 +147,10 @@ export const runSweep = async (
     signal = new AbortController().signal,
   } = options;
   const axes = options.over.map(parseAxis);
+  const names = axes.map(({ name }) => name);
   const points = gridOf(base, axes);
+  // Refused before the first run.
+  if (options.map === true) axesOfMap(names);
   await openSweep(folder, definitionOf(options));
   const results = new Map<string, PointResult>();
   for (const point of points) {
@@ -196,8 +208,9 @@ export const runSweep = async (
       { sweep: folder },
     );
   const inOrder = points.flatMap(({ name }) => results.get(name) ?? []);
-  const names = axes.map(({ name }) => name);
   const table = tableOf(names, inOrder, options.target);
   await writeTables(folder, table);
-  return { table, folder };
+  const map = options.map === true ? mapOf(table) : undefined;
+  if (map !== undefined) await writeWhole(join(folder, TABLES.map), renderMap(map));
+  return { table, map, folder };
 };

@@ -18,6 +18,7 @@ export const TABLES = {
   groups: 'over-seeds.csv',
   costs: 'costs.csv',
   json: 'table.json',
+  map: 'map.html',
 } as const;
 
 const sweepSchema = v.strictObject({

@@ -110,7 +110,8 @@ export interface SweepTable {
   readonly costs: readonly CostRow[];
 }
 
-const SEED = 'seed';
+/** The axis that means and medians are over. */
+export const SEED = 'seed';
 
 const groupsOf = (rows: readonly Row[]): readonly Group[] => {
   const groups = new Map<string, { readonly values: Row['values']; readonly rows: Row[] }>();
@@ -206,10 +207,10 @@ const spreadText = (spread: Spread | undefined, write: (value: number) => string
   return deviation === undefined ? write(mean) : `${write(mean)} ± ${write(deviation)}`;
 };
 
-const percent = (value: number): string => `${(value * 100).toFixed(2)} %`;
+export const percent = (value: number): string => `${(value * 100).toFixed(2)} %`;
 
 /** Columns of equal width. */
-const aligned = (rows: readonly (readonly string[])[]): readonly string[] => {
+export const aligned = (rows: readonly (readonly string[])[]): readonly string[] => {
   const widths = (rows[0] ?? []).map((_, i) =>
     Math.max(...rows.map((row) => (row[i] ?? '').length)),
   );

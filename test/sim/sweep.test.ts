@@ -138,6 +138,23 @@ describe('a sweep', () => {
     expect(linesOfTable(whole.table)[1]).toMatch(/^5 +3 +52\.50 % ± 1\.00 %/);
   });
 
+  it('that is finished is drawn by the same call with a map; one axis is refused before a run', async () => {
+    const init = { ...FAKE, folder: join(folder, 'whole'), map: true };
+    await expect(runSweep({ ...init, runPoint: fake })).rejects.toMatchObject({ code: 'usage' });
+    const over = ['batch-size=5,9', 'rounds=1,2', 'seed=1..3'];
+    const begun: string[] = [];
+    const again = { ...init, folder: join(folder, 'drawn'), over };
+    await runSweep({ ...again, map: false, runPoint: fake });
+    const { map } = await runSweep({
+      ...again,
+      runPoint: fake,
+      onEvent: (event) => event.type === 'point' && begun.push(event.name),
+    });
+    expect(begun).toEqual([]);
+    expect(map?.measures[0]?.cells[0]?.[0]).toEqual({ value: 0.525, finished: 3, runs: 3 });
+    expect(await table(again.folder, 'map.html')).toContain('52.50 %');
+  });
+
   it('of other settings does not share a folder', async () => {
     const init = { ...FAKE, folder: join(folder, 'whole'), runPoint: fake };
     await expect(runSweep({ ...init, over: ['seed=1..2'] })).rejects.toMatchObject({
