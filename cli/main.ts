@@ -34,6 +34,7 @@ import { receiptCommand } from './receipt.ts';
 import { takeSecretVariables } from './secret-variables.ts';
 import { setupCommand } from './setup.ts';
 import { simCommand } from './sim.ts';
+import { statusCommand } from './status.ts';
 import { strategiesCommand } from './strategies.ts';
 import { surveyCommand } from './survey.ts';
 import { sweepCommand } from './sweep.ts';
@@ -55,7 +56,7 @@ const adopt = (command: Command, program: Command): void => {
 };
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Run:': ['sim', 'sweep', 'compare', 'coordinator', 'join', 'fork', 'init'],
+  'Run:': ['sim', 'sweep', 'compare', 'coordinator', 'status', 'join', 'fork', 'init'],
   'Data and models:': [
     'contract',
     'survey',
@@ -99,6 +100,7 @@ Examples:
   floe sweep run.yaml --over seed=1..5      simulate it five times and print one table
   floe coordinator --rounds 20 --cohort 5   start a coordinator that others join
   floe join ws://host:7700                  take part from another terminal
+  floe status ws://host:7700                ask a coordinator how its run is doing
   floe contract infer patients.csv          draft the columns and classes that all sites map to
   floe fork 0x77... --network net.json      start a new run from a published model
   floe verify runs/latest                   recompute every round of a run
@@ -117,6 +119,7 @@ Examples:
     sweepCommand(),
     compareCommand(),
     coordinatorCommand(),
+    statusCommand(),
     joinCommand(),
     contractCommand(),
     forkCommand(),

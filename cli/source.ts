@@ -9,7 +9,7 @@ import { isThere } from '../protocol/ports/files.ts';
 import type { Context } from './command.ts';
 import { hash, on, text, value, type FlagValues } from './flags.ts';
 import { findIdentity, KEY, namedNetwork, NETWORK, readNetwork } from './keys.ts';
-import { TRUST } from './trust-flags.ts';
+import { TRUST, type TrustFlags } from './trust-flags.ts';
 
 const LATEST_RUN = 'runs/latest';
 
@@ -58,7 +58,10 @@ export const networkOptions = async (
 });
 
 /** @throws FloeError of `trustCertificate` and `pinCertificate` */
-const trust = async (source: string, { flags, signal }: Context<SourceFlags>): Promise<void> => {
+export const trustSource = async (
+  source: string,
+  { flags, signal }: Pick<Context<TrustFlags>, 'flags' | 'signal'>,
+): Promise<void> => {
   const { ca, fingerprint } = flags;
   if (ca !== undefined) {
     const { trustCertificate } = await import('../client/connect/trust.ts');
@@ -74,7 +77,7 @@ export const openRunOptions = async (
   context: Context<SourceFlags>,
 ): Promise<OpenRunOptions> => {
   const { flags } = context;
-  await trust(source, context);
+  await trustSource(source, context);
   return {
     ...(await networkOptions(source, context)),
     expectRun: flags.expectRun,

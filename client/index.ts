@@ -33,6 +33,7 @@ export {
   type UseOptions,
 } from './evaluate/index.ts';
 export * from './reader/index.ts';
+export { readStatus, type RunStatus } from './connect/status.ts';
 export { readSurvey } from './survey/read.ts';
 export { dealRows, parsePartition, type Partition } from './data/partition.ts';
 export { shardOf } from './data/shard.ts';

@@ -1,7 +1,7 @@
 /**
  * @module The types of `createCoordinator`: its options and its interface.
  */
-import type { AnomalyStatus } from './anomalies/watch.ts';
+import type { AnomalyStatus, CommitNote } from './anomalies/watch.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
@@ -111,8 +111,13 @@ export interface Status {
   /** After the end: participants that may still come back to hear of it. */
   readonly untold: number;
   readonly modelHash: Uint8Array | undefined;
-  /** Of the commits since this process began. */
-  readonly anomalies: AnomalyStatus;
+  /** Members of the attempt in progress, and how many of them have uploaded. */
+  readonly members: number | undefined;
+  readonly uploads: number | undefined;
+  /** The newest commits that this process knows of, the newest last. */
+  readonly commits: readonly CommitNote[];
+  /** Of the commits since this process began, and of some before. */
+  readonly anomalies: Omit<AnomalyStatus, 'recent'>;
 }
 
 /**

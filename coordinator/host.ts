@@ -10,6 +10,7 @@ import { signRecord } from '../protocol/records/records.ts';
 import { uploadBytesOf } from '../protocol/rules/index.ts';
 import { membersOf } from '../protocol/rules/selection.ts';
 import { encodeRunSpec, hashRunSpec } from '../protocol/spec/run-spec.ts';
+import { rebuildWatch } from './anomalies/rebuild.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { createGroupNotes } from './group-notes.ts';
 import { createAggregation } from './aggregation.ts';
@@ -121,6 +122,25 @@ const contextOf = (
   };
 };
 
+/** The anomaly report of a run that was started again. */
+const rebuildAnomalies = (
+  { spec, journal, log }: CoordinatorInit,
+  { keeper, anomalies }: ReturnType<typeof createTools>,
+  loop: Pick<Loop, 'state'>,
+  signal: AbortSignal,
+): Promise<void> =>
+  rebuildWatch(
+    {
+      spec,
+      journal,
+      read: async (model) => (await keeper.readOld(model, signal)).weights,
+      state: () => loop.state,
+      log,
+      signal,
+    },
+    anomalies,
+  );
+
 /** Keeps the blobs of the run paid for, and monitors its balance. */
 const createKeeping = (
   { spec, staging, treasury, clock, log, onUpkeep }: CoordinatorInit,
@@ -184,12 +204,15 @@ const createListener = (
 
 /** Who is here of those that the next attempt waits for; undefined once the run is over. */
 const presentOf = (
-  { cohort }: CoordinatorInit['spec'],
+  { spec: { cohort } }: Pick<CoordinatorInit, 'spec'>,
   { phase, attempt }: State,
   startWith: number,
   here: number,
+  { aborted }: AbortSignal,
 ) =>
-  phase.type === 'finished' ? undefined : { here, needed: attempt === 0 ? startWith : cohort.size };
+  aborted || phase.type === 'finished'
+    ? undefined
+    : { here, needed: attempt === 0 ? startWith : cohort.size };
 
 const transcriptOf = (journal: Journal, loop: Loop): TranscriptSource => ({
   get size() {
@@ -333,8 +356,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
     fail,
     signal,
   });
-  const here = () =>
-    signal.aborted ? undefined : presentOf(spec, loop.state, startWith, sessions.loggedIn);
+  const here = () => presentOf(init, loop.state, startWith, sessions.loggedIn, signal);
   const notes = createPresenceNotes(clock, here, (presence) => init.onPresence?.(presence));
   const sessions = createListener(init, { config, specBytes, limits, loop, notes });
 
@@ -344,6 +366,7 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
       const { keeper } = tools;
       const startWork = working.start;
       await startRun({ ...init, run, machine, startWith, loop, keeper, startWork, signal });
+      working.beside(rebuildAnomalies(init, tools, loop, signal));
       upkeep.start();
       settle();
     },

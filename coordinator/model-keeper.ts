@@ -52,6 +52,8 @@ export interface ModelKeeper {
   ): Promise<Uint8Array>;
   /** Parameters and state behind a reference; the newest ones are kept in memory. */
   read(model: ModelRef, signal: AbortSignal): Promise<ModelContent>;
+  /** As {@link ModelKeeper.read}, past the memory and without a trace in it. */
+  readOld(model: ModelRef, signal: AbortSignal): Promise<ModelContent>;
   /**
    * Encrypts anything of an attempt, stores it as `put` says, and wraps its key. @param key of the
    * content, where known
@@ -105,6 +107,12 @@ export const createModelKeeper = ({
     return key;
   };
 
+  const readOld: ModelKeeper['readOld'] = async (model, signal) => {
+    const cipher = await store.get(model.blob, { signal });
+    const stateTensors = stateTensorsOf(spec);
+    return openVersion({ run, model, cipher, stateTensors }, spec.model, gate);
+  };
+
   return {
     seal,
     prepare: ({ weights: given, state }, version, known) => {
@@ -151,14 +159,10 @@ export const createModelKeeper = ({
     },
     read: async (model, signal) => {
       if (newest?.version === model.version) return newest.content;
-      const cipher = await store.get(model.blob, { signal });
-      const content = await openVersion(
-        { run, model, cipher, stateTensors: stateTensorsOf(spec) },
-        spec.model,
-        gate,
-      );
+      const content = await readOld(model, signal);
       newest = { version: model.version, content };
       return content;
     },
+    readOld,
   };
 };

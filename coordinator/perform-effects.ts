@@ -82,6 +82,8 @@ export const performEffects = (init: PerformInit, effects: readonly Effect[]): v
 /** The pieces of work in progress. */
 export interface Working {
   readonly start: (work: Work) => void;
+  /** Something else that never fails, and counts as work. */
+  readonly beside: (task: Promise<void>) => void;
   /** Resolves once all of it has ended, or was left behind by the stop. */
   readonly settled: () => Promise<void>;
   /** Whether some is in progress. */
@@ -124,6 +126,10 @@ export const createWorking = (init: {
         .then((event) => event && settle(work, event))
         .catch((thrown: unknown) => (signal.aborted ? undefined : fail(thrown)))
         .finally(() => working.delete(task));
+      working.add(task);
+    },
+    beside: (given) => {
+      const task = untilStopped(given).finally(() => working.delete(task));
       working.add(task);
     },
     settled: async () => {

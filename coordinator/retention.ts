@@ -6,19 +6,9 @@
  */
 import { toHex } from '../protocol/bytes.ts';
 import type { BlobRemoval } from '../protocol/ports/upload-staging.ts';
-import { attemptEntries } from './journal/history.ts';
 import type { Journal } from './journal/port.ts';
 import type { State } from './machine/index.ts';
-
-/**
- * The attempt of the commit before: that of the model which the Open record of an attempt names.
- */
-const commitBefore = async (journal: Journal, attempt: number): Promise<number> => {
-  const open = (await attemptEntries(journal, attempt)).find(
-    ({ record }) => record.type === 'open',
-  );
-  return open?.record.type === 'open' ? open.record.body.model.version : 0;
-};
+import { commitBefore } from './past-commits.ts';
 
 export interface Retention {
   /** @throws FloeError of store and journal: done again the next time */

@@ -8,7 +8,7 @@ import type { AnomalyWatch } from './anomalies/watch.ts';
 import type { Outcome, Status } from './coordinator.ts';
 import { reportedText } from './log.ts';
 import type { Loop } from './loop.ts';
-import type { Hex, MachineConfig, State } from './machine/index.ts';
+import { attemptOf, type Hex, type MachineConfig, type State } from './machine/index.ts';
 import { goneAt } from './machine/state.ts';
 import type { Sessions } from './sessions.ts';
 import { plural } from '../protocol/plural.ts';
@@ -56,6 +56,8 @@ export const statusOf = (
   running: boolean,
 ): Status => {
   const { phase } = state;
+  const attempt = attemptOf(state);
+  const { recent: commits, ...report } = anomalies.status();
   const reason = phase.type === 'waiting' ? (phase.reason ?? phase.pause) : undefined;
   return {
     running,
@@ -71,7 +73,10 @@ export const statusOf = (
     connections: sessions.connections,
     untold: phase.type === 'finished' ? told.untold() : 0,
     modelHash: state.model?.hash,
-    anomalies: anomalies.status(),
+    members: attempt?.members.length,
+    uploads: attempt?.uploads.size,
+    commits,
+    anomalies: report,
   };
 };
 

@@ -1,8 +1,8 @@
 /**
  * @module The anomaly report of a run: measures the step of every commit against the last ones. It
  * keeps the step before and the mean of the last steps: two vectors of the model's size, and a
- * third while a round ends. None of it is in the journal: after a restart the comparison begins
- * anew, and the first commit has no cosine.
+ * third while a round ends. None of it is in the journal; after a restart `rebuild.ts` measures the
+ * newest commits again.
  */
 import type { Committed } from '../machine/effects.ts';
 import {
@@ -10,17 +10,55 @@ import {
   EMPTY_SERIES,
   extended,
   MEAN_WEIGHT,
+  WINDOW,
   type Anomaly,
+  type RoundSeries,
   type StepReport,
 } from './rules.ts';
 import { median } from './robust-score.ts';
 
-/** Since the start of the process. */
+/** What is read of a commit. */
+export type Judged = Pick<Committed, 'attempt' | 'version' | 'cohort' | 'survivors' | 'metrics'>;
+
+/** A commit for an operator. */
+export interface CommitNote {
+  readonly attempt: number;
+  /** Its round. */
+  readonly version: number;
+  readonly cohort: number;
+  readonly survivors: number;
+  readonly trainLoss: number | undefined;
+  readonly step: StepReport;
+  readonly anomalies: readonly Anomaly[];
+}
+
 export interface AnomalyStatus {
   readonly count: number;
+  /** The first round that is counted: after a restart the report goes back some rounds. */
+  readonly since: number | undefined;
   /** Of the newest round that has any. */
   readonly last: { readonly version: number; readonly found: readonly Anomaly[] } | undefined;
+  /** The newest commits, the newest last. */
+  readonly recent: readonly CommitNote[];
 }
+
+/** What a watch knows of the commits that it has judged. */
+interface Memory {
+  readonly previous: Float32Array | undefined;
+  /** Changed in place. */
+  readonly mean: Float32Array | undefined;
+  readonly series: RoundSeries;
+  readonly loss: number | undefined;
+  readonly status: AnomalyStatus;
+}
+
+const NOTHING: Memory = {
+  previous: undefined,
+  mean: undefined,
+  series: EMPTY_SERIES,
+  loss: undefined,
+  status: { count: 0, since: undefined, last: undefined, recent: [] },
+};
 
 export interface AnomalyWatch {
   /**
@@ -28,9 +66,17 @@ export interface AnomalyWatch {
    * leaves no trace. Both vectors have the model's size and are not changed.
    */
   measure(attempt: number, before: Float32Array, after: Float32Array): void;
-  /** The event with the numbers of its step and what is wrong with them. */
-  judge(event: Committed): Committed;
+  /**
+   * The event with the numbers of its step and what is wrong with them; of a round among the newest
+   * that it has judged before: as then.
+   */
+  judge<Event extends Judged>(
+    event: Event,
+  ): Event & { readonly step: StepReport; readonly anomalies: readonly Anomaly[] };
   status(): AnomalyStatus;
+  /** Takes over all that another watch knows, in place of what it knows itself. */
+  continueFrom(other: AnomalyWatch): void;
+  readonly memory: Memory;
 }
 
 /** In float64. */
@@ -52,7 +98,7 @@ const cosineOf = (
     : Math.max(-1, Math.min(1, dot(step, other) / norm / otherNorm));
 };
 
-const lossOf = ({ metrics }: Committed): number | undefined => {
+const lossOf = ({ metrics }: Judged): number | undefined => {
   const loss = metrics.find(({ name }) => name === 'trainLoss')?.value;
   return loss !== undefined && Number.isFinite(loss) ? loss : undefined;
 };
@@ -65,62 +111,83 @@ interface Measured {
   readonly cosineMean: number | undefined;
 }
 
+const measured = ({ previous, mean }: Memory, attempt: number, step: Float32Array): Measured => {
+  const norm = Math.sqrt(dot(step, step));
+  const cosine = cosineOf(step, norm, previous);
+  return { attempt, step, norm, cosine, cosineMean: cosineOf(step, norm, mean) };
+};
+
+/** The mean with one more step; the first step is the mean. */
+const withStep = (mean: Float32Array | undefined, step: Float32Array): Float32Array => {
+  if (mean === undefined) return step.slice();
+  for (let i = 0; i < mean.length; i += 1)
+    mean[i] = (1 - MEAN_WEIGHT) * mean[i]! + MEAN_WEIGHT * step[i]!;
+  return mean;
+};
+
+const reportOf = (
+  { series: { norms } }: Memory,
+  taken: Measured | undefined,
+  jump: number | undefined,
+): StepReport => {
+  const { norm, cosine, cosineMean } = taken ?? {};
+  const usual = norms.length === 0 ? 0 : median(norms);
+  return {
+    ...(norm === undefined ? {} : { norm }),
+    ...(norm === undefined || usual === 0 ? {} : { normRatio: norm / usual }),
+    ...(cosine === undefined ? {} : { cosine }),
+    ...(cosineMean === undefined ? {} : { cosineMean }),
+    ...(jump === undefined ? {} : { lossJump: jump }),
+  };
+};
+
+const statusWith = (
+  { count, since, last, recent }: AnomalyStatus,
+  { attempt, version, cohort, survivors }: Judged,
+  of: Pick<CommitNote, 'trainLoss' | 'step' | 'anomalies'>,
+): AnomalyStatus => ({
+  count: count + of.anomalies.length,
+  since: since ?? version,
+  last: of.anomalies.length > 0 ? { version, found: of.anomalies } : last,
+  recent: [...recent, { attempt, version, cohort, survivors, ...of }].slice(-WINDOW),
+});
+
 export const createAnomalyWatch = (): AnomalyWatch => {
   let pending: Measured | undefined;
-  let previous: Float32Array | undefined;
-  let mean: Float32Array | undefined;
-  let series = EMPTY_SERIES;
-  let loss: number | undefined;
-  let count = 0;
-  let last: AnomalyStatus['last'];
-
-  /** A commit whose step was not seen leaves nothing to compare the next one's with. */
-  const adopt = (measured: Measured | undefined): void => {
-    pending = undefined;
-    previous = measured?.step;
-    if (measured === undefined) return;
-    if (mean === undefined) {
-      mean = measured.step.slice();
-      return;
-    }
-    for (let i = 0; i < mean.length; i += 1)
-      mean[i] = (1 - MEAN_WEIGHT) * mean[i]! + MEAN_WEIGHT * measured.step[i]!;
-  };
-
-  const reportOf = (measured: Measured | undefined, jump: number | undefined): StepReport => {
-    const { norm, cosine, cosineMean } = measured ?? {};
-    const { norms } = series;
-    const usual = norms.length === 0 ? 0 : median(norms);
-    return {
-      ...(norm === undefined ? {} : { norm }),
-      ...(norm === undefined || usual === 0 ? {} : { normRatio: norm / usual }),
-      ...(cosine === undefined ? {} : { cosine }),
-      ...(cosineMean === undefined ? {} : { cosineMean }),
-      ...(jump === undefined ? {} : { lossJump: jump }),
-    };
-  };
-
+  let memory = NOTHING;
   return {
     measure: (attempt, before, after) => {
       const step = new Float32Array(after.length);
       for (let i = 0; i < step.length; i += 1) step[i] = after[i]! - before[i]!;
-      const norm = Math.sqrt(dot(step, step));
-      const cosine = cosineOf(step, norm, previous);
-      pending = { attempt, step, norm, cosine, cosineMean: cosineOf(step, norm, mean) };
+      pending = measured(memory, attempt, step);
     },
     judge: (event) => {
-      const measured = pending?.attempt === event.attempt ? pending : undefined;
-      const now = lossOf(event);
-      const jump = now === undefined || loss === undefined ? undefined : now - loss;
-      const step = reportOf(measured, jump);
+      const taken = pending?.attempt === event.attempt ? pending : undefined;
+      pending = undefined;
+      const before = memory.status.recent.find(({ version }) => version === event.version);
+      if (before !== undefined) return { ...event, step: before.step, anomalies: before.anomalies };
+      const { series, loss, mean } = memory;
+      const trainLoss = lossOf(event);
+      const jump = trainLoss === undefined || loss === undefined ? undefined : trainLoss - loss;
+      const step = reportOf(memory, taken, jump);
       const anomalies = anomaliesOf(step, series, loss);
-      series = extended(series, step);
-      loss = now;
-      adopt(measured);
-      count += anomalies.length;
-      if (anomalies.length > 0) last = { version: event.version, found: anomalies };
+      memory = {
+        // A commit whose step was not seen leaves nothing to compare the next one's with.
+        previous: taken?.step,
+        mean: taken === undefined ? mean : withStep(mean, taken.step),
+        series: extended(series, step),
+        loss: trainLoss,
+        status: statusWith(memory.status, event, { trainLoss, step, anomalies }),
+      };
       return { ...event, step, anomalies };
     },
-    status: () => ({ count, last }),
+    status: () => memory.status,
+    continueFrom: (other) => {
+      memory = other.memory;
+      if (pending !== undefined) pending = measured(memory, pending.attempt, pending.step);
+    },
+    get memory() {
+      return memory;
+    },
   };
 };

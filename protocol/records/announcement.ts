@@ -40,12 +40,19 @@ export const fetchBytes = async (
   url: string,
   limit: number,
   signal?: AbortSignal,
-  clock: Clock = systemClock,
+  {
+    clock = systemClock,
+    alsoStatus,
+  }: {
+    readonly clock?: Clock;
+    /** A status besides 200 to 299 whose body is taken. */
+    readonly alsoStatus?: number;
+  } = {},
 ): Promise<Uint8Array> => {
   const within = deadline(clock, TIMEOUT_MS, signal);
   try {
     const response = await fetch(url, { signal: within.signal });
-    if (!response.ok) {
+    if (!response.ok && response.status !== alsoStatus) {
       await response.body?.cancel();
       throw unexpectedStatus(url, response.status);
     }

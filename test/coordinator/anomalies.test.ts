@@ -70,7 +70,7 @@ const honest = Array.from({ length: 12 }, (_, i) => ({
 it('is silent in a run that converges', () => {
   const { events, watch } = report(honest);
   expect(events.flatMap(kindsOf)).toEqual([]);
-  expect(watch.status()).toEqual({ count: 0, last: undefined });
+  expect(watch.status()).toMatchObject({ count: 0, since: 1, last: undefined });
   expect(events[0]?.step).toEqual({ norm: expect.any(Number) });
   expect(events[1]?.step).toMatchObject({
     cosine: expect.any(Number),
@@ -163,7 +163,7 @@ it('measures what the models of the records say, under masks', async () => {
   const { stage, commits, logged, coordinator } = await play(1);
   expect(commits.flatMap(kindsOf)).toEqual([]);
   expect(logged.filter((line) => 'kind' in line)).toEqual([]);
-  expect(coordinator.status().anomalies).toEqual({ count: 0, last: undefined });
+  expect(coordinator.status().anomalies).toEqual({ count: 0, since: 1, last: undefined });
   const models = await modelsOf(stage);
   const steps = models.slice(1).map((model, i) => [...model].map((w, j) => w - models[i]![j]!));
   const norm = (step: readonly number[]) => Math.hypot(...step);
