@@ -25,6 +25,7 @@ import { openGivenModel } from '../client/own-model.ts';
 import type { ExampleShape } from '../client/tfjs/choose-model.ts';
 import { shuffle } from '../client/data/sampling.ts';
 import { openReaderPorts, type Substrate } from './substrate.ts';
+import { measureFineTuning, type FineTunePlan } from './fine-tune/measure.ts';
 import { goalExamples, type AttackGoal } from './attackers/poison.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 
@@ -149,6 +150,58 @@ const stretches = function* (init: AnalystData, plan: BaselinePlan): Generator<U
   }
 };
 
+interface Baseline {
+  readonly points: readonly BaselinePoint[];
+  /** Processor time. */
+  readonly seconds: number;
+}
+
+/**
+ * The local optimiser on all training examples, fresh after each stretch; evaluations that come in
+ * between have their turn after each stretch.
+ */
+const trainBaseline = async (
+  init: AnalystData,
+  plan: BaselinePlan,
+  {
+    spec,
+    trainerOf,
+    score,
+  }: Pick<Opening, 'spec'> &
+    Pick<OpenedModel, 'trainerOf'> & {
+      readonly score: (weights: Float32Array) => Promise<Score>;
+    },
+): Promise<Baseline> => {
+  const points: BaselinePoint[] = [];
+  // The run's own first model.
+  let weights = initialModel(spec.model);
+  let examples = 0;
+  // Processor time: the clock on the wall would measure how long this thread made way for the
+  // participants.
+  let busy = 0;
+  for (const [round, rows] of [...stretches(init, plan)].entries()) {
+    const before = process.threadCpuUsage();
+    // Each stretch continues from the weights of the one before.
+    const part = await trainerOf(subset(init.train, rows));
+    const result = await part.train({
+      weights,
+      round,
+      epochs: 1,
+      batchSize: plan.batchSize,
+      learningRate: plan.learningRate,
+      ...(plan.optimizer === undefined ? {} : { optimizer: plan.optimizer }),
+      seed: init.baselineSeed,
+    });
+    part.dispose();
+    ({ weights } = result);
+    examples += rows.length;
+    points.push({ examples, testAccuracy: (await score(weights)).testAccuracy });
+    const { user, system } = process.threadCpuUsage(before);
+    busy += user + system;
+  }
+  return { points, seconds: busy / 1e6 };
+};
+
 /** @param own the module itself, in the thread of the caller that gave it */
 export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
   let opening: Opening | undefined;
@@ -224,43 +277,27 @@ export const createAnalyst = (init: AnalystData, own?: SimulationModule) => {
           : (await decryptModel({ ...sealed, key }, spec.model)).weights,
       );
     },
-    /**
-     * The local optimiser on all training examples, fresh after each stretch; evaluations that come
-     * in between have their turn after each stretch.
-     */
-    baseline: async (
-      plan: BaselinePlan,
-    ): Promise<{ readonly points: readonly BaselinePoint[]; readonly seconds: number }> => {
+    /** Fine-tunes the model that a round committed, at every honest site. */
+    fineTune: async ({
+      weights,
+      plan,
+    }: {
+      readonly weights: Float32Array;
+      readonly plan: FineTunePlan;
+    }) => {
+      const { trainerOf } = await opened();
+      return measureFineTuning(
+        plan,
+        init.train,
+        weights,
+        init.task?.type === 'regression',
+        trainerOf,
+      );
+    },
+    baseline: async (plan: BaselinePlan): Promise<Baseline> => {
       if (opening === undefined) throw new Error('baseline before follow');
       const { trainerOf } = await opened();
-      const points: BaselinePoint[] = [];
-      // The run's own first model.
-      let weights = initialModel(opening.spec.model);
-      let examples = 0;
-      // Processor time: the clock on the wall would measure how long this thread made way for the
-      // participants.
-      let busy = 0;
-      for (const [round, rows] of [...stretches(init, plan)].entries()) {
-        const before = process.threadCpuUsage();
-        // Each stretch continues from the weights of the one before.
-        const part = await trainerOf(subset(init.train, rows));
-        const result = await part.train({
-          weights,
-          round,
-          epochs: 1,
-          batchSize: plan.batchSize,
-          learningRate: plan.learningRate,
-          ...(plan.optimizer === undefined ? {} : { optimizer: plan.optimizer }),
-          seed: init.baselineSeed,
-        });
-        part.dispose();
-        ({ weights } = result);
-        examples += rows.length;
-        points.push({ examples, testAccuracy: (await score(weights)).testAccuracy });
-        const { user, system } = process.threadCpuUsage(before);
-        busy += user + system;
-      }
-      return { points, seconds: busy / 1e6 };
+      return trainBaseline(init, plan, { spec: opening.spec, trainerOf, score });
     },
   } as const;
 };

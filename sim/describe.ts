@@ -13,6 +13,7 @@ import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
 import { describeActivities, formatBytes, formatPercent } from './report.ts';
 import type { Scenario } from './scenario.ts';
+import { describeFineTuned } from './fine-tune/distribution.ts';
 import type { RoundSummary, Summary } from './summary.ts';
 import { describeWorld } from './world-summary.ts';
 import { plural } from '../protocol/plural.ts';
@@ -194,6 +195,7 @@ export const describeSummary = (summary: Summary, folder: string): readonly Line
       `up ${formatBytes(summary.bytesUp)}, down ${formatBytes(summary.bytesDown)}; ${summary.masked ? 'every update was masked' : 'updates were NOT masked'}; aborted attempts: ${summary.attemptsAborted}`,
     ),
     ...describeOutcome(summary),
+    ...(summary.fineTuned === undefined ? [] : [result(describeFineTuned(summary.fineTuned))]),
     result(`model hash ${summary.modelHash}`),
     ...[
       `time per round: ${describeActivities(summary).join(', ')}`,

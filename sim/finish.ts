@@ -12,6 +12,8 @@ import { exportRun } from './outputs/export.ts';
 import type { ExportFormat } from './outputs/formats.ts';
 import type { Observation } from './outputs/observations.ts';
 import { settingsOf } from './scenario.ts';
+import { distributionOf } from './fine-tune/distribution.ts';
+import type { FineTunePlan, TunedSite } from './fine-tune/measure.ts';
 import { renderReport, readUplot } from './report.ts';
 import { writeModel } from '../client/reader/write-model.ts';
 import { finishRunFolder } from './run-folder.ts';
@@ -20,6 +22,11 @@ import { writeWhole } from '../protocol/ports/files.ts';
 import type { Setup } from './setup.ts';
 import { summarise, type SummariseInit } from './summarise.ts';
 import type { Summary } from './summary.ts';
+
+/** Fine-tunes a model at every site. */
+export type FineTuneSites = (
+  weights: Float32Array,
+) => Promise<{ readonly plan: FineTunePlan; readonly sites: readonly TunedSite[] }>;
 
 export type FinishInit = Pick<
   Setup,
@@ -33,7 +40,7 @@ export type FinishInit = Pick<
   | 'model'
   | 'auditor'
 > &
-  Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend' | 'exported'> & {
+  Omit<SummariseInit, 'modelHash' | 'parameters' | 'backend' | 'exported' | 'fineTuned'> & {
     /** The folder's name until the run is finished. */
     readonly partial: string;
     readonly store: BlobStore;
@@ -42,6 +49,8 @@ export type FinishInit = Pick<
     readonly final: ModelRef;
     readonly exports: readonly ExportFormat[];
     readonly observations: readonly Observation[];
+    /** Of the finished model, flat; undefined where the scenario does not ask for it. */
+    readonly fineTune: FineTuneSites | undefined;
     /** Milliseconds since 1970. */
     readonly now: number;
     /** Ends what still writes into the folder, before it gets its name. */
@@ -64,8 +73,10 @@ export const finishRun = async (
     ...final,
     round: init.history.rounds.filter(({ attempt }) => attempt <= final.version).length,
   });
+  const tuned = await init.fineTune?.(weights);
   const summary = summarise({
     ...init,
+    fineTuned: tuned && distributionOf(tuned.plan, tuned.sites),
     modelHash: final.hash,
     parameters: weights.length,
     backend: model.backend,
@@ -82,6 +93,7 @@ export const finishRun = async (
     statistics,
     classNames: names,
     observations: init.observations,
+    fineTuned: tuned?.sites ?? [],
     now: init.now,
   });
   const page = renderReport({

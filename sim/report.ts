@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import type { PartitionStatistics } from '../client/data/partition.ts';
 import { metricInWords } from '../protocol/algorithm/metrics.ts';
 import { ANOMALY_RULE, anomalyCount, anomalyRows } from './report/anomalies.ts';
+import { fineTuneSection } from './report/fine-tune.ts';
 import { metricGroups } from './report/metric-groups.ts';
 import { ruleRows } from './report/robust-rule.ts';
 import { isDetail } from '../protocol/algorithm/test-counts.ts';
@@ -387,7 +388,7 @@ ${[
 ${rows(runRows(summary))}
 </tbody></table></div></section>
 ${anomalySection(summary.history)}
-${activityTable(summary)}
+${fineTuneSection(summary.fineTuned)}${activityTable(summary)}
 <section><details><summary>Every round</summary>${historyTable(summary.history, phases)}</details></section>
 ${histogramTable(statistics, classNames)}
 </main>

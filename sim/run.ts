@@ -22,11 +22,12 @@ import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
 import { parameterCount } from '../protocol/model/index.ts';
 import { attemptRoot } from '../protocol/records/transcript.ts';
 import { planBaseline } from './baseline.ts';
+import { planFineTune } from './fine-tune/plan.ts';
 import { shareCurve } from './curves/register.ts';
 import { conduct } from './run-rounds.ts';
 import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
-import { finishRun } from './finish.ts';
+import { finishRun, type FineTuneSites } from './finish.ts';
 import { createHistory } from './history.ts';
 import { bytesOf, createKeeper } from './resume/keeper.ts';
 import { partialFolder, reopen, type Resumed } from './resume/reopen.ts';
@@ -83,12 +84,15 @@ export interface RunResult {
 }
 
 /** Rejects once the signal fires. */
-const abortedBy = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    const fail = (): void => reject(new FloeError('aborted', 'The operation was cancelled.'));
-    if (signal.aborted) fail();
-    else signal.addEventListener('abort', fail, { once: true });
-  });
+const abortedBy = (signal: AbortSignal): Promise<never> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const fail = (): void => reject(new FloeError('aborted', 'The operation was cancelled.'));
+  if (signal.aborted) fail();
+  else signal.addEventListener('abort', fail, { once: true });
+  // It may fire while nobody waits for it.
+  promise.catch(() => undefined);
+  return promise;
+};
 
 /** Where a run lies: its folder, and what its blobs, keys and freezes rest on. */
 interface Place {
@@ -222,6 +226,16 @@ const keepReached = async (
  * @throws FloeError `usage`, `data_malformed`, `backend_unavailable`, `aborted` (the folder then
  * ends in `.partial`)
  */
+/** At the sites of the scenario, by the analyst; undefined where it does not ask for it. */
+const fineTuning = (setup: Setup, cancelled: Promise<never>): FineTuneSites | undefined => {
+  const plan = planFineTune(setup);
+  if (plan === undefined) return undefined;
+  return async (weights) => ({
+    plan,
+    sites: await Promise.race([setup.analyst.call('fineTune', { weights, plan }), cancelled]),
+  });
+};
+
 export const runScenario = async (
   scenario: Scenario,
   options: RunOptions = {},
@@ -280,7 +294,6 @@ export const runScenario = async (
     onEvent({ type: 'warning', message: `${local}, and the scores are of that model` });
   let closed = false;
   const cancelled = abortedBy(signal);
-  cancelled.catch(() => undefined);
   const plan = planBaseline(scenario, data);
   try {
     await Promise.race([rounds.start(), rounds.ending, cancelled]);
@@ -322,6 +335,7 @@ export const runScenario = async (
       kinds,
       exports: options.exports ?? [],
       observations: observations?.all() ?? [],
+      fineTune: fineTuning(setup, cancelled),
       now: clock.now(),
       drops: formatDrops(scenario.drops),
       baseline: trained === undefined ? undefined : { plan, ...trained },

@@ -55,6 +55,7 @@ type SimulationSetting = {
 /** Those that may be missing after the defaults. */
 type Undecided =
   | 'targetAccuracy'
+  | 'fineTune'
   | 'workers'
   | 'task'
   | 'contract'
@@ -135,6 +136,19 @@ const checkBuffer = ({ buffer, speed, substrate, drops }: Scenario, nameOf: Name
     refuse(`${nameOf('drops')} is for losses in a phase of a drawn cohort: expected none`);
 };
 
+/** @throws FloeError `usage` where fine-tuning after the run could not be measured */
+const checkFineTune = (scenario: Scenario, nameOf: NameSetting): void => {
+  const { fineTune, holdout, localLayers } = scenario;
+  if (fineTune === undefined) return;
+  const refuse = (why: string): never => {
+    throw new FloeError('usage', `${nameOf('fineTune')}: ${why}`);
+  };
+  if (holdout === undefined)
+    refuse(`it is scored on examples that no round has trained on: expected ${nameOf('holdout')}`);
+  if (localLayers.length > 0)
+    refuse(`a site's ${nameOf('localLayers')} stay in its own memory: expected none`);
+};
+
 const substrateOf = (
   { local, network }: RunSettings,
   given: ScenarioInput['substrate'],
@@ -191,6 +205,7 @@ export const makeScenario = (
   checkSettingsTogether(settingsOf(scenario), participants, 'usage', nameOf);
   checkLosses(scenario, nameOf);
   checkBuffer(scenario, nameOf);
+  checkFineTune(scenario, nameOf);
   const attacks = (scenario.attack ?? []).map((text) => parseAttack(text, nameOf('attack')));
   checkAttacks(attacks, participants, scenario.mask, nameOf('attack'));
   return scenario;

@@ -11,6 +11,7 @@ import type { RunSpec } from '../protocol/spec/run-spec.ts';
 import { toHex } from '../protocol/bytes.ts';
 import type { BaselinePoint } from './analysis.ts';
 import type { ScenarioBaseline } from './baseline.ts';
+import type { FineTuned } from './fine-tune/distribution.ts';
 import type { ScenarioData } from './data.ts';
 import type { Bytes, History } from './history.ts';
 import { formatPartition, type PartitionStatistics } from '../client/data/partition.ts';
@@ -51,6 +52,7 @@ export interface SummariseInit {
     readonly runObject: string | undefined;
     readonly transcript: string | undefined;
   };
+  readonly fineTuned: FineTuned | undefined;
   readonly baseline:
     | {
         readonly plan: ScenarioBaseline;
@@ -172,6 +174,7 @@ export const summarise = (init: SummariseInit): Summary => {
     ...ruleIn(init.spec),
     ...privacyIn(init.spec),
     ...(scenario.targetAccuracy === undefined ? {} : { targetAccuracy: scenario.targetAccuracy }),
+    ...(init.fineTuned === undefined ? {} : { fineTuned: init.fineTuned }),
     ...(baseline === undefined
       ? {}
       : {

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { groupsSchema, ruleSchema } from './report/robust-rule.ts';
 import { ANOMALY_KINDS } from '../coordinator/index.ts';
+import { fineTunedSchema } from './fine-tune/distribution.ts';
 import { worldSchema } from './world-summary.ts';
 
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u));
@@ -176,6 +177,8 @@ export const summarySchema = v.strictObject({
     }),
   ),
   targetAccuracy: v.optional(share),
+  /** What each site gains where it trains the finished model further; see sim/fine-tune/. */
+  fineTuned: v.optional(fineTunedSchema),
   baselineAccuracy: v.optional(share),
   baseline: v.optional(
     v.strictObject({

@@ -8,13 +8,20 @@ import { FloeError } from '../../protocol/errors.ts';
 import { PARTIAL } from '../../protocol/ports/run-folder.ts';
 import { storageError } from '../../protocol/storage-errors.ts';
 import type { PartitionStatistics } from '../../client/data/partition.ts';
+import type { TunedSite } from '../fine-tune/measure.ts';
 import type { StoredScenario } from '../resume/stored-scenario.ts';
 import type { Summary } from '../summary.ts';
 import { csvOf } from './csv.ts';
 import { mlflowFiles } from './mlflow.ts';
 import type { ExportFormat } from './formats.ts';
 import type { Observation } from './observations.ts';
-import { classesTable, jsonLines, participantsTable, roundsTable } from './tables.ts';
+import {
+  classesTable,
+  fineTuneTable,
+  jsonLines,
+  participantsTable,
+  roundsTable,
+} from './tables.ts';
 import { tensorboardFile, tensorboardName } from './tensorboard.ts';
 
 export interface ExportInit {
@@ -26,6 +33,8 @@ export interface ExportInit {
   readonly statistics: PartitionStatistics;
   readonly classNames: readonly string[];
   readonly observations: readonly Observation[];
+  /** The sites that were fine-tuned after the run. */
+  readonly fineTuned: readonly TunedSite[];
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -44,6 +53,7 @@ const filesOf = (format: ExportFormat, init: ExportInit): Files => {
         roundsTable(summary.history),
         participantsTable(init.observations),
         ...(classes === undefined ? [] : [classes]),
+        ...(init.fineTuned.length === 0 ? [] : [fineTuneTable(init.fineTuned)]),
       ];
       return tables.map((table) => [
         `metrics/${table.name}.${format}`,

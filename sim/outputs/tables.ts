@@ -4,6 +4,7 @@
  * partition.
  */
 import type { PartitionStatistics } from '../../client/data/partition.ts';
+import type { TunedSite } from '../fine-tune/measure.ts';
 import type { RoundSummary } from '../summary.ts';
 import type { Cell } from './csv.ts';
 import type { Observation } from './observations.ts';
@@ -61,6 +62,23 @@ export const classesTable = (
       counts.map((count, own) => [participant, own, classNames[own], count]),
     ),
   };
+
+const TUNED = [
+  'participant',
+  'examples',
+  'heldOut',
+  'accuracyBefore',
+  'accuracyAfter',
+  'lossBefore',
+  'lossAfter',
+] as const satisfies readonly (keyof TunedSite)[];
+
+/** A row for each site that was fine-tuned. */
+export const fineTuneTable = (sites: readonly TunedSite[]): Table => ({
+  name: 'fine-tune',
+  head: TUNED,
+  rows: sites.map((site) => TUNED.map((name) => site[name])),
+});
 
 /** A JSON object a row, without what is missing. */
 export const jsonLines = ({ head, rows }: Table): string =>

@@ -175,6 +175,7 @@ describe('the table', () => {
       'buffer',
       'clipUnit',
       'clipping',
+      'fineTune',
       'groupSize',
       'local',
       'maxStaleness',

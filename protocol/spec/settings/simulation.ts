@@ -69,6 +69,17 @@ export const SIMULATION_SETTINGS = {
     help: 'also train the same model on all the data in one place, for comparison',
     commands: ['sim'],
   },
+  fineTune: {
+    area: 'simulation',
+    type: 'integer',
+    min: 1,
+    max: 1000,
+    optional: true,
+    otherwise: 'no fine-tuning',
+    placeholder: '<epochs>',
+    help: 'after the run each participant trains the model further on its own examples, so many epochs; needs --holdout',
+    commands: ['sim'],
+  },
   targetAccuracy: {
     area: 'simulation',
     type: 'fraction',
