@@ -56,6 +56,7 @@ type SimulationSetting = {
 type Undecided =
   | 'targetAccuracy'
   | 'fineTune'
+  | 'localLayers'
   | 'workers'
   | 'task'
   | 'contract'
@@ -138,7 +139,7 @@ const checkBuffer = ({ buffer, speed, substrate, drops }: Scenario, nameOf: Name
 
 /** @throws FloeError `usage` where fine-tuning after the run could not be measured */
 const checkFineTune = (scenario: Scenario, nameOf: NameSetting): void => {
-  const { fineTune, holdout, localLayers } = scenario;
+  const { fineTune, holdout, localLayers = [] } = scenario;
   if (fineTune === undefined) return;
   const refuse = (why: string): never => {
     throw new FloeError('usage', `${nameOf('fineTune')}: ${why}`);
