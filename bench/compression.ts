@@ -2,7 +2,10 @@
  * @module What compression saves and costs: bytes of an upload and of a model next to those of the
  * same as float32, and rounds to 97 % on MNIST (2NN, 100 participants, ten a round, one epoch,
  * batches of ten, learning rate 0.1; McMahan et al. 2017, table 2) next to those of the same run
- * with all coordinates in ring32, which rounds them by 2^-27 of the clip norm.
+ * with all coordinates in ring32, which rounds them by 2^-27 of the clip norm. `down:step8` moves the
+ * model by steps of one byte, and counts what participants of that run would download where they
+ * took the steps since their last model in place of the model. Floe has no such download: see "The
+ * model's precision" in docs/architecture.md.
  *
  * Without masks unless told: they change neither bytes nor models.
  *
@@ -10,13 +13,16 @@
  *     [--masked] [--state compression.json] [--budget SECONDS]
  */
 import { parseArgs } from 'node:util';
+import { toHex } from '../protocol/bytes.ts';
 import { layoutOf } from '../protocol/algorithm/round.ts';
 import { trainableOf } from '../protocol/algorithm/segments.ts';
+import { decodeTranscript } from '../protocol/records/transcript.ts';
 import { readRun, type ScenarioInput } from '../sim/index.ts';
 import { openCells } from './learning/cells.ts';
 import { bestOf, curveOf, roundsTo, type Curve } from './learning/curve.ts';
+import { expectedDownload, meanDownload } from './learning/downloads.ts';
 import { budgetOf, cellOptions, namesOf, wholeOf } from './learning/flags.ts';
-import type { RunSpec } from '../protocol/spec/run-spec.ts';
+import { hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
 import { storedBy } from '../protocol/spec/size-of-run.ts';
 import { report } from './table.ts';
 
@@ -34,6 +40,7 @@ const lowRank = (rank: number, mode: 'unbiased' | 'feedback' = 'unbiased'): Scen
 });
 
 const EXACT = 'ring32';
+const STEPS = 'down:step8';
 const SETTINGS: Readonly<Record<string, ScenarioInput>> = {
   [EXACT]: { ring: 'ring32' },
   ring16: {},
@@ -45,6 +52,10 @@ const SETTINGS: Readonly<Record<string, ScenarioInput>> = {
   'low-rank:rank=32': lowRank(32),
   'low-rank-feedback:rank=64': lowRank(64, 'feedback'),
   'down:bfloat16': { modelPrecision: 'bfloat16' },
+  [STEPS]: {
+    strategyModules: [new URL('learning/step8.ts', import.meta.url).href],
+    strategy: { name: 'fedavg-step8', parameters: {} },
+  },
 };
 
 const { values } = parseArgs({
@@ -64,6 +75,8 @@ interface Outcome extends Curve {
   /** Of the blob of a version, and of one of float32. */
   readonly modelBytes: number;
   readonly floatModelBytes: number;
+  /** Of models, a download of a participant in the run on average. */
+  readonly downloadBytes: number;
 }
 const cells = await openCells<Outcome>(values.state, budgetOf(values.budget));
 
@@ -75,8 +88,20 @@ const asFloats = (spec: RunSpec): RunSpec => ({
   },
 });
 
+/** The members of each round that was committed or not: they download at its beginning. */
+const cohortsOf = ({ entries }: ReturnType<typeof decodeTranscript>): string[][] =>
+  entries.flatMap(({ record }) =>
+    record.type === 'cohort' ? [record.body.members.map(toHex)] : [],
+  );
+
 const run = async (label: string, input: ScenarioInput, seed: number): Promise<Outcome> => {
-  const bytes = { uploadBytes: 0, floatBytes: 0, modelBytes: 0, floatModelBytes: 0 };
+  const bytes = {
+    uploadBytes: 0,
+    floatBytes: 0,
+    modelBytes: 0,
+    floatModelBytes: 0,
+    downloadBytes: 0,
+  };
   const curve = await curveOf(
     label,
     {
@@ -94,11 +119,17 @@ const run = async (label: string, input: ScenarioInput, seed: number): Promise<O
       ...input,
     },
     async (folder) => {
-      const { spec } = await readRun(folder);
+      const { spec, transcript } = await readRun(folder);
       bytes.uploadBytes = layoutOf(spec, COHORT, EXAMPLES).byteLength;
       bytes.floatBytes = FLOAT_BYTES * trainableOf(spec);
       bytes.modelBytes = storedBy(spec, 1, 1).modelBytes;
       bytes.floatModelBytes = storedBy(asFloats(spec), 1, 1).modelBytes;
+      const step = label.startsWith(STEPS) ? trainableOf(spec) : undefined;
+      bytes.downloadBytes = meanDownload(
+        cohortsOf(decodeTranscript(hashRunSpec(spec), transcript)),
+        bytes.modelBytes,
+        step,
+      );
     },
   );
   return { ...curve, ...bytes };
@@ -128,6 +159,12 @@ for (let seed = 1; seed <= wholeOf('seeds', values.seeds); seed += 1) {
       ratio: { value: found.floatModelBytes / found.modelBytes, to: 'fewer than float32' },
     });
     report({
+      what: `${label}: bytes of a participant's download of a model`,
+      value: found.downloadBytes,
+      unit: 'bytes',
+      ratio: { value: found.floatModelBytes / found.downloadBytes, to: 'fewer than float32' },
+    });
+    report({
       what: `${label}: rounds to ${100 * TARGET} %, best ${(100 * bestOf(found)).toFixed(2)} %`,
       value: needed,
       unit: 'rounds',
@@ -135,4 +172,18 @@ for (let seed = 1; seed <= wholeOf('seeds', values.seeds); seed += 1) {
     });
   }
 }
+// By the share of the participants that a round draws: the model is of 32 bits a parameter.
+for (const share of [1, 0.9, 0.5, 0.2, 0.1, 0.01])
+  for (const [name, bits] of [
+    ['step of 8 bits', 8],
+    ['step of 4 bits', 4],
+  ] as const) {
+    const value = expectedDownload(share, 32, bits);
+    report({
+      what: `${name}, ${100 * share} % of the participants in a round: bits down for a parameter`,
+      value,
+      unit: 'bits',
+      ratio: { value: 16 / value, to: 'fewer than bfloat16' },
+    });
+  }
 console.log(cells.tally());
