@@ -172,15 +172,16 @@ for (let seed = 1; seed <= wholeOf('seeds', values.seeds); seed += 1) {
     });
   }
 }
-// By the share of the participants that a round draws: the model is of 32 bits a parameter.
+// By the share of the participants that a round draws, with either model for those that missed
+// too many rounds.
 for (const share of [1, 0.9, 0.5, 0.2, 0.1, 0.01])
-  for (const [name, bits] of [
-    ['step of 8 bits', 8],
-    ['step of 4 bits', 4],
+  for (const [model, bits] of [
+    ['float32', 32],
+    ['bfloat16', 16],
   ] as const) {
-    const value = expectedDownload(share, 32, bits);
+    const value = expectedDownload(share, bits, 8);
     report({
-      what: `${name}, ${100 * share} % of the participants in a round: bits down for a parameter`,
+      what: `steps of 8 bits or ${model}, ${100 * share} % in a round: bits down for a parameter`,
       value,
       unit: 'bits',
       ratio: { value: 16 / value, to: 'fewer than bfloat16' },
