@@ -85,8 +85,11 @@ export const rebuildWatch = async (init: RebuildInit, watch: AnomalyWatch): Prom
       if (signal.aborted) return;
       // Otherwise a round was committed meanwhile.
       if (state().committed !== committed) continue;
+      const { length } = past.status().recent;
+      // Where old models are gone, the watch itself may have seen more meanwhile.
+      if (length < watch.status().recent.length) return;
       watch.continueFrom(past);
-      log.info({ commits: commits.length }, 'the anomaly report continues');
+      log.info({ commits: length }, 'the anomaly report continues');
       return;
     }
     log.info({}, 'the anomaly report begins anew: rounds were committed meanwhile');
