@@ -2,10 +2,11 @@
  * @module What compression saves and costs: bytes of an upload and of a model next to those of the
  * same as float32, and rounds to 97 % on MNIST (2NN, 100 participants, ten a round, one epoch,
  * batches of ten, learning rate 0.1; McMahan et al. 2017, table 2) next to those of the same run
- * with all coordinates in ring32, which rounds them by 2^-27 of the clip norm. `down:step8` moves the
- * model by steps of one byte, and counts what participants of that run would download where they
- * took the steps since their last model in place of the model. Floe has no such download: see "The
- * model's precision" in docs/architecture.md.
+ * with all coordinates in ring32, which rounds them by 2^-27 of the clip norm.
+ *
+ * `down:step8` moves the model by steps of one byte, and counts what participants of that run would
+ * download where they took the steps since their last model in place of the model. Floe has no such
+ * download: see "The step in place of the model" in docs/architecture.md.
  *
  * Without masks unless told: they change neither bytes nor models.
  *
