@@ -74,6 +74,11 @@ export interface DevnetOptions {
   /** The snapshot must be there, and stays as it is: for looking at a run that is over. */
   readonly readOnly?: boolean;
   /**
+   * Continues from the state that was pinned by this number (see `Devnet.pin`), not from the newest
+   * one. What came after it is removed.
+   */
+  readonly pinned?: number;
+  /**
    * Packages by name, each published and made immutable by a transaction at the start, in this
    * order. A name that the snapshot has already is not published again.
    */
@@ -106,7 +111,7 @@ type SavedOptions = Pick<
 
 /** Options of which only those may be absent that have no default. */
 export type CompleteOptions = DevnetOptions &
-  Required<Omit<DevnetOptions, 'ports' | 'now' | 'snapshot' | 'readOnly'>>;
+  Required<Omit<DevnetOptions, 'ports' | 'now' | 'snapshot' | 'readOnly' | 'pinned'>>;
 
 /**
  * The options with everything that was left out.

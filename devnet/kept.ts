@@ -15,7 +15,7 @@ const MANIFEST = 'manifest.json';
 const BLOBS = 'blobs';
 /** Files that a devnet writes into its folder; others are somebody else's. */
 const OWN =
-  /^(?:(?:manifest\.json|state-\d+\.json\.gz|transactions\.bin|ports\.json)(?:\.new)?|blobs)$/u;
+  /^(?:(?:manifest\.json|pinned-\d+\.json|state-\d+\.json\.gz|transactions\.bin|ports\.json)(?:\.new)?|blobs)$/u;
 const OWN_BLOB = /^[\w-]+\.[0-9a-f]{16}(?:\.new)?$/u;
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));

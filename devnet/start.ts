@@ -67,6 +67,12 @@ export interface Devnet {
    * milliseconds.
    */
   save(): Promise<void>;
+  /**
+   * Saves, and keeps this state by a number while the devnet continues: another process can go on
+   * from it (`pinned`), whatever ended this one. The two newest are kept. `unpin` forgets them.
+   */
+  pin(number: number): Promise<void>;
+  unpin(): Promise<void>;
   /** Saves, then closes every socket. */
   stop(): Promise<void>;
 }
@@ -163,11 +169,11 @@ const configOf = (
 const saver = (
   { folder, options, chain, vault }: Ground,
   packages: Readonly<Record<string, string>>,
-): (() => Promise<void>) => {
+): ((pin?: number) => Promise<void>) => {
   const { seed, nodes, shardsPerNode, sealServers, sealThreshold } = options;
   const settings = { seed, nodes, shardsPerNode, sealServers, sealThreshold };
-  return async () => {
-    if (options.readOnly !== true) await folder?.save({ chain, vault }, settings, packages);
+  return async (pin) => {
+    if (options.readOnly !== true) await folder?.save({ chain, vault }, settings, packages, pin);
   };
 };
 
@@ -224,7 +230,11 @@ const startAll = async (ground: Ground, servers: ServerGroup): Promise<Devnet> =
     aggregator: services.aggregator,
     nodeUrls: nodes.map(({ server }) => server.url),
     maxBlobBytes: maxBlobSize(vault.shards),
-    save,
+    save: () => save(),
+    pin: (number) => save(number),
+    unpin: async () => {
+      if (options.readOnly !== true) await folder?.unpin();
+    },
     stop: async () => {
       registry.stop();
       await servers.stop();
@@ -241,7 +251,9 @@ const startAll = async (ground: Ground, servers: ServerGroup): Promise<Devnet> =
  */
 export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> => {
   const folder =
-    options.snapshot === undefined ? undefined : await SnapshotFolder.open(options.snapshot);
+    options.snapshot === undefined
+      ? undefined
+      : await SnapshotFolder.open(options.snapshot, options.pinned);
   if (options.readOnly === true && folder?.settings === undefined)
     throw new DevnetError(
       'snapshot_invalid',

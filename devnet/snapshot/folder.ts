@@ -8,6 +8,8 @@
  * - `state-<n>.json.gz`: objects, packages, clock
  * - `transactions.bin`: history; what is beyond the manifest's length is not part of it
  * - `blobs/<blob id>.<start of its SHA-256>`: see `blob-file.ts`
+ * - `pinned-<n>.json`: the manifest of a state that is kept while the devnet continues; of these
+ *   the two newest
  */
 import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -23,6 +25,9 @@ import { decodeTransactions, encodeState, encodeTransactions, restoreState } fro
 
 const FORMAT = 3;
 const MANIFEST = 'manifest.json';
+const PINNED = /^pinned-(\d+)\.json$/;
+/** A crash may come between a pin and what its owner writes beside it. */
+const PINS_KEPT = 2;
 const TRANSACTIONS = 'transactions.bin';
 const BLOBS = 'blobs';
 const MANIFEST_LIMIT = 64 * 1024 * 1024;
@@ -91,6 +96,8 @@ const contentOf = (bytes: Uint8Array): Content => ({
 const blobName = (id: string, { sha256 }: Content): string =>
   join(BLOBS, `${id}.${sha256.slice(0, 16)}`);
 
+const pinName = (pin: number): string => `pinned-${pin}.json`;
+
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
@@ -110,14 +117,17 @@ export class SnapshotFolder {
   readonly #blobs = new Map<string, Content>();
   #manifest: Manifest | undefined;
   #stateNumber = 0;
+  /** By number; the oldest first. */
+  readonly #pins = new Map<number, Manifest>();
   #history: { count: number; bytes: number; readonly hash: Hash } = {
     count: 0,
     bytes: 0,
     hash: createHash('sha256'),
   };
 
-  private constructor(path: string, manifest: Manifest | undefined) {
+  private constructor(path: string, manifest: Manifest | undefined, pin?: number) {
     this.path = path;
+    if (pin !== undefined && manifest !== undefined) this.#pins.set(pin, manifest);
     this.#manifest = manifest;
     this.settings = manifest?.settings;
     this.packages = manifest?.packages ?? {};
@@ -126,11 +136,12 @@ export class SnapshotFolder {
   /**
    * Opens a folder; it need not exist yet.
    *
+   * @param pin the state to continue from, where not from the newest
    * @throws {DevnetError} snapshot_invalid when there is something else than a snapshot of this
-   * format.
+   * format, or no such pin
    */
-  static async open(path: string): Promise<SnapshotFolder> {
-    const file = join(path, MANIFEST);
+  static async open(path: string, pin?: number): Promise<SnapshotFolder> {
+    const file = join(path, pin === undefined ? MANIFEST : pinName(pin));
     try {
       if (!(await stat(path)).isDirectory())
         throw new DevnetError(
@@ -145,6 +156,8 @@ export class SnapshotFolder {
         );
     } catch (error) {
       if (!isMissing(error)) throw error;
+      if (pin !== undefined)
+        throw new DevnetError('snapshot_invalid', `${file} is missing`, { cause: error });
       return new SnapshotFolder(path, undefined);
     }
     let data: unknown;
@@ -156,7 +169,7 @@ export class SnapshotFolder {
     const parsed = v.safeParse(Manifest, data);
     if (!parsed.success)
       throw new DevnetError('snapshot_invalid', `${file}: ${v.summarize(parsed.issues)}`);
-    return new SnapshotFolder(path, parsed.output);
+    return new SnapshotFolder(path, parsed.output, pin);
   }
 
   /**
@@ -195,19 +208,33 @@ export class SnapshotFolder {
     return holders;
   }
 
-  /** Saves a devnet as it is when this is called; one save after the other. */
+  /**
+   * Saves a devnet as it is when this is called; one save after the other.
+   *
+   * @param pin the number by which this state is kept
+   */
   save(
     parts: SnapshotParts,
     settings: SavedSettings,
     packages: Readonly<Record<string, string>>,
+    pin?: number,
   ): Promise<void> {
-    return this.#queue.run(() => this.#save(parts, settings, packages));
+    return this.#queue.run(() => this.#save(parts, settings, packages, pin));
+  }
+
+  /** Keeps no state but the newest. */
+  async unpin(): Promise<void> {
+    await this.#queue.run(async () => {
+      this.#pins.clear();
+      await this.#sweep();
+    });
   }
 
   async #save(
     { chain, vault }: SnapshotParts,
     settings: SavedSettings,
     packages: Readonly<Record<string, string>>,
+    pin: number | undefined,
   ): Promise<void> {
     // Everything is taken before anything is written: the network continues meanwhile.
     vault.settleAll();
@@ -247,11 +274,20 @@ export class SnapshotFolder {
       };
       await writeWhole(join(this.path, MANIFEST), JSON.stringify(manifest));
       this.#manifest = manifest;
+      if (pin !== undefined) await this.#pin(pin, manifest);
     } catch (error) {
       for (const slivers of holders) slivers.changed = true;
       throw error;
     }
     await this.#sweep();
+  }
+
+  async #pin(pin: number, manifest: Manifest): Promise<void> {
+    await writeWhole(join(this.path, pinName(pin)), JSON.stringify(manifest));
+    this.#pins.delete(pin);
+    this.#pins.set(pin, manifest);
+    const [oldest] = this.#pins.keys();
+    if (this.#pins.size > PINS_KEPT && oldest !== undefined) this.#pins.delete(oldest);
   }
 
   #isChanged(vault: BlobVault, id: string): boolean {
@@ -281,10 +317,16 @@ export class SnapshotFolder {
 
   /** Removes what no longer belongs to the snapshot. */
   async #sweep(): Promise<void> {
-    const current = this.#manifest?.state.file;
-    for (const name of await readdir(this.path))
-      if (name.startsWith('state-') && name !== current) await rm(join(this.path, name));
+    const manifests = [this.#manifest, ...this.#pins.values()].flatMap((each) => each ?? []);
+    const states = new Set(manifests.map(({ state }) => state.file));
+    for (const name of await readdir(this.path)) {
+      const pin = PINNED.exec(name)?.[1];
+      const isOld = pin === undefined ? name.startsWith('state-') : !this.#pins.has(Number(pin));
+      if (isOld && !states.has(name)) await rm(join(this.path, name));
+    }
     const names = new Set([...this.#blobs].map(([id, content]) => blobName(id, content)));
+    for (const { blobs } of manifests)
+      for (const { id, ...content } of blobs) names.add(blobName(id, content));
     for (const name of await readdir(join(this.path, BLOBS)))
       if (!names.has(join(BLOBS, name))) await rm(join(this.path, BLOBS, name));
   }

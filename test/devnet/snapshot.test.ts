@@ -3,7 +3,7 @@
  * packages, history, blobs and keys; and what the devnet ships as bytecode is what its Move sources
  * say.
  */
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { SealClient, SessionKey } from '@mysten/seal';
@@ -259,4 +259,54 @@ test('the shipped bytecode is what the sources compile to', async () => {
   const example = join(import.meta.dirname, '../../examples/devnet/allowlist');
   expect(await compilePackage(await readPackage(example))).toEqual(allowlist);
   expect(await readFile(join(example, 'compiled.json'), 'utf8')).toContain('modules');
+});
+
+test('another process goes on from a pinned state, whatever came after it', async () => {
+  const snapshot = join(folder, 'pinned');
+  const first = await startDevnet({ snapshot, seed: 'pins', ...sizes });
+  const blobs: { readonly id: string; readonly blob: Uint8Array }[] = [];
+  const copies: string[] = [];
+  const alice = await funded(first, 1);
+  const digests: string[] = [];
+  for (const number of [1, 2, 3]) {
+    const blob = bytesOf(20_000, number);
+    const written = await walrusClientOf(first).writeBlob({
+      blob,
+      deletable: false,
+      epochs: 5,
+      signer: alice,
+    });
+    blobs.push({ id: written.blobId, blob });
+    digests.push(first.chain.records.at(-1)?.executed.digest ?? '');
+    await first.pin(number);
+    // What a killed process leaves.
+    const copy = join(folder, `pinned-${number}`);
+    await cp(snapshot, copy, { recursive: true });
+    copies.push(copy);
+  }
+  await first.stop();
+  const pins = (await readdir(copies[2]!)).filter((name) => name.startsWith('pinned'));
+  expect(pins.toSorted()).toEqual(['pinned-2.json', 'pinned-3.json']);
+  await expect(startDevnet({ snapshot: copies[2]!, pinned: 1 })).rejects.toMatchObject({
+    code: 'snapshot_invalid',
+  });
+
+  const second = await startDevnet({ snapshot: copies[2]!, pinned: 2 });
+  try {
+    const { id, blob } = blobs[1]!;
+    expect(await walrusClientOf(second).readBlob({ blobId: id })).toEqual(blob);
+    await expect(walrusClientOf(second).readBlob({ blobId: blobs[2]!.id })).rejects.toThrow();
+    const known = second.chain.records.map(({ executed }) => executed.digest);
+    expect(known).toContain(digests[1]);
+    expect(known).not.toContain(digests[2]);
+    await funded(second, 2);
+    await second.pin(3);
+    await second.unpin();
+  } finally {
+    await second.stop();
+  }
+  expect((await readdir(copies[2]!)).filter((name) => name.startsWith('pinned'))).toEqual([]);
+  const third = await startDevnet({ snapshot: copies[2]! });
+  expect(third.chain.records.length).toBe(second.chain.records.length);
+  await third.stop();
 });
