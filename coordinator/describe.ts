@@ -2,6 +2,7 @@
  * @module Formats the coordinator's events as the lines that `floe coordinator` prints. Exported
  * for programs that print the same lines.
  */
+import { knownStrategies } from '../protocol/algorithm/registry.ts';
 import { metricsText } from '../protocol/algorithm/metrics.ts';
 import { plural } from '../protocol/plural.ts';
 import { toHex } from '../protocol/bytes.ts';
@@ -155,6 +156,24 @@ const describeRun = (spec: RunSpec, resumed: boolean): readonly string[] => {
   ];
 };
 
+/**
+ * Of a strategy whose server divides by the number of all participants: an open run does not know
+ * it, and the default stands for everybody being in every round.
+ */
+const populationWarning = ({ strategy, members }: RunSpec): readonly Line[] => {
+  const known = knownStrategies().find(({ name }) => name === strategy.name);
+  const asked = known?.parameters.find(({ isMembers }) => isMembers === true);
+  if (members.type === 'closed' || asked === undefined) return [];
+  const given = strategy.parameters.find(({ name }) => name === asked.name)?.value;
+  if (given !== asked.default) return [];
+  return [
+    warning(
+      `${strategy.name}: ${asked.name} is ${given}, as if every participant were in every round, because an open run does not know how many there will be: ` +
+        `give the number that you expect, --strategy-parameter ${asked.name}=N`,
+    ),
+  ];
+};
+
 const showFunds = ({ sui, wal }: FundsOfRun['have']): string =>
   `${showCoins(sui)} SUI and ${showCoins(wal)} WAL`;
 
@@ -187,7 +206,10 @@ const describeFunds = (funds: FundsOfRun): readonly Line[] => {
 export const describeEvent = (event: StartEvent): readonly Line[] => {
   switch (event.type) {
     case 'opened':
-      return describeRun(event.spec, event.resumed).map(info);
+      return [
+        ...describeRun(event.spec, event.resumed).map(info),
+        ...populationWarning(event.spec),
+      ];
     case 'network': {
       const { servers, threshold, decryptOnly = [] } = event.seal;
       const network = info(`network    ${event.url} (${event.path}), package ${event.packageId}`);

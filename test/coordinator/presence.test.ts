@@ -7,6 +7,8 @@ import { join, memoryKeystore } from '../../client/index.ts';
 import { describeEvent, type Presence } from '../../coordinator/index.ts';
 import { createPresenceNotes } from '../../coordinator/presence-notes.ts';
 import { FloeError } from '../../protocol/errors.ts';
+import { makeStrategySpec, type StrategyInput } from '../../protocol/algorithm/registry.ts';
+import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { manualClock } from '../../protocol/ports/clock.ts';
 import { TEST_ADMISSION } from '../support/admission.ts';
 import { testSpec } from '../support/run.ts';
@@ -86,4 +88,20 @@ it('says the same refusal once, is limited in rate, and is silent after the end'
   clock.advance(10_000);
   notes.left(key, '');
   expect(seen).toHaveLength(105);
+});
+
+it('is warned where a strategy needs the number of all participants and an open run has none', async () => {
+  const spec = await testSpec({ members: { type: 'open' } });
+  const warned = (input: StrategyInput, members: RunSpec['members'] = spec.members) =>
+    describeEvent({
+      type: 'opened',
+      resumed: false,
+      spec: { ...spec, members, strategy: makeStrategySpec(input) },
+    }).flatMap(([level, text]) => (level === 'warn' ? [text] : []));
+  expect(warned({ name: 'scaffold' })).toEqual([
+    expect.stringMatching(/^scaffold: population is 1.*--strategy-parameter population=N/u),
+  ]);
+  expect(warned({ name: 'scaffold', parameters: { population: 40 } })).toEqual([]);
+  expect(warned({ name: 'fedavg' })).toEqual([]);
+  expect(warned({ name: 'scaffold' }, { type: 'closed', keys: [] })).toEqual([]);
 });
