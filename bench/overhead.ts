@@ -122,14 +122,10 @@ const play = async (n: number): Promise<{ readonly fastest: Costs; readonly cpu:
   const gate = webSocketGate(coordinator.limits, systemClock, (connection) =>
     coordinator.accept(
       Object.assign(
-        tapped(
-          connection,
-          { up: 0, down: 0 },
-          {
-            up: (frame) => (cost.up += frame.length),
-            down: (frame) => (cost.down += frame.length),
-          },
-        ),
+        tapped(connection, () => undefined, {
+          up: (frame) => (cost.up += frame.length),
+          down: (frame) => (cost.down += frame.length),
+        }),
         // The gate accepts only a login until `admit` is called.
         { admit: () => connection.admit?.() },
       ),

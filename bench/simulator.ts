@@ -1,9 +1,10 @@
 /**
  * @module Speed of the simulator in the settings of published simulators: the 2NN of McMahan et al.
  * 2017 on MNIST, E=1, B=10, ten participants a round, masked, every model scored; 100 participants
- * with 600 examples each, and 10,000 with 6. Each run is a separate command, because start,
- * processor time and peak memory must all count. Ratios are to the limits of the simulator on two
- * idle cores, and with `--peers PYTHON` to other simulators in the same run.
+ * with 600 examples each, and 10,000 with 6, who are always there or come and go. Each run is a
+ * separate command, because start, processor time and peak memory must all count. Ratios are to the
+ * limits of the simulator on two idle cores, and with `--peers PYTHON` to other simulators in the
+ * same run.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -148,6 +149,32 @@ const comparePeers = (ours: Ours, participants: number): void => {
 /** Participants of MNIST's 60,000 examples, and the fraction of them in a round. */
 const LARGE = ['--participants', '10000', '--cohort', '10', '--rounds', values['many-rounds']];
 
+/** Presence, in virtual time: everybody comes and goes many times. */
+const PRESENCE = [
+  ['there half of a day of 60 s', ['--participation', 'diurnal:open=0.5,day=60', '--latency', '1']],
+  ['there by a chance of a half', ['--participation', 'poisson:rate=0.5']],
+] as const;
+
+/** The same ten thousand, who come and go. @param always of those who are always there */
+const comeAndGo = async (always: Outcome): Promise<void> => {
+  for (const [what, flags] of PRESENCE) {
+    const some = await simulate('--local', ...LARGE, ...flags);
+    tell(`K=10,000, ${what}`, some);
+    report({
+      what: '  peak memory relative to that of participants who are always there',
+      value: some.peakMemory / 1e6,
+      unit: 'MB',
+      ratio: { value: some.peakMemory / always.peakMemory, to: 'always there' },
+    });
+    report({
+      what: '  processor time relative to theirs',
+      value: some.processorSeconds,
+      unit: 's',
+      ratio: { value: some.processorSeconds / always.processorSeconds, to: 'always there' },
+    });
+  }
+};
+
 /** Time to 97 %, and ten thousand participants. @param rate of 100 participants */
 const beyondPeers = async (substrate: readonly string[], rate: number): Promise<void> => {
   const aimed = await simulate(...substrate, '--rounds', '200', '--target-accuracy', '0.97');
@@ -177,6 +204,7 @@ const beyondPeers = async (substrate: readonly string[], rate: number): Promise<
     unit: 'rounds/min',
     ratio: { value: manyRate / rate, to: 'K=100' },
   });
+  await comeAndGo(many);
 };
 
 try {

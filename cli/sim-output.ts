@@ -11,7 +11,7 @@ import {
   type Tested,
 } from '../sim/describe.ts';
 import type { ScenarioEvent } from '../sim/events.ts';
-import { formatBytes } from '../sim/report.ts';
+import { formatBytes } from '../sim/report/html.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { RoundSummary, Summary } from '../sim/summary.ts';
 import { commandName, type Output } from './output.ts';

@@ -112,8 +112,8 @@ key. No phase of a simulation ends by a deadline unless one is given, or the sce
 Attacks, as --attack KIND:FRACTION or KIND:FRACTION,NAME=VALUE:
 ${attackLines().join('\n')}
 Phases for --drop: register, share, upload, consistent, unmask (a participant is lost right after it).
-An interrupted run with --local resumes after its last committed round and ends with the same model;
-the blobs and keys of other runs are on their network, and those begin anew.
+An interrupted run resumes after its last committed round and ends with the same model: with --local, on
+its own devnet, and in virtual time, but not with --network or --buffer.
 The run's folder holds summary.json, report.html, the transcript, the blobs and model.safetensors, the
 only clear copy of the model.`,
     examples: [
@@ -130,7 +130,7 @@ only clear copy of the model.`,
       'floe sim --data rows.csv --contract contract.json --map map.json --local',
       'floe sim --scenario run.yaml --rounds 5             the file of floe coordinator --run, flags first',
       'floe sim --export csv,tensorboard                   metrics/*.csv and tensorboard/ in the folder',
-      'floe sim --resume runs/20270131-120000-seed1        continue after Ctrl-C or a crash (--local)',
+      'floe sim --resume runs/20270131-120000-seed1        continue after Ctrl-C or a crash',
     ],
     run: async (context) => {
       const { flags, output, signal } = context;

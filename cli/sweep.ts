@@ -75,7 +75,7 @@ export const sweepCommand = () =>
     },
     notes: `An axis is a setting by its flag, a strategy, or a parameter of strategies. Values with commas are
 separated by |: --over 'model=mlp:64,32|linear'. The same command continues a sweep that was stopped or
-killed: finished runs are kept, and with --local an interrupted run resumes in its middle. A run that fails
+killed: finished runs are kept, and an interrupted run resumes in its middle. A run that fails
 does not end the sweep; its error is in its row.
 The folder holds table.csv and table.json (what the settings determine), over-seeds.csv (mean and standard
 deviation), costs.csv (bytes, times, memory), map.html with --map, and the folder of each run under points/.`,

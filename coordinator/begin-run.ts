@@ -15,7 +15,7 @@ import type { ModelKeeper } from './model-keeper.ts';
 
 export interface StartingInit extends Pick<
   CoordinatorInit,
-  'spec' | 'identity' | 'gate' | 'ledger' | 'initialModel' | 'initialState' | 'log'
+  'spec' | 'identity' | 'gate' | 'ledger' | 'initialModel' | 'initialState' | 'reconnectMs' | 'log'
 > {
   readonly run: Uint8Array;
   readonly machine: Machine;
@@ -64,7 +64,7 @@ const registerInitial = async ({ spec, run, ledger, loop }: StartingInit): Promi
  * throw
  */
 export const startRun = async (init: StartingInit): Promise<void> => {
-  const { loop, log, machine, startWith, startWork } = init;
+  const { loop, log, machine, startWith, startWork, reconnectMs: reconnect } = init;
   await cryptoReady;
   checkPorts(init);
   const replayed = await loop.open();
@@ -72,7 +72,11 @@ export const startRun = async (init: StartingInit): Promise<void> => {
   if (model === undefined) await publishInitial(init);
   else {
     log.info({ replayed, phase: phase.type }, 'resumed');
-    loop.dispatch({ type: 'resumed', startWith });
+    loop.dispatch({
+      type: 'resumed',
+      startWith,
+      ...(reconnect === undefined ? {} : { reconnect }),
+    });
     await loop.drained();
     // A phase that the restart itself began has started its own work.
     if (loop.state.phase.type === phase.type)

@@ -1,7 +1,7 @@
 /**
  * @module The types of `createCoordinator`: its options and its interface.
  */
-import type { AnomalyStatus, CommitNote } from './anomalies/watch.ts';
+import type { AnomalyStatus, AnomalyWatch, CommitNote } from './anomalies/watch.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import type { BlobRef, BlobStore } from '../protocol/ports/blob-store.ts';
 import type { BlobRemoval, UploadStaging } from '../protocol/ports/upload-staging.ts';
@@ -59,6 +59,14 @@ export interface CoordinatorInit {
   readonly initialState?: Float32Array | undefined;
   /** The first round waits for this many participants; default: the size of the cohort. */
   readonly startWith?: number;
+  /** Compares the steps of the rounds; by default one that begins anew with the process. */
+  readonly anomalies?: AnomalyWatch;
+  /**
+   * Ms after a restart in which those of before may come back before others take their places, at
+   * most an hour; default: 30 s, or the grace time where that is longer. A simulation, whose clock
+   * stands still while they log in, has 0.
+   */
+  readonly reconnectMs?: number | undefined;
   /**
    * After two sums that cannot be right, members of a set that was answered are tried in smaller
    * groups: they answer for those where the ledger is public (the default there) or where all have
@@ -151,6 +159,8 @@ export interface Coordinator {
    * frame or a timer. For callers that hold the clock.
    */
   idle(): Promise<void>;
+  /** Resolves once no event waits to be written, whatever work is in progress. */
+  drained(): Promise<void>;
   /** Closes the sessions and stops all work. Acknowledged events are in the journal. */
   stop(): Promise<void>;
   /**

@@ -74,7 +74,7 @@ const createTools = (
   const keeper = createModelKeeper({ spec, run, store, gate, sealingSecret });
   const attemptKeys = createAttemptKeys(journal.secrets, random);
   const received = createReceived();
-  const anomalies = createAnomalyWatch();
+  const anomalies = init.anomalies ?? createAnomalyWatch();
   const aggregation = createAggregation({
     spec,
     run,
@@ -123,13 +123,15 @@ const contextOf = (
 };
 
 /** The anomaly report of a run that was started again. */
-const rebuildAnomalies = (
-  { spec, journal, log }: CoordinatorInit,
+const rebuildAnomalies = async (
+  { spec, journal, log, anomalies: known }: CoordinatorInit,
   { keeper, anomalies }: ReturnType<typeof createTools>,
   loop: Pick<Loop, 'state'>,
   signal: AbortSignal,
-): Promise<void> =>
-  rebuildWatch(
+): Promise<void> => {
+  // A caller's own watch has what the caller has kept.
+  if (known !== undefined) return;
+  await rebuildWatch(
     {
       spec,
       journal,
@@ -140,6 +142,7 @@ const rebuildAnomalies = (
     },
     anomalies,
   );
+};
 
 /** Keeps the blobs of the run paid for, and monitors its balance. */
 const createKeeping = (
@@ -363,14 +366,14 @@ export const createCoordinator = (given: CoordinatorInit): Coordinator => {
   return {
     accept: (connection) => sessions.accept(connection),
     start: async () => {
-      const { keeper } = tools;
-      const startWork = working.start;
-      await startRun({ ...init, run, machine, startWith, loop, keeper, startWork, signal });
+      const work = { startWork: working.start, keeper: tools.keeper };
+      await startRun({ ...init, ...work, run, machine, startWith, loop, signal });
       working.beside(rebuildAnomalies(init, tools, loop, signal));
       upkeep.start();
       settle();
     },
     idle: () => restOf(loop, working),
+    drained: () => loop.drained(),
     stop: async () => {
       halt();
       finished.reject(new FloeError('aborted', 'The coordinator was stopped.'));

@@ -12,7 +12,12 @@ export {
   type AnomalyKind,
   type StepReport,
 } from './anomalies/rules.ts';
-export type { AnomalyStatus } from './anomalies/watch.ts';
+export {
+  createAnomalyWatch,
+  type AnomalyMark,
+  type AnomalyStatus,
+  type AnomalyWatch,
+} from './anomalies/watch.ts';
 export type {
   Coordinator,
   CoordinatorInit,

@@ -25,9 +25,6 @@ import { openNetworkPorts, type NetworkPortsInit } from './network.ts';
 import type { Place } from './state-folder.ts';
 import { plural } from '../protocol/plural.ts';
 
-/** The journal of uploads to Walrus, in the state folder. */
-const UPLOADS = 'uploads';
-
 /**
  * @throws FloeError `funds_missing` when not even the next round can be paid; `ledger_unavailable`
  */
@@ -144,7 +141,7 @@ export const openRunPorts = async (init: {
     identity,
     ...(limits === undefined ? {} : { limits }),
     blobs,
-    uploads: join(folder, UPLOADS),
+    uploads: join(folder, RUN_FILES.uploads),
     warn: (message) => emit({ type: 'warning', message }),
   });
   if (ports.resumed > 0) emit({ type: 'uploads-resumed', count: ports.resumed });

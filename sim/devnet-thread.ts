@@ -14,6 +14,7 @@ const calls = {
     seed,
     snapshot,
     readOnly,
+    pinned,
   }: {
     /** Of a new devnet; without it the snapshot's is resumed. */
     readonly seed?: string;
@@ -21,17 +22,30 @@ const calls = {
     readonly snapshot: string;
     /** The folder must exist and is not changed. */
     readonly readOnly: boolean;
+    /** The state to continue from, where not from the newest. */
+    readonly pinned?: number;
   }): Promise<NetworkConfig> => {
     if (devnet !== undefined) throw new FloeError('internal', 'the devnet runs already');
     const fresh = seed === undefined ? {} : { seed, packages: floePackages() };
     try {
-      devnet = await startDevnet({ snapshot, readOnly, ...fresh });
+      devnet = await startDevnet({
+        snapshot,
+        readOnly,
+        ...(pinned === undefined ? {} : { pinned }),
+        ...fresh,
+      });
     } catch (thrown) {
       throw floeErrorOf(thrown);
     }
     return parseNetworkConfig(networkFileOf(devnet.config));
   },
-  stop: async (): Promise<void> => {
+  /** Keeps the state by the number of the attempt that was committed. */
+  pin: async (attempt: number): Promise<void> => {
+    await devnet?.pin(attempt);
+  },
+  /** @param isOver the run is: nobody continues from a pinned state */
+  stop: async (isOver: boolean): Promise<void> => {
+    if (isOver) await devnet?.unpin();
     await devnet?.stop();
     devnet = undefined;
   },

@@ -100,6 +100,7 @@ export const finishRun = async (
     summary,
     statistics,
     classNames: names,
+    observations: init.observations,
     uplot: await readUplot(),
   });
   await writeWhole(join(partial, RUN_FILES.report), page);

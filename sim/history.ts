@@ -58,7 +58,7 @@ export const createHistory = (
   // A resumed run may begin within a round.
   let roundStart = earlier?.now ?? 0;
   let last: Bytes = earlier?.bytes ?? { up: 0, down: 0 };
-  let lastVirtual = 0;
+  let lastVirtual = 1000 * (rounds.at(-1)?.virtualTime ?? 0);
   // They are told before the commit, also of a sum that is not committed.
   let grouped: { readonly attempt: number; readonly groups: GroupsSummary } | undefined;
   const leave = (now: number): void => {

@@ -32,6 +32,7 @@ export { simulate, type SimulateOptions } from './simulate.ts';
 export { runSweep, type SweepEvent, type SweepOptions } from './sweep/run-sweep.ts';
 export { linesOfMap, type MapCell, type MeasureMap, type SweepMap } from './sweep/map.ts';
 export { linesOfTable, type SweepTable } from './sweep/table.ts';
+export type { AttackMemory } from './attackers/attack-memory.ts';
 export type { Attack, AttackInit } from './attackers/model-attacks.ts';
 export type { ModelFunction } from '../client/tfjs/models.ts';
 export type { Trainer } from '../client/trainer.ts';

@@ -61,6 +61,9 @@ export interface Traffic {
   down: number;
 }
 
+/** Adds the bytes of a frame. */
+export type Count = (way: keyof Traffic, bytes: number) => void;
+
 /** The actions of an observer on a frame. */
 export interface Tap {
   /** A frame has come from the participant and is about to be handled. */
@@ -70,13 +73,13 @@ export interface Tap {
 }
 
 /** The coordinator's end of a connection, with its bytes counted and its frames shown to `tap`. */
-export const tapped = (connection: Connection, traffic: Traffic, tap: Tap = {}): Connection => ({
+export const tapped = (connection: Connection, count: Count, tap: Tap = {}): Connection => ({
   remote: connection.remote,
   get bufferedBytes() {
     return connection.bufferedBytes;
   },
   send: (frame) => {
-    traffic.down += frame.length;
+    count('down', frame.length);
     connection.send(frame);
     tap.down?.(frame);
   },
@@ -85,7 +88,7 @@ export const tapped = (connection: Connection, traffic: Traffic, tap: Tap = {}):
     connection.receive({
       close: handlers.close,
       message: (frame) => {
-        traffic.up += frame.length;
+        count('up', frame.length);
         tap.up?.(frame);
         handlers.message(frame);
       },

@@ -4,6 +4,7 @@
  * share one copy of the data and, where tfjs trains, one backend. Connections come from the
  * coordinator as message ports.
  */
+import { join } from 'node:path';
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
@@ -20,11 +21,13 @@ import { systemClock } from '../protocol/ports/clock.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
+import { fileMemory, passingMemory, type AttackMemory } from './attackers/attack-memory.ts';
 import { createLiar } from './attackers/liars.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../protocol/ports/random.ts';
 import { openReaderPorts, type ReaderPorts, type Substrate } from './substrate.ts';
+import { createTurnstile } from './turnstile.ts';
 import { baseOfTask, loadTask, type SimulationModule } from './task.ts';
 import { timedGate, timedStore, timedTrainer, type Activity, type Note } from './timeline.ts';
 import { attackOf, createMemberTrainers, type CrowdWorld } from './world.ts';
@@ -156,23 +159,6 @@ const report = (
  */
 const LOGINS = 16;
 
-/** Queues participants that wait for a login, in order of arrival. */
-const createTurnstile = (places: number) => {
-  const waiting: (() => void)[] = [];
-  let free = places;
-  return {
-    enter: async (): Promise<void> => {
-      if (free > 0) free -= 1;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
-    },
-    leave: (): void => {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    },
-  };
-};
-
 /** The connections of a crowd: asked for with one message, given with another. */
 const createConnections = (tell: (message: CrowdMessage) => void) => {
   const waiting = new Map<number, (connection: Connection) => void>();
@@ -246,6 +232,12 @@ const openMemory = ({ index, keystoreSeed, before }: Member, kept: string | unde
     ? simulatedKeystore(keystoreSeed)
     : keptKeystore(keystoreSeed, kept, index, before);
 
+/** @param kept folder of a run that may be resumed */
+const memoriesIn =
+  (kept: string | undefined) =>
+  (index: number): AttackMemory =>
+    kept === undefined ? passingMemory() : fileMemory(join(kept, `${index}.attack`));
+
 /** Trainers that report each training. */
 const watcher =
   (tell: (message: CrowdMessage) => void) =>
@@ -271,6 +263,16 @@ const drawsOf = (random: RandomSource, seed: Uint8Array) => ({
   noise: (attempt: number): RandomSource => cipherStream(deriveSeed(seed, 'noise', attempt)),
 });
 
+/** What a participant is made with. */
+interface MemberParts {
+  readonly spec: RunSpec;
+  /** Its hash: encoding it takes as long as a run has members. */
+  readonly run: Uint8Array;
+  readonly store: BlobStore;
+  readonly ports: ReaderPorts;
+  readonly trainer: Trainer;
+}
+
 /** @param own the module itself, in the thread of the caller that gave it */
 export const createCrowd = (
   init: CrowdData,
@@ -282,18 +284,9 @@ export const createCrowd = (
   const connections = createConnections(tell);
   const turnstile = createTurnstile(LOGINS);
   const participants: Participant[] = [];
+  const memoryOf = memoriesIn(init.kept);
 
-  const startMember = async (
-    member: Member,
-    shared: {
-      readonly spec: RunSpec;
-      /** Its hash: encoding it takes as long as a run has members. */
-      readonly run: Uint8Array;
-      readonly store: BlobStore;
-      readonly ports: ReaderPorts;
-      readonly trainer: Trainer;
-    },
-  ): Promise<void> => {
+  const startMember = async (member: Member, shared: MemberParts): Promise<void> => {
     const { index, randomSeed } = member;
     const { spec, run, store, ports, trainer } = shared;
     const keystore = await openMemory(member, init.kept);
@@ -304,7 +297,9 @@ export const createCrowd = (
       if (isInside) turnstile.leave();
       isInside = false;
     };
-    const lying = createLiar(attackOf(init.world, index), keystore.identity);
+    const memory = memoryOf(index);
+    const until = member.before?.attempt;
+    const lying = createLiar(attackOf(init.world, index), keystore.identity, { memory, until });
     let random = cipherStream(randomSeed);
     const participant = joinRun({
       connect: async (signal) => {
@@ -372,6 +367,7 @@ export const createCrowd = (
         train: init.train,
         spec,
         ownAttack: task?.attack,
+        memoryOf,
         trainerOf,
       });
       const [first] = init.members;

@@ -5,35 +5,37 @@
 import {
   createCoordinator,
   attemptEntries,
+  type AnomalyWatch,
   type Coordinator,
+  type CoordinatorInit,
   type Journal,
   type Limits,
   type Logger,
   type Progress,
 } from '../coordinator/index.ts';
 import { toHex } from '../protocol/bytes.ts';
-import { systemClock, type Clock } from '../protocol/ports/clock.ts';
 import { FloeError } from '../protocol/errors.ts';
 import type { AccessGate } from '../protocol/ports/access-gate.ts';
 import { deriveSeed, seededRandom } from '../protocol/ports/random.ts';
 import type { ModelRef } from '../protocol/records/records.ts';
 import { encodeRunSpec } from '../protocol/spec/run-spec.ts';
 import { withRetry } from '../protocol/net/sui/bounds.ts';
-import { memoryKeystore } from '../client/keystore/index.ts';
-import { eventLoopTurn } from '../protocol/secagg/event-loop-turn.ts';
+import { countBytes } from './blob-traffic.ts';
+import { layAsleep } from './lay-asleep.ts';
 import { requirementsOf } from './admission.ts';
 import { createCrowds, type Crowds, type CrowdsInit } from './participant-workers.ts';
 import type { ScenarioEvent } from './events.ts';
 import type { Bytes, History } from './history.ts';
 import type { ParticipantObserver } from './outputs/participant-observer.ts';
 import { bytesOf } from './resume/keeper.ts';
+import { waitingLedger } from './resume/waiting-ledger.ts';
 import type { Resumed } from './resume/reopen.ts';
 import { createScores, watchedGate, type Scores } from './scores.ts';
 import type { Setup } from './setup.ts';
 import type { RoundSummary } from './summary.ts';
 import type { CoordinatorPorts, Substrate } from './substrate.ts';
-import { createSwitchboard, type Switchboard } from './switchboard.ts';
-import { openTime, type SimulatedTime } from './virtual/simulated-time.ts';
+import { createSwitchboard } from './switchboard.ts';
+import type { SimulatedTime } from './virtual/simulated-time.ts';
 import {
   steadyNow,
   timed,
@@ -54,9 +56,6 @@ const silent: Logger = {
   error: () => undefined,
 };
 
-/** Logins between two turns of the event loop. */
-const AT_ONCE = 32;
-
 const commitOf = async (journal: Journal, attempt: number): Promise<ModelRef> => {
   for (const { record } of await attemptEntries(journal, attempt))
     if (record.type === 'commit') return record.body.model;
@@ -64,7 +63,6 @@ const commitOf = async (journal: Journal, attempt: number): Promise<ModelRef> =>
 };
 
 export interface Observers {
-  readonly clock?: Clock;
   readonly log?: Logger;
   readonly onEvent?: (event: ScenarioEvent) => void;
   /** Sees each training, where an export asks for it. */
@@ -99,9 +97,11 @@ const watchScores = (
     readonly log: Logger;
     readonly onEvent: (event: ScenarioEvent) => void;
     readonly ending: PromiseWithResolvers<'finished' | 'target'>;
+    /** No model is given out before. */
+    readonly complete: () => Promise<void>;
   },
 ): { readonly scores: Scores; readonly gate: AccessGate } => {
-  const { history, timeline, log, onEvent, ending } = init;
+  const { history, timeline, log, onEvent, ending, complete } = init;
   const scores = createScores({
     targetAccuracy: scenario.targetAccuracy,
     modelOf: (attempt) => commitOf(journal, attempt),
@@ -119,7 +119,10 @@ const watchScores = (
     onTarget: () => ending.resolve('target'),
     onFailure: ending.reject,
   });
-  const watched = watchedGate(timedGate(ports.gate, timeline.note), scores.passed);
+  const watched = watchedGate(timedGate(ports.gate, timeline.note), async (version) => {
+    await complete();
+    await scores.passed(version);
+  });
   return { scores, gate: watched.gate };
 };
 
@@ -134,19 +137,6 @@ const limitsFor = (participants: number): Partial<Limits> => ({
   frameBytesPerSecond: 2 ** 40,
   frameBytesBurst: 2 ** 40,
 });
-
-/** Bytes of frames, and of blobs in all threads. @param before those of an earlier part */
-const countBytes = (frames: () => Bytes, before: Bytes = { up: 0, down: 0 }) => {
-  const blobTraffic = new SharedArrayBuffer(16);
-  const bytes = (): Bytes => {
-    const [up = 0n, down = 0n] = new BigUint64Array(blobTraffic);
-    return {
-      up: before.up + frames().up + Number(up),
-      down: before.down + frames().down + Number(down),
-    };
-  };
-  return { blobTraffic, bytes };
-};
 
 /** With what they know from the part before, and other draws than those that they made there. */
 const membersFrom = (members: Setup['members'], from: Resumed | undefined): Setup['members'] =>
@@ -166,22 +156,6 @@ const unscored = (from: Resumed | undefined): readonly RoundSummary[] =>
   (from?.rounds ?? []).filter(
     ({ testLoss }, i, rounds) => testLoss === undefined || i === rounds.length - 1,
   );
-
-/** Logs these in, in their order; the first invitation makes a participant. */
-const layAsleep = async (
-  indices: readonly number[],
-  members: Setup['members'],
-  switchboard: Switchboard,
-  wake: (index: number) => void,
-): Promise<void> => {
-  for (const [i, index] of indices.entries()) {
-    const member = members[index];
-    if (member === undefined) throw new FloeError('internal', `no participant ${index}`);
-    const { identity } = await memoryKeystore(member.keystoreSeed);
-    switchboard.sleep(index, identity, () => wake(index));
-    if (i % AT_ONCE === 0) await eventLoopTurn();
-  }
-};
 
 /** Starts the parts. @param login logs everybody in; whether all of them are there after it */
 const startAll = async (
@@ -233,6 +207,10 @@ export interface RoundsPlace {
   readonly substrate: Substrate;
   readonly journal: Journal;
   readonly ports: CoordinatorPorts;
+  readonly time: SimulatedTime;
+  readonly anomalies: AnomalyWatch;
+  /** Resolves once the newest commit is kept: the ledger takes nothing before. */
+  readonly settled: () => Promise<void>;
   /** What an earlier part of the run has reached. */
   readonly from: Resumed | undefined;
   /** Where participants keep what no record holds. */
@@ -259,21 +237,54 @@ const sharedOf = (
   hurry: losesSome(scenario) || scenario.participation.type !== 'uniform',
 });
 
+/** The production coordinator, on the clock of the scenario. */
+const coordinatorOf = (
+  { scenario, spec, coordinator: identity, master }: Setup,
+  { journal, ports, time, anomalies, settled }: RoundsPlace,
+  {
+    note,
+    ...init
+  }: Pick<CoordinatorInit, 'gate' | 'random' | 'log' | 'onEvent'> & Pick<Timeline, 'note'>,
+): Coordinator =>
+  createCoordinator({
+    ...init,
+    spec,
+    identity,
+    sealingSecret: deriveSeed(master, 'coordinator-sealing'),
+    store: timedStore(ports.store, note),
+    staging: ports.staging && timedStaging(ports.staging, note),
+    removal: ports.removal,
+    ledger: timedLedger(waitingLedger(ports.ledger, settled), note),
+    journal,
+    clock: time.clock,
+    startWith: time.startWith,
+    anomalies,
+    // No time passes while they log in.
+    reconnectMs: 0,
+    limits: limitsFor(scenario.participants),
+  });
+
 /** Connects coordinator, participants, network and observers. */
 export const conduct = (
   setup: Setup,
   place: RoundsPlace,
   { history, timeline }: { readonly history: History; readonly timeline: Timeline },
   workers: number,
-  { clock: base = systemClock, onEvent = () => undefined, log = silent, ...others }: Observers,
+  { onEvent = () => undefined, log = silent, ...others }: Observers,
 ): Rounds => {
   const { scenario, master, members, spec, analyst } = setup;
-  const { journal, substrate, ports, from, kept } = place;
+  const { substrate, from, kept, time } = place;
   // Other draws than those of the part before: no secret is used twice.
   const drawn = from === undefined ? master : deriveSeed(master, 'resumed', from.resumed + 1);
-  const time = openTime(setup, base);
   const ending = Promise.withResolvers<'finished' | 'target'>();
-  const { scores, gate } = watchScores(setup, place, { history, timeline, log, onEvent, ending });
+  const { scores, gate } = watchScores(setup, place, {
+    history,
+    timeline,
+    log,
+    onEvent,
+    ending,
+    complete: () => complete,
+  });
 
   const roundOver = (progress: Progress): void => {
     time.attemptOver(progress.type === 'aborted' ? progress : undefined);
@@ -284,20 +295,10 @@ export const conduct = (
     scenario.rounds,
   );
 
-  const coordinator = createCoordinator({
-    spec,
-    identity: setup.coordinator,
-    sealingSecret: deriveSeed(master, 'coordinator-sealing'),
-    store: timedStore(ports.store, timeline.note),
-    staging: ports.staging && timedStaging(ports.staging, timeline.note),
-    removal: ports.removal,
+  const coordinator = coordinatorOf(setup, place, {
     gate,
-    ledger: timedLedger(ports.ledger, timeline.note),
-    journal,
-    clock: time.clock,
+    note: timeline.note,
     random: seededRandom(deriveSeed(drawn, 'coordinator-random')),
-    startWith: time.startWith,
-    limits: limitsFor(scenario.participants),
     log,
     onEvent: observe,
   });
@@ -318,11 +319,19 @@ export const conduct = (
     },
     onComplete: () => time.resume(),
     between: (index, connection) => time.between(index, connection),
+    returning: time.returning,
   });
   const { blobTraffic, bytes } = countBytes(
     () => switchboard.traffic,
     from && bytesOf(from.rounds),
   );
+  const comeBack = async (): Promise<void> => {
+    if (from === undefined || time.elapsed() === undefined) return;
+    await time.complete;
+    await coordinator.drained();
+    switchboard.returned();
+  };
+  const complete = comeBack();
   const crowds = createCrowds({
     workers,
     members: membersFrom(members, from),

@@ -6,8 +6,9 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import {
-  openJournal,
   attemptEntries,
+  createAnomalyWatch,
+  openJournal,
   wholeTranscript,
   type Journal,
   type Logger,
@@ -24,7 +25,7 @@ import { attemptRoot } from '../protocol/records/transcript.ts';
 import { planBaseline } from './baseline.ts';
 import { planFineTune } from './fine-tune/plan.ts';
 import { shareCurve } from './curves/register.ts';
-import { conduct } from './run-rounds.ts';
+import { conduct, type RoundsPlace } from './run-rounds.ts';
 import type { ScenarioEvent } from './events.ts';
 import { formatDrops } from './faults.ts';
 import { finishRun, type FineTuneSites } from './finish.ts';
@@ -32,14 +33,13 @@ import { createHistory } from './history.ts';
 import { bytesOf, createKeeper } from './resume/keeper.ts';
 import { partialFolder, reopen, type Resumed } from './resume/reopen.ts';
 import {
-  requireLocal,
-  requireRealTime,
+  requireSame,
+  requireUnbuffered,
   storedScenario,
   writeScenario,
 } from './resume/stored-scenario.ts';
 import type { ExportFormat } from './outputs/formats.ts';
-import { appendObservations, rewindObservations } from './outputs/observations-file.ts';
-import { createObserver, type ParticipantObserver } from './outputs/participant-observer.ts';
+import { answerNote, observing } from './outputs/open-observer.ts';
 import { formatPartition } from '../client/data/partition.ts';
 import { makeRunFolder, runName, writeRunStart } from './run-folder.ts';
 import { RUN_FILES } from '../protocol/records/run-files.ts';
@@ -58,6 +58,7 @@ import {
   type Substrate,
 } from './substrate.ts';
 import { isVirtual } from './virtual/is-virtual.ts';
+import { openTime } from './virtual/simulated-time.ts';
 import { createTimeline, steadyNow, timed } from './timeline.ts';
 
 export interface RunOptions extends TaskOptions {
@@ -65,7 +66,7 @@ export interface RunOptions extends TaskOptions {
   readonly outDir?: string;
   /** Names the folder of the run. Default: by the time and the seed. */
   readonly folderName?: string;
-  /** The folder of an interrupted run of the same scenario with local ports, which is continued. */
+  /** The folder of an interrupted run of the same scenario, which continues. Not on a network. */
   readonly resume?: string;
   /** Forms in which the results are written at the end, into the run's folder. */
   readonly exports?: readonly ExportFormat[];
@@ -117,10 +118,16 @@ const openFolder = async (
     const named = folderName ?? runName(clock.now(), scenario.seed);
     return { partial: await makeRunFolder(outDir, named), from: undefined };
   }
-  requireLocal(scenario.substrate.type, resume);
-  requireRealTime(scenario, resume);
+  requireUnbuffered(scenario, resume);
   const partial = await partialFolder(resume);
-  return { partial, from: await reopen(partial, spec) };
+  await requireSame(scenario, partial);
+  const from = await reopen(partial, spec);
+  if (from !== undefined && isVirtual(scenario) && from.virtual === undefined)
+    throw new FloeError(
+      'run_outdated',
+      `${resume} was begun by an earlier version of floe, which did not keep its virtual time: begin the run anew`,
+    );
+  return { partial, from };
 };
 
 const openPlace = async (
@@ -139,9 +146,9 @@ const openPlace = async (
   // A simulation is resumed after a crash of its process: it need not survive a power cut.
   const journal = await openJournal(join(partial, RUN_FILES.journal), { synced: false });
   resources.defer(() => journal.close());
-  const running = await startSubstrate(scenario, partial, limits);
+  const running = await startSubstrate(scenario, partial, limits, from?.journal.attempt);
   const { substrate } = running;
-  resources.defer(() => running.stop());
+  resources.defer(() => running.stop(false));
   if (substrate.type !== 'local') shareCurve();
   await analyst.call('follow', { spec: encodeRunSpec(spec), substrate, auditor: auditorSeed });
   const ports = await openCoordinatorPorts(substrate, {
@@ -168,13 +175,28 @@ const openPlace = async (
 };
 
 /** The history of a run and what keeps it. @param started when this part began, ms */
-const keeping = ({ partial, from }: Place, started: number) => {
+const keeping = (
+  { partial, from, running }: Place,
+  { time, anomalies }: Pick<RoundsPlace, 'time' | 'anomalies'>,
+  started: number,
+  onFailure: (thrown: unknown) => void,
+) => {
   const timeline = createTimeline();
   const noteSums = (first: number, last: number) => timeline.note('aggregation', first, last);
   const earlier = from && { ...from, bytes: bytesOf(from.rounds), now: steadyNow() };
   const history = createHistory(noteSums, earlier);
   const here = (): number => (performance.now() - started) / 1000;
-  const keeper = createKeeper({ folder: partial, from, history, seconds: here, processorSeconds });
+  const keeper = createKeeper({
+    folder: partial,
+    from,
+    history,
+    seconds: here,
+    virtual: () => time.mark(),
+    anomalies: () => anomalies.mark(),
+    pin: running.pin,
+    onFailure,
+    processorSeconds,
+  });
   return { timeline, history, keeper, seconds: () => (from?.seconds ?? 0) + here() };
 };
 
@@ -185,16 +207,6 @@ const inOrder =
   (event) => {
     for (const listen of listeners) listen?.(event);
   };
-
-/** Undefined where no export asks for it. */
-const observing = async (
-  { partial, from }: Place,
-  exports: RunOptions['exports'] = [],
-): Promise<ParticipantObserver | undefined> => {
-  if (exports.length === 0) return undefined;
-  const earlier = await rewindObservations(partial, from?.journal.attempt ?? 0);
-  return createObserver(earlier, (settled) => appendObservations(partial, settled));
-};
 
 const keepTranscript = async ({ partial, journal }: Place): Promise<Uint8Array> => {
   const transcript = await wholeTranscript(journal);
@@ -220,12 +232,6 @@ const keepReached = async (
   }
 };
 
-/**
- * Runs a scenario to its end and leaves a folder with everything about it.
- *
- * @throws FloeError `usage`, `data_malformed`, `backend_unavailable`, `aborted` (the folder then
- * ends in `.partial`)
- */
 /** At the sites of the scenario, by the analyst; undefined where it does not ask for it. */
 const fineTuning = (setup: Setup, cancelled: Promise<never>): FineTuneSites | undefined => {
   const plan = planFineTune(setup);
@@ -236,37 +242,16 @@ const fineTuning = (setup: Setup, cancelled: Promise<never>): FineTuneSites | un
   });
 };
 
-export const runScenario = async (
-  scenario: Scenario,
-  options: RunOptions = {},
-): Promise<RunResult> => {
-  const { onEvent: tell = () => undefined, clock = systemClock } = options;
-  const { signal = new AbortController().signal } = options;
-  const started = performance.now();
-  signal.throwIfAborted();
-  await using resources = new AsyncDisposableStack();
-  const setup = await setUp(scenario, resources, clock.now(), options);
-  signal.throwIfAborted();
-  const { spec, data, model, analyst } = setup;
-  tell({ type: 'starting' });
-  const place = await openPlace(setup, options, resources);
-  const { partial, journal, from, running, substrate, ports } = place;
-  const { timeline, history, keeper, seconds: secondsSo } = keeping(place, started);
-  const observations = await observing(place, options.exports);
-  const onEvent = inOrder([observations?.onEvent, keeper.onEvent, tell]);
-  const workers =
-    setup.own === undefined
-      ? Math.min(scenario.workers ?? availableParallelism(), scenario.participants)
-      : 1;
-  const isLocal = scenario.substrate.type === 'local';
-  const watched = isLocal ? { ...place, journal: keeper.watched(journal) } : place;
-  const rounds = conduct(setup, watched, { history, timeline }, workers, {
-    ...options,
-    onEvent,
-    observations,
-  });
-  const kinds = { store: ports.store.kind, gate: ports.gate.kind, ledger: ports.ledger.kind };
-  onEvent({
+type Kinds = Readonly<Record<'store' | 'gate' | 'ledger', string>>;
+
+const startedEvent = (
+  setup: Setup,
+  partial: string,
+  workers: number,
+  kinds: Kinds,
+): ScenarioEvent => {
+  const { scenario, spec, data, model } = setup;
+  return {
     type: 'started',
     folder: partial,
     backend: model.backend,
@@ -288,12 +273,69 @@ export const runScenario = async (
     partition: formatPartition(scenario.partition),
     statistics: setup.statistics,
     world: setup.worldSummary,
+  };
+};
+
+/**
+ * Runs a scenario to its end and leaves a folder with everything about it.
+ *
+ * @throws FloeError `usage`, `data_malformed`, `backend_unavailable`, `aborted` (the folder then
+ * ends in `.partial`)
+ */
+export const runScenario = async (
+  scenario: Scenario,
+  options: RunOptions = {},
+): Promise<RunResult> => {
+  const { onEvent: tell = () => undefined, clock = systemClock } = options;
+  const { signal = new AbortController().signal } = options;
+  const started = performance.now();
+  signal.throwIfAborted();
+  await using resources = new AsyncDisposableStack();
+  const setup = await setUp(scenario, resources, clock.now(), options);
+  signal.throwIfAborted();
+  const { spec, data, analyst } = setup;
+  tell({ type: 'starting' });
+  const place = await openPlace(setup, options, resources);
+  const { partial, journal, from, running, substrate, ports } = place;
+  const observations = await observing(place, setup, options.exports, () => time.elapsed());
+  const time = openTime(setup, clock, {
+    from: from?.virtual,
+    onAnswer: observations && answerNote(observations),
   });
+  const anomalies = createAnomalyWatch(from?.anomalies);
+  const carried = { time, anomalies };
+  const failure = Promise.withResolvers<never>();
+  const {
+    timeline,
+    history,
+    keeper,
+    seconds: secondsSo,
+  } = keeping(place, carried, started, failure.reject);
+  const onEvent = inOrder([observations?.onEvent, keeper.onEvent, tell]);
+  const workers =
+    setup.own === undefined
+      ? Math.min(scenario.workers ?? availableParallelism(), scenario.participants)
+      : 1;
+  const isKept = scenario.substrate.type !== 'network' && scenario.buffer === undefined;
+  const watched = {
+    ...place,
+    ...carried,
+    settled: keeper.settled,
+    journal: isKept ? keeper.watched(journal) : journal,
+  };
+  const rounds = conduct(setup, watched, { history, timeline }, workers, {
+    ...options,
+    onEvent,
+    observations,
+  });
+  const kinds = { store: ports.store.kind, gate: ports.gate.kind, ledger: ports.ledger.kind };
+  onEvent(startedEvent(setup, partial, workers, kinds));
   const local = describeLocal(spec);
   if (local !== undefined)
     onEvent({ type: 'warning', message: `${local}, and the scores are of that model` });
   let closed = false;
-  const cancelled = abortedBy(signal);
+  const cancelled = Promise.race([abortedBy(signal), failure.promise]);
+  cancelled.catch(() => undefined);
   const plan = planBaseline(scenario, data);
   try {
     await Promise.race([rounds.start(), rounds.ending, cancelled]);
@@ -345,14 +387,14 @@ export const runScenario = async (
         runObject: await ports.runObject(),
         transcript: publication?.blob.id,
       },
-      settle: () => running.stop(),
+      settle: () => running.stop(true),
     });
   } catch (thrown) {
     await rounds.stop();
     if (!closed) await keepReached(place, signal, onEvent);
     if (!signal.aborted) throw toFloeError(thrown);
     const message = `the partial run is in ${partial}`;
-    const details = isLocal && !isVirtual(scenario) ? { resume: partial } : {};
+    const details = isKept ? { resume: partial } : {};
     throw new FloeError('aborted', message, details, { cause: thrown });
   }
 };

@@ -159,43 +159,57 @@ const fundFromFaucet = async ({ faucetUrl }: NetworkConfig, address: string): Pr
 
 export interface RunningSubstrate {
   readonly substrate: Substrate;
-  /** Stops the services of this run, after which its folder is complete. Idempotent. */
-  stop(): Promise<void>;
+  /**
+   * Keeps the state of the services after an attempt that was committed, for a run that is resumed;
+   * undefined where they rest on the folder alone.
+   */
+  readonly pin: ((attempt: number) => Promise<void>) | undefined;
+  /**
+   * Stops the services of this run, after which its folder is complete. Idempotent.
+   *
+   * @param isOver whether the run is, and is not resumed
+   */
+  stop(isOver: boolean): Promise<void>;
 }
 
 /**
  * Starts the devnet of a run in a separate thread, if the scenario uses one, and writes the network
  * into the folder.
+ *
+ * @param attempt the last one of an earlier part of the run
  */
 export const startSubstrate = async (
   { substrate: wanted, seed }: Pick<Scenario, 'substrate' | 'seed'>,
   folder: string,
   limits: NetworkLimits,
+  attempt?: number,
 ): Promise<RunningSubstrate> => {
   const blobs = join(folder, RUN_FILES.blobs);
   switch (wanted.type) {
     case 'local':
-      return { substrate: { type: 'local', blobs }, stop: async () => undefined };
+      return { substrate: { type: 'local', blobs }, pin: undefined, stop: async () => undefined };
     case 'network': {
       const { network } = wanted;
       await writeRunNetwork(folder, network);
       return {
         substrate: { type: 'network', blobs, network, limits },
+        pin: undefined,
         stop: async () => undefined,
       };
     }
     case 'devnet': {
-      const running = await startRunDevnet(folder, seed);
+      const running = await startRunDevnet(folder, seed, attempt);
       const { network } = running;
       try {
         await writeRunNetwork(folder, network);
       } catch (thrown) {
-        await running.stop();
+        await running.stop(false);
         throw thrown;
       }
       return {
         substrate: { type: 'devnet', blobs, network, limits },
-        stop: () => running.stop(),
+        pin: (committed) => running.pin(committed),
+        stop: (isOver) => running.stop(isOver),
       };
     }
   }

@@ -8,7 +8,7 @@ import type { Identity } from '../protocol/ports/identity.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
 import { createDropWatch } from './drop-watch.ts';
 import type { DropPhase, Drops } from './faults.ts';
-import { CLOSE_ABNORMAL, portConnection, tapped, type Traffic } from './network.ts';
+import { CLOSE_ABNORMAL, portConnection, tapped, type Count, type Traffic } from './network.ts';
 import { createSleepers, type Sleeper, type SleepersInit } from './sleepers.ts';
 import { createWaiting } from './waiting.ts';
 
@@ -25,6 +25,11 @@ export interface SwitchboardInit extends Omit<SleepersInit, 'accept'> {
   readonly onComplete: () => void;
   /** What stands between a participant and the coordinator. */
   readonly between?: (index: number, connection: Connection) => Connection;
+  /**
+   * Of a resumed run, those that were connected when it was interrupted: the frames of their
+   * logins are not counted, up to `returned`.
+   */
+  readonly returning?: ReadonlySet<number>;
 }
 
 export interface Switchboard {
@@ -34,6 +39,10 @@ export interface Switchboard {
   sleep(index: number, identity: Identity, onWake: () => void): void;
   /** Calls `give` with the participant's end as soon as it may connect. */
   connect(index: number, give: (port: MessagePort) => void): void;
+  /** Everybody of a resumed run is back. */
+  returned(): void;
+  /** Those that are cut off up to the end of the attempt. */
+  readonly lost: readonly number[];
   /** The attempt is over: lost participants reconnect. */
   roundOver(): void;
   /** The participant's connection breaks, and it does not come back before `arrive`. */
@@ -59,9 +68,16 @@ export const createSwitchboard = ({
   onDrop,
   onComplete,
   between = (_, connection) => connection,
+  returning = new Set(),
   ...init
 }: SwitchboardInit): Switchboard => {
   const traffic: Traffic = { up: 0, down: 0 };
+  let isBack = false;
+  const countOf =
+    (index: number): Count =>
+    (way, bytes) => {
+      if (isBack || !returning.has(index)) traffic[way] += bytes;
+    };
   const lines = new Map<number, Line>();
   const sleeping = new Map<number, Sleeper>();
   const awake = new Set<number>();
@@ -69,7 +85,7 @@ export const createSwitchboard = ({
   let entering = 0;
   const sleepers = createSleepers({
     ...init,
-    accept: (connection) => accept(between(entering, tapped(connection, traffic))),
+    accept: (connection) => accept(between(entering, tapped(connection, countOf(entering)))),
   });
   const faulty = Object.keys(drops).length > 0;
 
@@ -110,7 +126,7 @@ export const createSwitchboard = ({
     sleeping.delete(index);
     lines.set(index, { near, loggedIn: sleeper !== undefined });
     if (sleeper === undefined)
-      accept(between(index, tapped(near, traffic, faulty ? watch(index) : {})));
+      accept(between(index, tapped(near, countOf(index), faulty ? watch(index) : {})));
     else sleeper.handOver(near);
     give(port2);
   });
@@ -132,10 +148,18 @@ export const createSwitchboard = ({
       const line = lines.get(index);
       lines.delete(index);
       line?.near.close(CLOSE_ABNORMAL, 'away');
+      // It may be the one that the others waited for.
+      if (faulty) completeIfAll();
     },
     arrive: (index) => {
       waiting.arrive(index);
       return faulty || awake.has(index);
+    },
+    returned: () => {
+      isBack = true;
+    },
+    get lost() {
+      return waiting.lost;
     },
     connect: (index, give) => waiting.connect(index, give),
     roundOver: () => {

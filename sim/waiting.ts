@@ -18,6 +18,10 @@ export const createWaiting = <Give>(open: (index: number, give: Give) => void) =
     get departed() {
       return departed.size;
     },
+    /** Those that the scenario has cut off in this attempt. */
+    get lost(): readonly number[] {
+      return [...lost];
+    },
     lose: (index: number): void => void lost.add(index),
     depart: (index: number): void => void departed.add(index),
     arrive: (index: number): void => {

@@ -16,6 +16,7 @@ import {
   planAttacks,
   type AttackGroup,
 } from './attackers/attacker-trainers.ts';
+import type { AttackMemory } from './attackers/attack-memory.ts';
 import type { Attack } from './attackers/model-attacks.ts';
 import type { AttackName } from './attackers/kinds.ts';
 import { checkGoal, type AttackGoal } from './attackers/poison.ts';
@@ -76,11 +77,13 @@ export const createMemberTrainers = (
     readonly train: Dataset;
     readonly spec: RunSpec;
     readonly ownAttack: Attack | undefined;
+    /** What an attacker keeps from round to round. */
+    readonly memoryOf: (index: number) => AttackMemory;
     readonly trainerOf: (index: number | undefined, data: Dataset) => Trainer | Promise<Trainer>;
   },
 ): ((member: { readonly index: number; readonly rows: Uint32Array }) => Promise<Trainer>) => {
   const { attacks: groups, participants, cohort, featureSkew: skew, seed } = world;
-  const { train, spec, ownAttack, trainerOf } = init;
+  const { train, spec, ownAttack, memoryOf, trainerOf } = init;
   const attackerOf = createAttackerTrainers({
     groups,
     train,
@@ -91,6 +94,7 @@ export const createMemberTrainers = (
       requestOf: (round) => requestOfRound(spec, round),
     },
     own: ownAttack,
+    memoryOf,
     trainerOn: (data) => trainerOf(undefined, data),
   });
   return async ({ index, rows }) => {

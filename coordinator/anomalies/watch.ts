@@ -42,6 +42,15 @@ export interface AnomalyStatus {
   readonly recent: readonly CommitNote[];
 }
 
+/** What the next commit is compared with. */
+export interface AnomalyMark extends RoundSeries {
+  /** The newest step and the mean of the last ones; absent before the first. */
+  readonly previous?: Float32Array;
+  readonly mean?: Float32Array;
+  /** The newest training loss. */
+  readonly loss?: number;
+}
+
 /** What a watch knows of the commits that it has judged. */
 interface Memory {
   readonly previous: Float32Array | undefined;
@@ -74,6 +83,8 @@ export interface AnomalyWatch {
     event: Event,
   ): Event & { readonly step: StepReport; readonly anomalies: readonly Anomaly[] };
   status(): AnomalyStatus;
+  /** As it stands after the newest commit. Its vectors are not copied. */
+  mark(): AnomalyMark;
   /** Takes over all that another watch knows, in place of what it knows itself. */
   continueFrom(other: AnomalyWatch): void;
   readonly memory: Memory;
@@ -152,9 +163,18 @@ const statusWith = (
   recent: [...recent, { attempt, version, cohort, survivors, ...of }].slice(-WINDOW),
 });
 
-export const createAnomalyWatch = (): AnomalyWatch => {
+const markedBy = ({ previous, mean, loss, norms, cosines, jumps }: AnomalyMark): Memory => ({
+  ...NOTHING,
+  previous,
+  mean: mean?.slice(),
+  series: { norms, cosines, jumps },
+  loss,
+});
+
+/** @param from the mark of an earlier part of the run */
+export const createAnomalyWatch = (from?: AnomalyMark): AnomalyWatch => {
   let pending: Measured | undefined;
-  let memory = NOTHING;
+  let memory = from === undefined ? NOTHING : markedBy(from);
   return {
     measure: (attempt, before, after) => {
       const step = new Float32Array(after.length);
@@ -182,6 +202,15 @@ export const createAnomalyWatch = (): AnomalyWatch => {
       return { ...event, step, anomalies };
     },
     status: () => memory.status,
+    mark: () => {
+      const { series, previous, mean, loss } = memory;
+      return {
+        ...series,
+        ...(previous === undefined ? {} : { previous }),
+        ...(mean === undefined ? {} : { mean }),
+        ...(loss === undefined ? {} : { loss }),
+      };
+    },
     continueFrom: (other) => {
       memory = other.memory;
       if (pending !== undefined) pending = measured(memory, pending.attempt, pending.step);

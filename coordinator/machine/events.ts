@@ -38,7 +38,11 @@ const schemas = [
     startWith: integer(3, 100_000),
   }),
   /** The coordinator process was started again: every session is gone. */
-  event('resumed', { startWith: integer(3, 100_000) }),
+  event('resumed', {
+    startWith: integer(3, 100_000),
+    /** Ms in which those of before may come back; by default as long as a real network needs. */
+    reconnect: v.optional(integer(0, 3_600_000)),
+  }),
   event('joined', { key }),
   event('left', { key }),
   event('withdrawn', { key, attempt, code: text, detail: v.optional(text) }),

@@ -87,7 +87,7 @@ export const applyWithdrawn = (state: State, event: EventOf<'withdrawn'>): Step 
 export const applyResumed = (
   config: MachineConfig,
   state: State,
-  { time, startWith }: EventOf<'resumed'>,
+  { time, startWith, reconnect }: EventOf<'resumed'>,
 ): Step => {
   const { spec } = config;
   const phase = isFilling(config, state.phase)
@@ -104,7 +104,7 @@ export const applyResumed = (
       ...state,
       startWith,
       participants,
-      patience: time + Math.max(RECONNECT_MS, spec.deadlines.grace * 1000),
+      patience: time + (reconnect ?? Math.max(RECONNECT_MS, spec.deadlines.grace * 1000)),
       phase: timed(config, phase),
     }),
     effects: [],

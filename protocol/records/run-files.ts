@@ -20,6 +20,8 @@ export const RUN_FILES = {
   report: 'report.html',
   network: 'network.json',
   devnet: 'devnet',
+  /** The journal of uploads to Walrus. */
+  uploads: 'uploads',
   /** Of a simulation: its settings, and its rounds as they came. */
   scenario: 'scenario.json',
   history: 'history.jsonl',

@@ -6,6 +6,7 @@ import { type Dataset, subset } from '../../client/data/dataset.ts';
 import type { Trainer, TrainRequest } from '../../client/trainer.ts';
 import { deriveSeed } from '../../protocol/ports/random.ts';
 import { chooseAttackers, type Attacking } from './attack-setting.ts';
+import type { AttackMemory } from './attack-memory.ts';
 import { rehearse, type RehearsalOf } from './mimic.ts';
 import { attackNamed, MAX_POOL, type Attack } from './model-attacks.ts';
 import { kindOf } from './kinds.ts';
@@ -54,6 +55,8 @@ export interface AttackerTrainersInit {
   readonly own: Attack | undefined;
   /** Makes an honest trainer. */
   readonly trainerOn: (data: Dataset) => Trainer | Promise<Trainer>;
+  /** What a participant keeps from round to round. */
+  readonly memoryOf: (index: number) => AttackMemory;
 }
 
 /** The pooled updates of a group: made once for each round in this thread. */
@@ -104,7 +107,7 @@ const rehearsedBy = (
 export const createAttackerTrainers = (
   init: AttackerTrainersInit,
 ): ((index: number, data: Dataset, trainer: Trainer) => Promise<Trainer>) => {
-  const { groups, train, participants, cohort, own, trainerOn } = init;
+  const { groups, train, participants, cohort, own, trainerOn, memoryOf } = init;
   const known = groups.map((group) => ({
     group,
     honestUpdates: poolOf(group, init),
@@ -129,6 +132,7 @@ export const createAttackerTrainers = (
       honestUpdates: found.honestUpdates,
       honest: honest.map((rows) => subset(train, rows)),
       rehearsed: found.rehearsed,
+      memory: memoryOf(index),
     });
     return { ...trainer, train: attacking };
   };

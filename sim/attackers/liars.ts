@@ -15,6 +15,7 @@ import {
 import { entryHash, signedEntries } from '../../protocol/secagg/index.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
 import { decodeClientFrame, encodeFrame, type ClientFrame } from '../../protocol/wire/messages.ts';
+import type { AttackMemory } from './attack-memory.ts';
 import type { AttackName } from './kinds.ts';
 
 /** What is sent in place of a frame. */
@@ -32,13 +33,26 @@ const uploadIn = (frame: ClientFrame): SignedRecord<'upload'> | undefined => {
   return record.type === 'upload' ? record : undefined;
 };
 
+/** What a liar knows of earlier rounds. */
+interface Kept {
+  readonly memory: AttackMemory;
+  /** The last attempt of an earlier part of the run: what came after is repeated. */
+  readonly until: number | undefined;
+}
+
 /** The first upload is sent in place of all later ones. */
-const replay = (): Lie => {
-  let first: Uint8Array | undefined;
+const replay = ({ memory, until }: Kept): Lie => {
+  const saved = memory.load();
+  const isOfRepeated =
+    saved !== undefined && until !== undefined && decodeRecord(saved).attempt > until;
+  let first = isOfRepeated ? undefined : saved;
   return (frame) => {
     const upload = uploadIn(frame);
     if (upload === undefined) return undefined;
-    first ??= upload.bytes;
+    if (first === undefined) {
+      first = upload.bytes;
+      memory.save(first);
+    }
     return [encodeFrame({ type: 'record', record: first })];
   };
 };
@@ -84,10 +98,10 @@ const badShare: Lie = (frame, identity) => {
 };
 
 /** Undefined for an attack that sends nothing else. */
-const lieOf = (kind: AttackName): Lie | undefined => {
+const lieOf = (kind: AttackName, kept: Kept): Lie | undefined => {
   switch (kind) {
     case 'replay':
-      return replay();
+      return replay(kept);
     case 'equivocation':
       return equivocation;
     case 'wrong-model-hash':
@@ -103,8 +117,9 @@ const lieOf = (kind: AttackName): Lie | undefined => {
 export const createLiar = (
   kind: AttackName | undefined,
   identity: Identity,
+  kept: Kept,
 ): ((connection: Connection) => Connection) => {
-  const lie = kind && lieOf(kind);
+  const lie = kind && lieOf(kind, kept);
   if (lie === undefined) return (connection) => connection;
   return (connection) => ({
     remote: connection.remote,

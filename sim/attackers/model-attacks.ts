@@ -4,11 +4,15 @@
  * know each other's examples: each makes the honest updates of all of them itself, so the result
  * depends neither on threads nor on who is in the cohort. Only a simulation has that knowledge.
  */
+import * as v from 'valibot';
 import type { Dataset } from '../../client/data/dataset.ts';
 import { normal } from '../../client/data/sampling.ts';
 import type { Trainer, TrainRequest, TrainResult } from '../../client/trainer.ts';
 import { FloeError } from '../../protocol/errors.ts';
+import { float32FromBytes, float32ToBytes } from '../../protocol/model/floats.ts';
 import { cipherStream, deriveSeed, type RandomSource } from '../../protocol/ports/random.ts';
+import { bytesUpTo, decodeCbor, encodeCbor, integer } from '../../protocol/wire/cbor.ts';
+import type { AttackMemory } from './attack-memory.ts';
 import type { AttackName } from './kinds.ts';
 import { flipLabels, poisoned } from './poison.ts';
 import { alieVector, alieZ, changeOf, ipmVector, minMaxVector } from './vectors.ts';
@@ -44,6 +48,8 @@ export interface AttackInit {
    * thread, with honest trainers.
    */
   readonly rehearsed: () => Promise<number>;
+  /** What it keeps from round to round. */
+  readonly memory: AttackMemory;
 }
 
 /** An attack: makes the `train` of one attacker. A module's `attack` is one. */
@@ -134,16 +140,40 @@ const labelFlip: Attack = async ({ trainerOn, data }) => {
   return (request) => trainer.train(request);
 };
 
+const MAX_MODEL_BYTES = 1 << 30;
+const seenSchema = v.pipe(
+  v.array(v.strictObject({ round: integer(1, 1e9), weights: bytesUpTo(MAX_MODEL_BYTES) })),
+  v.maxLength(2),
+);
+
+interface SeenModel {
+  readonly round: number;
+  readonly weights: Float32Array;
+}
+
+/** For each model, its round and its float32 values. */
+const modelsAsBytes = (models: readonly SeenModel[]): Uint8Array =>
+  encodeCbor(models.map(({ round, weights }) => ({ round, weights: float32ToBytes(weights) })));
+
+const modelsIn = (bytes: Uint8Array | undefined): readonly SeenModel[] =>
+  bytes === undefined
+    ? []
+    : decodeCbor(seenSchema, bytes, 'data_malformed', bytes.length).map(({ round, weights }) => {
+        const values = new Float32Array(weights.length / 4);
+        float32FromBytes(weights, values);
+        return { round, weights: values };
+      });
+
 /** Sends the change from the model that it saw before to this one; nothing the first time. */
 const freeRiderLast: Attack = (init) => {
-  let before: { readonly round: number; readonly weights: Float32Array } | undefined;
-  let now: { readonly round: number; readonly weights: Float32Array } | undefined;
+  let [now, before] = modelsIn(init.memory.load());
   return async (request) => {
     const result = await init.trainer.evaluate(request.weights);
     // A repeated attempt is at the same model.
     if (now === undefined || now.round < request.round) {
       before = now;
       now = { round: request.round, weights: request.weights.slice() };
+      init.memory.save(modelsAsBytes(before === undefined ? [now] : [now, before]));
     }
     const last =
       before === undefined

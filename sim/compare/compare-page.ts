@@ -2,14 +2,9 @@
  * @module `compare.html`: one page that shows several runs over shared axes, without the network.
  * Every text that came from outside is escaped.
  */
-import {
-  escapeHtml,
-  formatBytes,
-  formatPercent,
-  jsonForScript,
-  STYLE,
-  type ReportInit,
-} from '../report.ts';
+import type { ReportInit } from '../report.ts';
+import { escapeHtml, formatBytes, formatPercent, jsonForScript } from '../report/html.ts';
+import { STYLE } from '../report/style.ts';
 import { PLOT_SCRIPT } from '../report/plot-script.ts';
 import { COMPARE_SCRIPT } from './compare-script.ts';
 import type { Comparison, Reached } from './compare.ts';

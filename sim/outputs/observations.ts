@@ -23,7 +23,28 @@ export interface Observation extends Partial<TrainingSeen> {
   readonly participant: number;
   /** The phase after which it was lost. */
   readonly dropped?: string;
+  /** As `--attack` is written, of an attacker. */
+  readonly attack?: string;
+  /**
+   * In virtual time: seconds from the opening of the attempt to the arrival of each of its answers.
+   */
+  readonly registerAfter?: number;
+  readonly shareAfter?: number;
+  readonly uploadAfter?: number;
+  readonly consistentAfter?: number;
+  readonly unmaskAfter?: number;
 }
+
+/** The column of an answer, by its record. */
+export const ARRIVALS = {
+  register: 'registerAfter',
+  share: 'shareAfter',
+  upload: 'uploadAfter',
+  consistent: 'consistentAfter',
+  unmask: 'unmaskAfter',
+} as const satisfies Readonly<Record<string, keyof Observation>>;
+export type Answer = keyof typeof ARRIVALS;
+export const isAnswer = (type: string): type is Answer => Object.hasOwn(ARRIVALS, type);
 
 const normOf = (before: Float32Array, { weights }: TrainResult): number => {
   let sum = 0;

@@ -7,7 +7,7 @@ import type { PartitionStatistics } from '../../client/data/partition.ts';
 import type { TunedSite } from '../fine-tune/measure.ts';
 import type { RoundSummary } from '../summary.ts';
 import type { Cell } from './csv.ts';
-import type { Observation } from './observations.ts';
+import { ARRIVALS, type Observation } from './observations.ts';
 import { metricsOf } from './series.ts';
 
 export interface Table {
@@ -44,11 +44,21 @@ const OBSERVED = [
   'dropped',
 ] as const satisfies readonly (keyof Observation)[];
 
-export const participantsTable = (observations: readonly Observation[]): Table => ({
-  name: 'participants',
-  head: OBSERVED,
-  rows: observations.map((each) => OBSERVED.map((name) => each[name])),
-});
+/** Columns of runs with attackers, and of runs in virtual time. */
+const OPTIONAL = [
+  'attack',
+  ...Object.values(ARRIVALS),
+] as const satisfies readonly (keyof Observation)[];
+
+export const participantsTable = (observations: readonly Observation[]): Table => {
+  const more = OPTIONAL.filter((name) => observations.some((each) => each[name] !== undefined));
+  const head = [...OBSERVED, ...more];
+  return {
+    name: 'participants',
+    head,
+    rows: observations.map((each) => head.map((name) => each[name])),
+  };
+};
 
 /** Undefined where labels are no classes. */
 export const classesTable = (

@@ -2,8 +2,12 @@
  * @module Keeps the participants that are logged in as the scenario's participation says: between
  * attempts where presence goes by chance, at its own moments where it goes by time.
  */
+import type { VirtualMark } from '../resume/checkpoint.ts';
 import type { VirtualTime } from '../virtual/virtual-time.ts';
 import type { Availability } from './availability.ts';
+
+/** Where the presence of an earlier part of the run stood, at the end of an attempt. */
+export type PresenceMark = Pick<VirtualMark, 'draws' | 'late'>;
 
 export interface PresenceInit {
   readonly participants: number;
@@ -13,6 +17,8 @@ export interface PresenceInit {
   readonly depart: (index: number) => void;
   /** Lets it log in again. */
   readonly arrive: (index: number) => void;
+  /** Of a resumed run. */
+  readonly from?: PresenceMark | undefined;
 }
 
 export interface Presence {
@@ -24,21 +30,31 @@ export interface Presence {
   welcome(index: number): void;
   /** Nothing happens any more: another draw after a while may bring enough. */
   still(): boolean;
+  /** Of a resumed run, those that were there before it was interrupted. */
+  readonly returning: ReadonlySet<number>;
+  /** Resolves once everybody of a resumed run is back. */
+  readonly complete: Promise<void>;
+  /** As it stands at the end of an attempt, before `between`. */
+  mark(): PresenceMark;
 }
 
 /** Virtual ms between two draws of presence while too few are there. */
 const EMPTY_MS = 60_000;
 
 export const createPresence = (init: PresenceInit): Presence => {
-  const { participants, availability, time, depart, arrive } = init;
+  const { participants, availability, time, depart, arrive, from } = init;
   const here = new Set<number>();
   const arriving = new Map<number, () => void>();
-  let attempt = 1;
+  const returning = new Set<number>();
+  const complete = Promise.withResolvers<void>();
+  // An earlier part ended with an attempt: the next draw follows.
+  let attempt = from === undefined ? 1 : from.draws + 1;
   let stopsByTime = false;
 
   const welcome = (index: number): void => {
     arriving.get(index)?.();
     arriving.delete(index);
+    if (arriving.size === 0) complete.resolve();
   };
   const set = (index: number, present: boolean): void => {
     if (present === here.has(index)) return;
@@ -53,29 +69,49 @@ export const createPresence = (init: PresenceInit): Presence => {
     depart(index);
     welcome(index);
   };
-  const follow = (index: number): void => {
-    const next = availability.nextChange(index, time.elapsed());
+  const isPresent = (index: number): boolean =>
+    availability.present(index, { attempt, time: time.elapsed() });
+  const follow = (index: number, next = availability.nextChange(index, time.elapsed())): void => {
     if (next === undefined) return;
     stopsByTime = true;
     time.at(next, () => {
-      set(index, availability.present(index, { attempt, time: time.elapsed() }));
+      set(index, isPresent(index));
       follow(index);
     });
   };
   const between = (): void => {
     attempt += 1;
     if (stopsByTime) return;
-    for (let index = 0; index < participants; index += 1)
-      set(index, availability.present(index, { attempt, time: time.elapsed() }));
+    for (let index = 0; index < participants; index += 1) set(index, isPresent(index));
   };
   return {
     begin: () => {
+      const late = new Set(from?.late);
+      const then = { attempt: from?.draws ?? 1, time: time.elapsed() };
       for (let index = 0; index < participants; index += 1) {
-        if (availability.present(index, { attempt, time: 0 })) here.add(index);
-        follow(index);
+        const isLate = late.has(index);
+        if (isPresent(index) !== isLate) {
+          here.add(index);
+          // A resumed run goes on once everybody is back.
+          if (from !== undefined) arriving.set(index, time.hold());
+        }
+        if (from !== undefined && availability.present(index, then) !== isLate)
+          returning.add(index);
+        follow(index, isLate ? time.elapsed() : undefined);
       }
+      if (arriving.size === 0) complete.resolve();
       return [...here];
     },
+    returning,
+    complete: complete.promise,
+    mark: () => ({
+      draws: attempt,
+      late: stopsByTime
+        ? Array.from({ length: participants }, (_, index) => index).filter(
+            (index) => isPresent(index) !== here.has(index),
+          )
+        : [],
+    }),
     between,
     welcome,
     still: () => {

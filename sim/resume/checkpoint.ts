@@ -6,15 +6,28 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import type { JournalMark } from '../../coordinator/index.ts';
+import type { AnomalyMark, JournalMark } from '../../coordinator/index.ts';
 import { readOptional } from '../../protocol/ports/files.ts';
+import { float32FromBytes, float32ToBytes } from '../../protocol/model/floats.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { bytesUpTo, encodeCbor, integer } from '../../protocol/wire/cbor.ts';
 import { decodeVersioned } from '../../protocol/wire/versioned.ts';
 
 const MAX_BYTES = 1 << 30;
 const MAX_COUNT = Number.MAX_SAFE_INTEGER;
+const MAX_PARTICIPANTS = 10_000;
 const amount = v.pipe(v.number(), v.minValue(0));
+
+/** float32, little-endian. */
+const vector = v.pipe(
+  bytesUpTo(MAX_BYTES),
+  v.check((bytes) => bytes.length % 4 === 0, 'expected float32 values'),
+);
+/** Of the last ten rounds. */
+const recent = v.pipe(v.array(v.number()), v.maxLength(10));
+
+/** Of participants. */
+const numbers = v.pipe(v.array(integer(0, MAX_COUNT)), v.maxLength(MAX_PARTICIPANTS));
 
 const checkpointSchema = v.strictObject({
   v: v.literal(1),
@@ -34,7 +47,40 @@ const checkpointSchema = v.strictObject({
   processorSeconds: amount,
   /** How often the run was resumed before. */
   resumed: integer(0, MAX_COUNT),
+  anomalies: v.optional(
+    v.strictObject({
+      previous: v.optional(vector),
+      mean: v.optional(vector),
+      norms: recent,
+      cosines: recent,
+      jumps: recent,
+      loss: v.optional(v.number()),
+    }),
+  ),
+  virtual: v.optional(
+    v.strictObject({
+      start: amount,
+      elapsed: amount,
+      draws: integer(1, MAX_COUNT),
+      late: numbers,
+      lost: numbers,
+    }),
+  ),
 });
+
+/** Where virtual time stood. */
+export interface VirtualMark {
+  /** Milliseconds since 1970 at which the simulation began. */
+  readonly start: number;
+  /** Ms of virtual time since then. */
+  readonly elapsed: number;
+  /** Draws of presence so far. */
+  readonly draws: number;
+  /** Participants whose presence changes at this very moment, and has not yet. */
+  readonly late: readonly number[];
+  /** Participants that the scenario had cut off in the attempt that committed. */
+  readonly lost: readonly number[];
+}
 
 export interface Checkpoint {
   readonly journal: JournalMark;
@@ -43,16 +89,50 @@ export interface Checkpoint {
   readonly seconds: number;
   readonly processorSeconds: number;
   readonly resumed: number;
+  readonly virtual?: VirtualMark | undefined;
+  readonly anomalies?: AnomalyMark | undefined;
 }
+
+const plainMark = ({ previous, mean, loss, ...series }: AnomalyMark) => ({
+  norms: [...series.norms],
+  cosines: [...series.cosines],
+  jumps: [...series.jumps],
+  ...(previous === undefined ? {} : { previous: float32ToBytes(previous) }),
+  ...(mean === undefined ? {} : { mean: float32ToBytes(mean) }),
+  ...(loss === undefined ? {} : { loss }),
+});
+
+const floatsOf = (bytes: Uint8Array): Float32Array => {
+  const values = new Float32Array(bytes.length / 4);
+  float32FromBytes(bytes, values);
+  return values;
+};
+
+const markOf = ({
+  previous,
+  mean,
+  loss,
+  ...series
+}: NonNullable<v.InferOutput<typeof checkpointSchema>['anomalies']>): AnomalyMark => ({
+  ...series,
+  ...(previous === undefined ? {} : { previous: floatsOf(previous) }),
+  ...(mean === undefined ? {} : { mean: floatsOf(mean) }),
+  ...(loss === undefined ? {} : { loss }),
+});
 
 /**
  * Replaces the checkpoint, whole. Synchronous: it is there before the next round begins.
  */
 export const writeCheckpoint = (folder: string, { journal, ...sums }: Checkpoint): void => {
   const { attempt, ...snapshot } = journal.snapshot;
+  const { virtual, anomalies, ...plain } = sums;
   const bytes = encodeCbor({
     v: 1,
-    ...sums,
+    ...plain,
+    ...(virtual === undefined
+      ? {}
+      : { virtual: { ...virtual, late: [...virtual.late], lost: [...virtual.lost] } }),
+    ...(anomalies === undefined ? {} : { anomalies: plainMark(anomalies) }),
     journal: {
       ...journal,
       snapshot: { ...snapshot, ...(attempt === undefined ? {} : { attempt }) },
@@ -73,8 +153,13 @@ export const readCheckpoint = async (folder: string): Promise<Checkpoint | undef
   const {
     v: _,
     journal,
+    anomalies,
     ...sums
   } = decodeVersioned(checkpointSchema, version, bytes, 'data_malformed', MAX_BYTES);
   const { attempt, ...snapshot } = journal.snapshot;
-  return { ...sums, journal: { ...journal, snapshot: { ...snapshot, attempt } } };
+  return {
+    ...sums,
+    journal: { ...journal, snapshot: { ...snapshot, attempt } },
+    ...(anomalies === undefined ? {} : { anomalies: markOf(anomalies) }),
+  };
 };

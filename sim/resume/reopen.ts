@@ -60,8 +60,9 @@ const registrations = async (path: string): Promise<Resumed['registered']> => {
 
 /** Removes what a run without a committed round has left. */
 const clear = async (folder: string): Promise<void> => {
-  const { journal, blobs, participants, history, checkpoint } = RUN_FILES;
-  const names = [journal, `${journal}-wal`, `${journal}-shm`, blobs, participants, history];
+  const { journal, blobs, participants, history, checkpoint, devnet, uploads } = RUN_FILES;
+  const database = [journal, `${journal}-wal`, `${journal}-shm`];
+  const names = [...database, blobs, participants, history, devnet, uploads];
   for (const name of [...names, checkpoint])
     await rm(join(folder, name), { recursive: true, force: true });
 };
@@ -102,5 +103,7 @@ export const reopen = async (folder: string, spec: RunSpec): Promise<Resumed | u
   const uploads = rewindJournal(path, journal);
   const store = directoryStore(join(folder, RUN_FILES.blobs), { disk: nodeFiles() });
   await store.discard(uploads);
+  // Those under way belong to the attempt that is repeated; a devnet knows them no more.
+  await rm(join(folder, RUN_FILES.uploads), { recursive: true, force: true });
   return { ...checkpoint, rounds: kept, registered: await registrations(path) };
 };

@@ -8,7 +8,6 @@ import { FloeError } from '../../protocol/errors.ts';
 import { readOptional, writeWhole } from '../../protocol/ports/files.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { EXPORT_FORMATS, type ExportFormat } from '../outputs/formats.ts';
-import { isVirtual } from '../virtual/is-virtual.ts';
 import { makeScenario, settingsOf, type Scenario } from '../scenario.ts';
 
 const MAX_BYTES = 4 << 20;
@@ -64,26 +63,42 @@ export const readScenario = async (folder: string): Promise<StoredScenario> => {
 
 const nameOf = (name: string): string => `${RUN_FILES.scenario}: ${name}`;
 
-/** The scenario of a run on this machine's disk. @throws FloeError `usage` for any other run */
+/** The scenario of a run on this machine. @throws FloeError `usage` for any other run */
 export const scenarioOf = ({ settings, substrate }: StoredScenario, folder: string): Scenario => {
-  requireLocal(substrate, folder);
-  return makeScenario({ ...settings, substrate: 'local' }, nameOf);
+  if (substrate === 'network') throw onNetwork(folder);
+  return makeScenario({ ...settings, substrate }, nameOf);
 };
 
 /** @throws FloeError `usage` */
-export const requireRealTime = (scenario: Scenario, folder: string): void => {
-  if (isVirtual(scenario))
+export const requireUnbuffered = ({ buffer }: Pick<Scenario, 'buffer'>, folder: string): void => {
+  if (buffer !== undefined)
     throw new FloeError(
       'usage',
-      `${folder} runs in virtual time, which is not kept: begin the run anew`,
+      `${folder} has a buffer, whose updates wait in the memory of their participants and are lost: begin the run anew`,
     );
 };
 
-/** @throws FloeError `usage` */
-export const requireLocal = (substrate: Scenario['substrate']['type'], folder: string): void => {
-  if (substrate !== 'local')
+const onNetwork = (folder: string): FloeError =>
+  new FloeError(
+    'usage',
+    `${folder} ran on a network, whose chain keeps the attempt in progress: expected a run begun with --local or on its own devnet`,
+  );
+
+/**
+ * The run can be resumed, and on what it began with.
+ *
+ * @throws FloeError `usage`, `file_not_found`, `data_malformed`
+ */
+export const requireSame = async (scenario: Scenario, partial: string): Promise<void> => {
+  const { type } = scenario.substrate;
+  if (type === 'network') throw onNetwork(partial);
+  const { substrate } = await readScenario(partial);
+  if (substrate === 'network') throw onNetwork(partial);
+  if (substrate !== type)
     throw new FloeError(
       'usage',
-      `${folder} ran on ${substrate === 'devnet' ? 'a devnet' : 'a network'}, whose chain keeps the attempt in progress: expected a run begun with --local`,
+      substrate === 'local'
+        ? `${partial} was begun with --local: expected the same`
+        : `${partial} was begun on its own devnet: expected a run without --local`,
     );
 };

@@ -2,7 +2,8 @@
  * @module `map.html`: the map of a sweep as tables whose cells are the darker the better, without
  * script and without the network. Every text that came from outside is escaped.
  */
-import { escapeHtml, STYLE } from '../report.ts';
+import { escapeHtml } from '../report/html.ts';
+import { STYLE } from '../report/style.ts';
 import { cellText, shades, type MeasureMap, type SweepMap } from './map.ts';
 
 const tableOf = ({ rows, columns }: SweepMap, measure: MeasureMap): string => {

@@ -27,7 +27,7 @@ const NOT_RESUMABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'journal_corrupt',
   'run_outdated',
   'spec_mismatch',
-  // In virtual time, for example.
+  // With a buffer, for example.
   'usage',
 ]);
 
@@ -50,7 +50,7 @@ const run = async (message: Extract<ToPoint, { readonly type: 'run' }>): Promise
   const partial = join(outDir, `${RUN_NAME}${PARTIAL}`);
   const clear = () => rm(partial, { recursive: true, force: true });
   const begun = await isThere(join(partial, RUN_FILES.scenario));
-  if (!begun || scenario.substrate.type !== 'local') {
+  if (!begun || scenario.substrate.type === 'network') {
     await clear();
     await runScenario(scenario, options);
     return;

@@ -20,6 +20,13 @@ export interface Agenda {
 
 export const createAgenda = (): Agenda => {
   let entries: Entry[] = [];
+  /** Entries of each participant: most of those who leave have none. */
+  const counts = new Map<number, number>();
+  const count = ({ index }: Entry, by: 1 | -1): void => {
+    const now = (counts.get(index) ?? 0) + by;
+    if (now === 0) counts.delete(index);
+    else counts.set(index, now);
+  };
   /** How many entries come before: those at the same place were added earlier. */
   const placeOf = ({ at, index }: Entry): number => {
     let [low, high] = [0, entries.length];
@@ -32,10 +39,17 @@ export const createAgenda = (): Agenda => {
     return low;
   };
   return {
-    add: (entry) => void entries.splice(placeOf(entry), 0, entry),
+    add: (entry) => {
+      count(entry, 1);
+      entries.splice(placeOf(entry), 0, entry);
+    },
     first: () => entries[0],
-    shift: () => void entries.shift(),
+    shift: () => {
+      const first = entries.shift();
+      if (first !== undefined) count(first, -1);
+    },
     forget: (index) => {
+      if (!counts.delete(index)) return;
       entries = entries.filter((entry) => entry.index !== index);
     },
   };

@@ -12,8 +12,9 @@ import { mostInvited } from '../../protocol/rules/selection.ts';
 import type { Connection } from '../../protocol/wire/connection.ts';
 import { scenarioClock } from '../clock.ts';
 import type { CrowdEvent } from '../participant-host.ts';
-import { availabilityOf } from '../participation/availability.ts';
+import { availabilityOf, type Availability } from '../participation/availability.ts';
 import { createPresence } from '../participation/presence.ts';
+import type { VirtualMark } from '../resume/checkpoint.ts';
 import type { Setup } from '../setup.ts';
 import type { Switchboard } from '../switchboard.ts';
 import { capacityOf, type Capacity } from './capacity.ts';
@@ -39,6 +40,8 @@ export interface SimulatedTime {
   readonly first: readonly number[];
   /** Ms of virtual time since the beginning; undefined in real time. */
   elapsed(): number | undefined;
+  /** Where virtual time stands at the end of an attempt, for a run that is resumed. */
+  mark(): VirtualMark | undefined;
   /** What stands between a participant and the coordinator. */
   between(index: number, connection: Connection): Connection;
   /** A participant was cut off. */
@@ -47,6 +50,13 @@ export interface SimulatedTime {
   pause(): void;
   /** All that were cut off are back. */
   resume(): void;
+  /** Of a resumed run in virtual time, those whose connections the interruption has broken. */
+  readonly returning: ReadonlySet<number>;
+  /**
+   * Resolves once those of a resumed run are all back, where no virtual time passes before: what
+   * the coordinator sends to the invited must not meet a login.
+   */
+  readonly complete: Promise<void>;
   /**
    * Time stands still from here until all that were cut off are back: the speed of their
    * reconnection must not decide who is invited next.
@@ -75,11 +85,14 @@ const realTime = ({ scenario }: Setup, base: Clock): SimulatedTime => {
     startWith: scenario.participants,
     first: Array.from({ length: scenario.participants }, (_, i) => i),
     elapsed: () => undefined,
+    mark: () => undefined,
     between: (_, connection) => connection,
     lost: () => {
       for (const ms of LEAPS_AFTER)
         base.at(base.now() + ms, () => clock.leap(scenario.grace * 1100));
     },
+    returning: new Set(),
+    complete: Promise.resolve(),
     pause: () => clock.freeze(),
     resume: () => clock.thaw(),
     attemptOver: () => {
@@ -98,6 +111,38 @@ const realTime = ({ scenario }: Setup, base: Clock): SimulatedTime => {
  */
 const MAX_ABORTS = 30;
 
+export interface TimeOptions {
+  /** Where an earlier part of the run stood. */
+  readonly from: VirtualMark | undefined;
+  /** In virtual time: a record will arrive at that ms of the simulation. */
+  readonly onAnswer: ((index: number, record: Uint8Array, at: number) => void) | undefined;
+}
+
+const withoutLost = (all: ReadonlySet<number>, lost: readonly number[] = []) =>
+  new Set([...all].filter((index) => !lost.includes(index)));
+
+/** How many are there when the simulation begins. */
+const countAtFirst = (participants: number, availability: Availability): number =>
+  Array.from({ length: participants }, (_, index) =>
+    availability.present(index, { attempt: 1, time: 0 }),
+  ).filter(Boolean).length;
+
+type Aborted = Parameters<SimulatedTime['attemptOver']>[0];
+
+const abortCounter = () => {
+  let aborts = 0;
+  return (aborted: Aborted, onFailure: (error: FloeError) => void): void => {
+    aborts = aborted === undefined ? 0 : aborts + 1;
+    if (aborted !== undefined && aborts >= MAX_ABORTS)
+      onFailure(
+        new FloeError(
+          'scenario_stalled',
+          `${aborts} attempts in a row were aborted, the last with ${aborted.code}: ${aborted.reason}`,
+        ),
+      );
+  };
+};
+
 /** Virtual ms by which the uploads of each participant are late, where an attack says so. */
 const delaysOf = ({ world }: Pick<Setup, 'world'>): ReadonlyMap<number, number> =>
   new Map(
@@ -108,18 +153,25 @@ const delaysOf = ({ world }: Pick<Setup, 'world'>): ReadonlyMap<number, number> 
     ),
   );
 
-const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
+const virtualTimeOf = (
+  setup: Setup,
+  base: Clock,
+  { from, onAnswer }: TimeOptions,
+): SimulatedTime => {
   const { scenario, members, spec, data, master } = setup;
   const seed = deriveSeed(master, 'virtual');
   const losesSome = Object.keys(scenario.drops).length > 0;
   const capacities = new Map<number, Capacity>();
   const delays = delaysOf(setup);
+  const countAborts = abortCounter();
   const { holdout = 0 } = spec.training;
   let parts: TimeParts | undefined;
   let release: (() => void) | undefined;
-  let aborts = 0;
+  const start = from?.start ?? Math.floor(base.now());
   const time = createVirtualTime({
-    start: Math.floor(base.now()),
+    start,
+    passed: from?.elapsed ?? 0,
+    onAnswer,
     masked: scenario.mask,
     buffered: scenario.buffer !== undefined,
     capacityOf: (index) => {
@@ -137,38 +189,51 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
     onLost: (index) =>
       parts?.onWarning(`participant ${index} has not answered for minutes and is not waited for`),
   });
+  const availability = availabilityOf({
+    participation: scenario.participation,
+    parts: members.map(({ rows }) => rows),
+    train: data.train,
+    seed,
+  });
   const presence = createPresence({
     participants: scenario.participants,
-    availability: availabilityOf({
-      participation: scenario.participation,
-      parts: members.map(({ rows }) => rows),
-      train: data.train,
-      seed,
-    }),
+    availability,
     time,
+    from,
     depart: (index) => {
       time.excuse(index);
       parts?.switchboard.depart(index);
     },
     arrive: (index) => {
       if (parts?.switchboard.arrive(index) === false) parts.layAsleep(index);
+      // One that was cut off comes back after its attempt, for which time has to pass.
+      if (parts?.switchboard.lost.includes(index) === true) presence.welcome(index);
     },
   });
   const first = shuffle(
     Uint32Array.from(presence.begin()),
     seededRandom(deriveSeed(seed, 'logins')),
   );
+  const returning = withoutLost(presence.returning, from?.lost);
+  // Also of a run that is resumed.
+  const atFirst = countAtFirst(scenario.participants, availability);
   return {
     clock: time.clock,
     // Those that are made at the start log in in any order: the first attempt waits for all.
-    startWith: losesSome
-      ? first.length
-      : Math.min(first.length, scenario.buffer ?? mostInvited(spec)),
+    startWith: losesSome ? atFirst : Math.min(atFirst, scenario.buffer ?? mostInvited(spec)),
     first: [...first],
     elapsed: () => time.elapsed(),
+    mark: () => ({
+      start,
+      elapsed: time.elapsed(),
+      lost: parts?.switchboard.lost ?? [],
+      ...presence.mark(),
+    }),
     between: (index, connection) => time.connectionOf(index, connection),
     lost: () => undefined,
-    // A run in virtual time is not resumed.
+    returning,
+    complete: presence.complete,
+    // It stands still until everybody is back.
     pause: () => undefined,
     resume: () => {
       release?.();
@@ -177,14 +242,7 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
     attemptOver: (aborted) => {
       if (losesSome) release ??= time.hold();
       time.attemptOver();
-      aborts = aborted === undefined ? 0 : aborts + 1;
-      if (aborted !== undefined && aborts >= MAX_ABORTS)
-        parts?.onFailure(
-          new FloeError(
-            'scenario_stalled',
-            `${aborts} attempts in a row were aborted, the last with ${aborted.code}: ${aborted.reason}`,
-          ),
-        );
+      countAborts(aborted, (error) => parts?.onFailure(error));
       // Deferred, because it must not run inside the coordinator's effects.
       queueMicrotask(() => presence.between());
     },
@@ -217,5 +275,5 @@ const virtualTimeOf = (setup: Setup, base: Clock): SimulatedTime => {
 };
 
 /** @param base the clock of this machine */
-export const openTime = (setup: Setup, base: Clock): SimulatedTime =>
-  isVirtual(setup.scenario) ? virtualTimeOf(setup, base) : realTime(setup, base);
+export const openTime = (setup: Setup, base: Clock, options: TimeOptions): SimulatedTime =>
+  isVirtual(setup.scenario) ? virtualTimeOf(setup, base, options) : realTime(setup, base);

@@ -15,6 +15,10 @@ import { createLanes, type LanesInit } from './lanes.ts';
 export interface VirtualTimeInit extends LanesInit {
   /** Milliseconds since 1970 at which the simulation begins. */
   readonly start: number;
+  /** Ms that have passed in an earlier part of the run. */
+  readonly passed: number;
+  /** An answer will arrive at that ms of the simulation. */
+  readonly onAnswer?: ((index: number, record: Uint8Array, at: number) => void) | undefined;
   /** One that owed an answer gave none for minutes of real time, and is not waited for. */
   readonly onLost: (index: number) => void;
 }
@@ -65,8 +69,8 @@ const atMost = async (ms: number, work: Promise<void>): Promise<boolean> => {
 };
 
 export const createVirtualTime = (init: VirtualTimeInit): VirtualTime => {
-  const { start, onLost } = init;
-  const clock = manualClock(start);
+  const { start, passed, onLost } = init;
+  const clock = manualClock(start + passed);
   const agenda = createAgenda();
   const lanes = createLanes(init);
   const stopping = new AbortController();
@@ -86,6 +90,7 @@ export const createVirtualTime = (init: VirtualTimeInit): VirtualTime => {
     if (frame === undefined || frame.type === 'hello' || frame.type === 'login') deliver();
     else {
       const at = lanes.up(index, frame, bytes.length, elapsed());
+      if ('record' in frame) init.onAnswer?.(index, frame.record, at);
       agenda.add({ at, index, act: deliver });
     }
     changed();

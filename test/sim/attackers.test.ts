@@ -12,6 +12,7 @@ import {
   formatAttack,
   parseAttack,
 } from '../../sim/attackers/attack-setting.ts';
+import { passingMemory } from '../../sim/attackers/attack-memory.ts';
 import { createAttackerTrainers, planAttacks } from '../../sim/attackers/attacker-trainers.ts';
 import { ATTACKS, attackLines, type AttackName } from '../../sim/attackers/kinds.ts';
 import { flipLabels, goalExamples, poisoned } from '../../sim/attackers/poison.ts';
@@ -140,6 +141,7 @@ const sent = async (text: string, round = 1, own?: Trainer['train']): Promise<nu
     },
     own: own && (() => own),
     trainerOn: honest,
+    memoryOf: passingMemory,
   });
   const index = groups[0]!.members[0]!;
   const mine = { ...data, indices: parts[index]!, size: 6 };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../protocol/ports/clock.ts';
 import { scenarioClock } from '../../sim/clock.ts';
 import { quickClock } from './quick-clock.ts';
-import { CLOSE_ABNORMAL, portConnection, tapped } from '../../sim/network.ts';
+import { CLOSE_ABNORMAL, portConnection, tapped, type Count } from '../../sim/network.ts';
 
 const pair = () => {
   const { port1, port2 } = new MessageChannel();
@@ -63,7 +63,8 @@ describe('tapped', () => {
     const { near, far } = pair();
     const traffic = { up: 0, down: 0 };
     const seen: string[] = [];
-    const inner = tapped(near, traffic, {
+    const count: Count = (way, bytes) => void (traffic[way] += bytes);
+    const inner = tapped(near, count, {
       up: (frame) => seen.push(`up ${frame.length}`),
       down: (frame) => seen.push(`down ${frame.length}`),
     });

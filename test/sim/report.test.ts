@@ -1,13 +1,8 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { REPORT_SCRIPT } from '../../sim/report-script.ts';
-import {
-  escapeHtml,
-  formatBytes,
-  jsonForScript,
-  readUplot,
-  renderReport,
-} from '../../sim/report.ts';
+import { readUplot, renderReport } from '../../sim/report.ts';
+import { escapeHtml, formatBytes, jsonForScript } from '../../sim/report/html.ts';
 import type { RoundSummary, Summary } from '../../sim/summary.ts';
 import { summaryOf } from '../support/summary.ts';
 
@@ -249,6 +244,49 @@ describe('renderReport', () => {
     ]);
     const silent = await render({ history: [round(1, honest)] });
     expect(silent).toContain('No anomalies in 1 measured round of 1.');
+  });
+
+  it('has a table of the last round by class, where one was measured', async () => {
+    const training = { trainLoss: 1, 'testRecall.0': 0.25, 'testRecall.1': 0.5 };
+    const page = await render({ history: [round(1, { training }), round(2)] }, ['<a>', 'b']);
+    elements(page);
+    expect(page).toMatch(
+      /By class, round 1<[\s\S]*&lt;a&gt;<\/th><td class="n">0\.2500<[\s\S]*>b<\/th><td class="n">0\.5000</u,
+    );
+    expect(await render()).not.toContain('By class');
+  });
+
+  it('shows the participants: distributions, attackers, what an observer saw', async () => {
+    const sizes = Array.from({ length: 300 }, (_, i) => i);
+    const page = renderReport({
+      summary: summary({
+        world: { sizes, attackers: [{ attack: 'ipm:0.1', participants: [7, 299] }] },
+      }),
+      statistics,
+      classNames: ['a', 'b'],
+      observations: [
+        { attempt: 1, participant: 3, trainLoss: 0.5, norm: 2, uploadAfter: 12.5 },
+        { attempt: 2, participant: 3, dropped: 'share' },
+      ],
+      uplot: await readUplot(),
+    });
+    elements(page);
+    const cells = (row: string): string[] =>
+      [...row.matchAll(/<td[^>]*>([^<]*)<\/td>/gu)].map(([, text]) => text ?? '');
+    const rowOf = (name: string): string[] =>
+      cells(
+        page
+          .split('Each participant')[1]
+          ?.split(`<th scope="row">${name}</th>`)[1]
+          ?.split('</tr>')[0] ?? '',
+      );
+    // Attack, examples, trainings, times lost, loss, norm, upload.
+    expect(rowOf('3')).toEqual(['–', '3', '1', '1', '0.5000', '2.000', '12.50']);
+    expect(rowOf('299').slice(0, 2)).toEqual(['ipm:0.1', '299']);
+    expect(rowOf('298')).toEqual([]);
+    expect(page).toContain('and 100 more participants');
+    const examples = page.split('<th scope="row">examples</th>')[1]?.split('</tr>')[0] ?? '';
+    expect(cells(examples)).toEqual(['0', '75', '150', '224', '299']);
   });
 
   it('hands uPlot columns of equal length', async () => {

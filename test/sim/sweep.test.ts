@@ -8,6 +8,7 @@ import { FloeError } from '../../protocol/errors.ts';
 import type { ScenarioInput } from '../../sim/index.ts';
 import { parseAxis } from '../../sim/sweep/axes.ts';
 import { gridOf } from '../../sim/sweep/grid.ts';
+import type { Summary } from '../../sim/summary.ts';
 import { jobsFor, runPool } from '../../sim/sweep/pool.ts';
 import { runSweep, type RunPoint, type SweepOptions } from '../../sim/sweep/run-sweep.ts';
 import { linesOfTable, spreadOf } from '../../sim/sweep/table.ts';
@@ -163,33 +164,49 @@ describe('a sweep', () => {
   });
 });
 
-it('a point in its own process is killed, resumes, and ends as the undisturbed one', async () => {
-  const input = {
-    substrate: 'local',
-    participants: 5,
-    cohort: 5,
-    rounds: 12,
-    learningRate: 0.5,
-    workers: 1,
-  } as const;
-  const module = pathToFileURL('examples/simulation/task.ts').href;
-  const order = { type: 'run', input, module, exports: [], strategyModules: [] } as const;
-  const { signal } = new AbortController();
-  const hash = async (to: string): Promise<string> =>
-    (
-      JSON.parse(await readFile(join(folder, to, 'run/summary.json'), 'utf8')) as {
-        modelHash: string;
-      }
-    ).modelHash;
-  await runInChild({ ...order, outDir: join(folder, 'undisturbed') }, signal, () => undefined);
-  const outDir = join(folder, 'killed');
-  const kill = (pid: number | undefined): void => void process.kill(Number(pid), 'SIGKILL');
-  const killed = runInChild({ ...order, outDir }, signal, (version, _, pid) => {
-    if (version === 2) kill(pid);
-  });
-  await expect(killed).rejects.toMatchObject({ code: 'internal' });
-  const versions: number[] = [];
-  await runInChild({ ...order, outDir }, signal, (version) => versions.push(version));
-  expect(versions[0]).toBeGreaterThan(2);
-  expect(await hash('killed')).toBe(await hash('undisturbed'));
-});
+it.each([
+  ['real', {}],
+  ['virtual', { speed: { type: 'log-normal', median: 50, sigma: 1 }, minimum: 3 }],
+] as const)(
+  'a point in its own process is killed twice in %s time, and ends as the undisturbed one',
+  async (kind, more) => {
+    const input = {
+      substrate: 'local',
+      participants: 5,
+      cohort: 5,
+      rounds: 8,
+      learningRate: 0.5,
+      workers: 1,
+      ...more,
+    } as const;
+    const module = pathToFileURL('examples/simulation/task.ts').href;
+    const order = { type: 'run', input, module, exports: [], strategyModules: [] } as const;
+    const { signal } = new AbortController();
+    const read = async (to: string) =>
+      JSON.parse(await readFile(join(folder, kind, to, 'run/summary.json'), 'utf8')) as Summary;
+    const outDir = join(folder, kind, 'killed');
+    await runInChild(
+      { ...order, outDir: join(folder, kind, 'undisturbed') },
+      signal,
+      () => undefined,
+    );
+    const first: number[] = [];
+    for (const last of [2, 5]) {
+      let begun = false;
+      const killed = runInChild({ ...order, outDir }, signal, (version, _, pid) => {
+        if (!begun) first.push(version);
+        begun = true;
+        if (version === last) process.kill(Number(pid), 'SIGKILL');
+      });
+      await expect(killed).rejects.toMatchObject({ code: 'internal' });
+    }
+    await runInChild({ ...order, outDir }, signal, (version) => first.push(version));
+    expect(first[1]).toBeGreaterThan(2);
+    expect(first[2]).toBeGreaterThan(5);
+    const [killed, whole] = [await read('killed'), await read('undisturbed')];
+    expect(killed.modelHash).toBe(whole.modelHash);
+    expect(killed.resumed).toBe(2);
+    const times = ({ history }: Summary) => history.map(({ virtualTime }) => virtualTime);
+    expect(times(killed)).toEqual(times(whole));
+  },
+);
