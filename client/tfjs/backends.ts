@@ -12,6 +12,7 @@ import { findBuilt, loadAddon, mendUtil, prepareTensorflow } from '../native/bui
 import type { OnnxRuntime } from '../recorded/onnx/session.ts';
 import { simdSupported } from './kernels/load.ts';
 import { registerKernels } from './kernels/register.ts';
+import { keepListeners, withoutListeners } from './process-listeners.ts';
 
 export { isSoftwareAdapter };
 export type Tf = typeof Tfjs;
@@ -218,12 +219,14 @@ const startWasm: Start = async (tf, options) => {
   }
   // Threads need a shared memory and gain little here; one worker per participant scales better.
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+  const isNew = tf.engine().registry['wasm'] === undefined;
   try {
-    await activate(tf, 'wasm');
+    await withoutListeners(() => activate(tf, 'wasm'));
   } catch (thrown) {
     wasmFailure = `${firstLine(thrown)}; it is not tried again before a restart`;
     throw thrown;
   }
+  if (isNew) keepListeners(tf.backend());
   if (options.ownKernels === false) {
     restorePublished?.();
     restorePublished = undefined;
