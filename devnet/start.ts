@@ -238,7 +238,11 @@ const startAll = async (ground: Ground, servers: ServerGroup): Promise<Devnet> =
     stop: async () => {
       registry.stop();
       await servers.stop();
-      await save();
+      try {
+        await save();
+      } finally {
+        vault.close();
+      }
     },
   };
 };
@@ -265,6 +269,7 @@ export const startDevnet = async (options: DevnetOptions = {}): Promise<Devnet> 
     return await startAll(ground, servers);
   } catch (error) {
     await servers.stop();
+    ground.vault.close();
     throw error;
   }
 };

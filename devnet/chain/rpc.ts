@@ -338,12 +338,14 @@ const serveTransactions = (serve: Serve, chain: Chain): void => {
   serve(
     'TransactionExecutionService/ExecuteTransaction',
     async (request: GrpcTypes.ExecuteTransactionRequest) => {
-      const bytes = request.transaction?.bcs?.value;
-      if (!bytes) throw new GrpcError(GRPC.INVALID_ARGUMENT, 'expected BCS TransactionData');
+      const sent = request.transaction?.bcs?.value;
+      if (!sent) throw new GrpcError(GRPC.INVALID_ARGUMENT, 'expected BCS TransactionData');
+      // The chain keeps it: a part of the request's body would keep all of that.
+      const bytes = Uint8Array.from(sent);
       const signatures = request.signatures.map(({ bcs: signature }) => {
         if (!signature?.value)
           throw new GrpcError(GRPC.INVALID_ARGUMENT, 'expected signatures as bytes');
-        return signature.value;
+        return Uint8Array.from(signature.value);
       });
       return { transaction: (await chain.execute(bytes, signatures)).executed };
     },

@@ -32,12 +32,15 @@ const Header = v.object({
 
 type Header = v.InferOutput<typeof Header>;
 
-/** A blob as the vault has it; undefined when it has not even its metadata. */
-export const encodeBlobFile = (vault: BlobVault, blobId: string): Uint8Array | undefined => {
+/**
+ * A blob as the vault has it now, to be encoded later, when the bytes of the blob are read;
+ * undefined when it has not even its metadata.
+ */
+export const planBlobFile = (vault: BlobVault, blobId: string): (() => Uint8Array) | undefined => {
   const metadata = vault.metadata(blobId);
   if (!metadata) return undefined;
-  const source = vault.source(blobId);
-  const parts: Uint8Array[] = [metadata.bytes, ...(source ? [source] : [])];
+  const source = vault.shelved(blobId);
+  const parts: Uint8Array[] = [];
   const holders: Header['holders'] = [];
   for (const [node, slivers] of vault.holders(blobId)) {
     const own: { key: SliverKey; length: number }[] = [];
@@ -56,7 +59,8 @@ export const encodeBlobFile = (vault: BlobVault, blobId: string): Uint8Array | u
   const text = Buffer.from(JSON.stringify(header));
   const head = Buffer.alloc(4);
   head.writeUInt32LE(text.length);
-  return Buffer.concat([head, text, ...parts]);
+  return () =>
+    Buffer.concat([head, text, metadata.bytes, ...(source ? [source.read()] : []), ...parts]);
 };
 
 const malformed = (blobId: string, why: string, cause?: unknown): DevnetError =>

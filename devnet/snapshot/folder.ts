@@ -20,7 +20,7 @@ import type { Chain } from '../chain/chain.ts';
 import { TaskQueue } from '../queue.ts';
 import { parseBlobId } from '../walrus/layout.ts';
 import type { BlobVault } from '../walrus/vault.ts';
-import { encodeBlobFile, restoreBlobFile } from './blob-file.ts';
+import { planBlobFile, restoreBlobFile } from './blob-file.ts';
 import { decodeTransactions, encodeState, encodeTransactions, restoreState } from './state.ts';
 
 const FORMAT = 3;
@@ -236,12 +236,13 @@ export class SnapshotFolder {
     packages: Readonly<Record<string, string>>,
     pin: number | undefined,
   ): Promise<void> {
-    // Everything is taken before anything is written: the network continues meanwhile.
+    // Everything is taken before anything is written: the network continues meanwhile. The bytes of
+    // blobs do not change, and are read one after the other.
     vault.settleAll();
     const changed = vault.blobIds().filter((id) => this.#isChanged(vault, id));
     const files = changed.flatMap((id) => {
-      const bytes = encodeBlobFile(vault, id);
-      return bytes ? [{ id, bytes }] : [];
+      const encode = planBlobFile(vault, id);
+      return encode ? [{ id, encode }] : [];
     });
     const kept = new Set(vault.blobIds());
     const holders = changed.flatMap((id) => [...vault.holders(id).values()]);
@@ -253,7 +254,8 @@ export class SnapshotFolder {
     );
     try {
       await mkdir(join(this.path, BLOBS), { recursive: true });
-      for (const { id, bytes } of files) {
+      for (const { id, encode } of files) {
+        const bytes = encode();
         const content = contentOf(bytes);
         await writeWhole(join(this.path, blobName(id, content)), bytes);
         this.#blobs.set(id, content);

@@ -14,7 +14,7 @@ import { answer, OPERATION_TIMEOUT_MS, refuse, routeMissing, withRetry } from '.
 import type { BlobVault } from './vault.ts';
 
 /** Bytes of blobs that are kept. */
-const CACHE_LIMIT = 64 * 1024 * 1024;
+const CACHE_LIMIT = 16 * 1024 * 1024;
 /**
  * Milliseconds within which the rows of a blob must come, before slivers are gathered from all
  * nodes.

@@ -15,11 +15,12 @@ import {
   type SliverKey,
 } from './encoding.ts';
 import { parseMetadata, type Metadata } from './layout.ts';
+import { BlobShelf, type Shelved } from './shelf.ts';
 
 /** Bytes of encoded blobs that are kept at hand. */
-const ENCODED_LIMIT = 32 * 1024 * 1024;
+const ENCODED_LIMIT = 24 * 1024 * 1024;
 /** Bytes of slivers of certified blobs that may wait to be compared with an encoding. */
-const LOOSE_LIMIT = 64 * 1024 * 1024;
+const LOOSE_LIMIT = 16 * 1024 * 1024;
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a === b || Buffer.compare(a, b) === 0;
 
@@ -79,7 +80,7 @@ export class Slivers {
 interface Entry {
   readonly metadata: Metadata;
   /** The blob, once slivers may follow from it. */
-  source: Uint8Array | undefined;
+  source: Shelved | undefined;
   /** Whether the encoder has shown that it has this id; not yet after a restart. */
   isProven: boolean;
   /** By node. */
@@ -89,14 +90,24 @@ interface Entry {
 export class BlobVault {
   readonly shards: number;
   readonly #entries = new Map<string, Entry>();
+  readonly #shelf: BlobShelf;
   readonly #encoded: Lru<EncodedBlob>;
   /** Certified blobs whose slivers are kept as they came, with how many bytes that is. */
   readonly #loose = new Map<string, number>();
   readonly #looseLimit: number;
   #looseBytes = 0;
 
-  constructor(shards: number, limits: { readonly encoded?: number; readonly loose?: number } = {}) {
+  constructor(
+    shards: number,
+    limits: {
+      readonly encoded?: number;
+      readonly loose?: number;
+      /** Bytes of blobs in memory; the others are in a temporary file. */
+      readonly blobs?: number;
+    } = {},
+  ) {
     this.shards = shards;
+    this.#shelf = new BlobShelf(limits.blobs);
     this.#encoded = new Lru(limits.encoded ?? ENCODED_LIMIT);
     this.#looseLimit = limits.loose ?? LOOSE_LIMIT;
   }
@@ -112,7 +123,8 @@ export class BlobVault {
     const parsed = parseMetadata(metadata, id, this.shards);
     // The id is a hash of the metadata: two that both give it say the same.
     if (known) return;
-    const source = this.#encoded.get(blobId)?.source;
+    const encoded = this.#encoded.get(blobId);
+    const source = encoded && this.#shelf.keep(encoded.source);
     const isProven = source !== undefined;
     this.#entries.set(blobId, { metadata: parsed, source, isProven, holders: new Map() });
   }
@@ -124,6 +136,11 @@ export class BlobVault {
 
   /** The bytes of a blob that is kept as a whole. */
   source(blobId: string): Uint8Array | undefined {
+    return this.#entries.get(blobId)?.source?.read();
+  }
+
+  /** The same, to be read later. */
+  shelved(blobId: string): Shelved | undefined {
     return this.#entries.get(blobId)?.source;
   }
 
@@ -134,8 +151,9 @@ export class BlobVault {
    */
   provenSource(blobId: string): Uint8Array | undefined {
     const entry = this.#entries.get(blobId);
-    if (entry?.source && !entry.isProven) this.#encode(blobId, entry.source);
-    return entry?.source;
+    const source = entry?.source?.read();
+    if (source && !entry?.isProven) this.#encode(blobId, source);
+    return source;
   }
 
   blobIds(): readonly string[] {
@@ -165,7 +183,8 @@ export class BlobVault {
     this.#encoded.set(blobId, encoded, encodedBytes(encoded));
     const entry = this.#entries.get(blobId);
     if (!entry) return;
-    entry.source = encoded.source;
+    if (entry.isProven && entry.source) return;
+    entry.source = this.#shelf.keep(encoded.source);
     entry.isProven = true;
   }
 
@@ -181,12 +200,18 @@ export class BlobVault {
     source: Uint8Array | undefined,
   ): void {
     const parsed = parseMetadata(metadata, id, this.shards);
-    this.#entries.set(blobId, { metadata: parsed, source, isProven: false, holders: new Map() });
+    const shelved = source && this.#shelf.keep(source);
+    this.#entries.set(blobId, {
+      metadata: parsed,
+      source: shelved,
+      isProven: false,
+      holders: new Map(),
+    });
   }
 
   /** Keeps a sliver for a node: its bytes only if they are not what follows from the blob. */
   keep(blobId: string, slivers: Slivers, key: SliverKey, bytes: Uint8Array): void {
-    const encoded = this.source(blobId) && this.#encoded.get(blobId);
+    const encoded = this.shelved(blobId) && this.#encoded.get(blobId);
     const made = encoded && sliverOf(encoded, key);
     if (made && sameBytes(made, bytes)) slivers.set(key);
     else slivers.set(key, bytes);
@@ -236,8 +261,21 @@ export class BlobVault {
     this.#loose.delete(blobId);
   }
 
-  /** Bytes held: blobs, slivers kept as they came, encoded blobs at hand. */
-  get memory(): { readonly blobs: number; readonly slivers: number; readonly encoded: number } {
+  /** Releases what is on disk. The vault is of no use afterwards. */
+  close(): void {
+    this.#shelf.close();
+  }
+
+  /**
+   * Bytes held: blobs, those of them that are in memory, slivers kept as they came, encoded blobs
+   * at hand.
+   */
+  get memory(): {
+    readonly blobs: number;
+    readonly shelf: number;
+    readonly slivers: number;
+    readonly encoded: number;
+  } {
     let blobs = 0;
     let slivers = 0;
     for (const { source, holders } of this.#entries.values()) {
@@ -245,7 +283,7 @@ export class BlobVault {
       for (const held of holders.values())
         for (const [, bytes] of held.own()) slivers += bytes.length;
     }
-    return { blobs, slivers, encoded: this.#encoded.total };
+    return { blobs, shelf: this.#shelf.memory, slivers, encoded: this.#encoded.total };
   }
 
   /** Takes the blob that the slivers of all nodes spell, if that blob has this id. */
@@ -260,8 +298,8 @@ export class BlobVault {
     if (found === blobId) this.offer(blobId, encoded);
   }
 
-  #encodedOf(blobId: string, source: Uint8Array): EncodedBlob {
-    return this.#encoded.get(blobId) ?? this.#encode(blobId, source);
+  #encodedOf(blobId: string, source: Shelved): EncodedBlob {
+    return this.#encoded.get(blobId) ?? this.#encode(blobId, source.read());
   }
 
   #encode(blobId: string, source: Uint8Array): EncodedBlob {
@@ -271,12 +309,15 @@ export class BlobVault {
         'snapshot_invalid',
         `expected blob ${blobId}, got the bytes of ${found}`,
       );
+    const entry = this.#entries.get(blobId);
+    // These are the bytes that it has.
+    if (entry) entry.isProven = true;
     this.offer(blobId, encoded);
     return encoded;
   }
 
   #derive(blobId: string, key: SliverKey): Uint8Array {
-    const source = this.source(blobId);
+    const source = this.shelved(blobId);
     const sliver = source && sliverOf(this.#encodedOf(blobId, source), key);
     if (!sliver) throw new DevnetError('internal', `there is no sliver ${key} of ${blobId}`);
     return sliver;

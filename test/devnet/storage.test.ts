@@ -3,6 +3,8 @@
  * what is not as the encoder makes it stays as it came. Compared with Walrus's own encoder.
  */
 import { bcs } from '@mysten/sui/bcs';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -14,6 +16,7 @@ import {
   type SliverKey,
 } from '../../devnet/walrus/encoding.ts';
 import { checkSliver, parseBlobId, parseMetadata } from '../../devnet/walrus/layout.ts';
+import { BlobShelf } from '../../devnet/walrus/shelf.ts';
 import { BlobVault } from '../../devnet/walrus/vault.ts';
 
 const SHARDS = 10;
@@ -126,6 +129,38 @@ test('slivers that were uploaded are given up, and made again as they were', () 
   for (const blob of blobs) expect(held(vault, blob.blobId)).toEqual(expected(blob));
   // One encoded blob at a time is all that is kept.
   expect(vault.memory.encoded).toBe(encodedBytes(blobs[2]!.encoded));
+});
+
+test('blobs beyond a limit leave the memory, and are read again as they were', () => {
+  const limit = 10_000;
+  const vault = new BlobVault(SHARDS, { loose: 0, encoded: 0, blobs: limit });
+  const blobs = [1, 2, 3, 4].map((seed) => encode(bytesOf(7_000, seed)));
+  for (const blob of blobs) store(vault, blob);
+  expect(vault.memory).toMatchObject({ blobs: 28_000, shelf: 7_000 });
+  for (const { blobId, encoded } of [...blobs, ...blobs.toReversed()]) {
+    expect(vault.source(blobId)).toEqual(encoded.source);
+    expect(vault.memory.shelf).toBeLessThanOrEqual(limit);
+  }
+  for (const blob of blobs) expect(held(vault, blob.blobId)).toEqual(expected(blob));
+  vault.close();
+  expect(() => vault.source(blobs[0]!.blobId)).toThrow(/closed/);
+});
+
+test('the shelf has no file before it needs one, and leaves none behind', () => {
+  const mine = (): string[] =>
+    readdirSync(tmpdir()).filter((name) => name.startsWith(`floe-devnet-${process.pid}-`));
+  const shelf = new BlobShelf(100);
+  const small = shelf.keep(new Uint8Array(90).fill(1));
+  const large = shelf.keep(new Uint8Array(5_000).fill(2));
+  const empty = shelf.keep(new Uint8Array());
+  expect(small.read()).toEqual(new Uint8Array(90).fill(1));
+  expect(large.read()).toEqual(new Uint8Array(5_000).fill(2));
+  expect(empty.read()).toEqual(new Uint8Array());
+  if (process.platform !== 'win32') expect(mine()).toEqual([]);
+  shelf.close();
+  shelf.close();
+  expect(mine()).toEqual([]);
+  expect(() => small.read()).toThrow(/closed/);
 });
 
 test('what the relay encoded is never kept twice', () => {
