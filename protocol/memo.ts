@@ -18,10 +18,12 @@ export interface SizedCache<Value> {
 /**
  * @param maxBytes sizes kept together; 0 keeps nothing
  * @param maxEntries values kept together: small ones take more than their bytes
+ * @param maxSize of one value; where this is above `maxBytes`, a larger value is kept alone
  */
 export const sizedCache = <Value>(
   maxBytes: number,
   maxEntries = Number.POSITIVE_INFINITY,
+  maxSize = maxBytes,
 ): SizedCache<Value> => {
   // In the order of the last use.
   const entries = new Map<string, { readonly value: Value; readonly size: number }>();
@@ -35,11 +37,11 @@ export const sizedCache = <Value>(
       return entry.value;
     },
     add: (name, value, size) => {
-      if (size > maxBytes || entries.has(name)) return;
+      if (size > maxSize || entries.has(name)) return;
       entries.set(name, { value, size });
       total += size;
       for (const [oldest, entry] of entries) {
-        if (total <= maxBytes && entries.size <= maxEntries) return;
+        if (oldest === name || (total <= maxBytes && entries.size <= maxEntries)) return;
         entries.delete(oldest);
         total -= entry.size;
       }

@@ -49,7 +49,7 @@ export interface Task {
  * Simulated participants of one process share them.
  */
 const RECENT_MODELS_BYTES = 64 << 20;
-const RECENT_MODELS = 16;
+const RECENT_MODELS = 4;
 const recentModels = createMemo<ModelContent>(RECENT_MODELS_BYTES, RECENT_MODELS);
 
 /** Two versions of equal weights may differ in state. */

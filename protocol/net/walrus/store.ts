@@ -7,7 +7,7 @@ import type { ClientWithCoreApi } from '@mysten/sui/client';
 import type { WalrusClient } from '@mysten/walrus';
 import { ownBytes, sha256, toHex } from '../../bytes.ts';
 import { FloeError, toFloeError } from '../../errors.ts';
-import { sizedCache } from '../../memo.ts';
+import { sizedCache, type SizedCache } from '../../memo.ts';
 import { checkRange, type BlobRef } from '../../ports/blob-store.ts';
 import { systemClock, type Clock } from '../../ports/clock.ts';
 import type { UploadJournal } from '../../ports/upload-journal.ts';
@@ -47,7 +47,10 @@ export interface WalrusStoreInit {
    */
   readonly missingMs?: number;
   readonly stragglerMs?: number;
-  /** Bytes of blobs kept in memory, by content. Default 64 MiB; 0 keeps none. */
+  /**
+   * Bytes of blobs kept in memory, by content; a larger blob of up to 64 MiB is kept alone. Default
+   * 8 MiB; 0 keeps none.
+   */
   readonly cacheBytes?: number;
   /** Blobs from this size on are coded in a worker thread. Default 256 KiB. */
   readonly threadBytes?: number;
@@ -63,7 +66,12 @@ export interface WalrusStore extends LastingStore {
   close(): Promise<void>;
 }
 
-const CACHE_BYTES = 64 << 20;
+/** Several models or the uploads of a round. A run has new ones in each round. */
+const CACHE_BYTES = 8 << 20;
+/** Members in one process read the same model. */
+const LARGE_BYTES = 64 << 20;
+/** The uploads of a commit are in one quilt, or in as few as hold them. */
+const CACHED_QUILTS = 2;
 const THREAD_BYTES = 256 << 10;
 /** Of one symbol of Walrus's encoding. */
 const MAX_SYMBOL_BYTES = 65_534;
@@ -89,6 +97,12 @@ const sizeCheck =
       throw new FloeError('blob_too_large', `expected at most ${most} bytes, got ${size}`);
   };
 
+/** Blobs by their content, or quilts by their id. @param most how many */
+const blobCache = ({ cacheBytes }: WalrusStoreInit, most?: number): SizedCache<Uint8Array> =>
+  cacheBytes === 0
+    ? sizedCache(0)
+    : sizedCache(cacheBytes ?? CACHE_BYTES, most, Math.max(LARGE_BYTES, cacheBytes ?? 0));
+
 /** What the parts of a store share: its codecs, and the defaults of its settings. */
 const settingsOf = (init: WalrusStoreInit) => {
   const { network, walrus, clock = systemClock } = init;
@@ -103,7 +117,8 @@ const settingsOf = (init: WalrusStoreInit) => {
     readTimeoutMs: init.readTimeoutMs ?? 60_000,
     missingMs: init.missingMs ?? 5_000,
     shardsOf: shardReader(walrus, clock),
-    quilts: sizedCache<Uint8Array>(init.cacheBytes ?? CACHE_BYTES),
+    cache: blobCache(init),
+    quilts: blobCache(init, CACHED_QUILTS),
     codec: (size: number): WalrusCodec =>
       thread !== undefined && size >= threadBytes ? thread : direct,
     /** For what is large whatever its size is, such as a quilt. */
@@ -139,8 +154,8 @@ export const walrusStore = (init: WalrusStoreInit): WalrusStore => {
   const settings = settingsOf(init);
   const { clock, warn } = settings;
   const uploads = uploadsOf(init, settings);
-  const cache = sizedCache<Uint8Array>(init.cacheBytes ?? CACHE_BYTES);
-  const whole = createSharedReads({ ...settings, read: createReading(settings), cache });
+  const { cache } = settings;
+  const whole = createSharedReads({ ...settings, read: createReading(settings) });
   const checkSize = sizeCheck(settings.shardsOf);
   const batches = createBatches({
     codec: settings.largeCodec,
