@@ -4,7 +4,9 @@
  */
 import { keepGenericWrappers } from '../protocol/wasm-wrappers.ts';
 import { keepCompiledCode } from './compile-cache.ts';
+import { beginLean } from './lean-process.ts';
 
+beginLean();
 keepCompiledCode();
 keepGenericWrappers();
 const { runFloe } = await import('./main.ts');
