@@ -12,6 +12,8 @@ const resultSchema = v.object({
   roundsAMinute: v.nullable(v.number()),
   /** Of all processes, a round; null there too, and where the system does not tell. */
   processorSeconds: v.nullable(v.number()),
+  /** Bytes of all processes, at the ends of rounds; null there too. */
+  peakMemory: v.nullable(v.number()),
   /** From the command to 97 %; null where it was not reached. */
   seconds: v.nullable(v.number()),
 });

@@ -30,7 +30,7 @@ const { values } = parseArgs({
   },
 });
 
-const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+const START = fileURLToPath(new URL('../cli/start.ts', import.meta.url));
 const run = promisify(execFile);
 const folder = await mkdtemp(join(tmpdir(), 'floe-bench-simulator-'));
 
@@ -54,7 +54,7 @@ interface Outcome {
 const simulate = async (...flags: readonly string[]): Promise<Outcome> => {
   const start = performance.now();
   const shared = ['--json', '--out', folder, '--epochs', '1', '--batch-size', '10'];
-  const { stdout } = await run(process.execPath, [MAIN, 'sim', ...shared, ...flags], {
+  const { stdout } = await run(process.execPath, [START, 'sim', ...shared, ...flags], {
     maxBuffer: 1 << 28,
   });
   // A line for each event, and the summary last.
@@ -114,6 +114,7 @@ const processorOfRound = (many: Outcome, few: Outcome): number =>
 interface Ours {
   readonly roundsAMinute: number;
   readonly processorSeconds: number;
+  readonly peakMemory: number;
 }
 
 const comparePeers = (ours: Ours, participants: number): void => {
@@ -141,6 +142,13 @@ const comparePeers = (ours: Ours, participants: number): void => {
           value: result.processorSeconds,
           unit: 's',
           ratio: { value: ours.processorSeconds / result.processorSeconds, to: 'the peer' },
+        });
+      if (result.peakMemory !== null)
+        report({
+          what: '    memory of all processes; the ratio is ours',
+          value: result.peakMemory / 1e6,
+          unit: 'MB',
+          ratio: { value: ours.peakMemory / result.peakMemory, to: 'the peer' },
         });
     }
   }
@@ -214,7 +222,7 @@ try {
   const few = await simulate(...substrate, '--rounds', String(WARM_UP));
   const processorSeconds = processorOfRound(plain, few);
   report({ what: '  the same without start and end', value: processorSeconds, unit: 's' });
-  comparePeers({ roundsAMinute: rate, processorSeconds }, 100);
+  comparePeers({ roundsAMinute: rate, processorSeconds, peakMemory: plain.peakMemory }, 100);
   if (!values['peers-only']) await beyondPeers(substrate, rate);
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -13,20 +13,11 @@ from flwr.server.strategy import FedAvg
 from flwr.server.workflow import DefaultWorkflow, SecAggPlusWorkflow
 from flwr.simulation import run_simulation
 
-from mnist import Progress, deal, load, two_nn
+from mnist import Progress, once_loaded, two_nn
 
 folder, participants, cohort, rounds = sys.argv[1], *map(int, sys.argv[2:5])
 masked = sys.argv[5] == 'secagg'
 torch.set_num_threads(1)
-data = None
-
-
-def open_data():
-    global data
-    if data is None:
-        torch.set_num_threads(1)
-        data = (*load(folder), deal(60_000, participants))
-    return data
 
 
 def weights_of(net):
@@ -44,7 +35,8 @@ class Client(NumPyClient):
         self.index = index
 
     def fit(self, parameters, config):
-        (x, y), _, shares = open_data()
+        torch.set_num_threads(1)
+        (x, y), _, shares = once_loaded(folder, participants)
         rows = torch.from_numpy(np.random.permutation(shares[self.index]))
         net = two_nn()
         put(net, parameters)
@@ -66,7 +58,7 @@ score_net = two_nn()
 
 @torch.no_grad()
 def evaluate(server_round, parameters, config):
-    _, (x, y), _ = open_data()
+    _, (x, y), _ = once_loaded(folder, participants)
     put(score_net, parameters)
     accuracy = (score_net(x).argmax(1) == y).float().mean().item()
     if server_round > 0:

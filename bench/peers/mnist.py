@@ -1,5 +1,6 @@
 """What the peers of bench/simulator.ts share: MNIST from IDX files, the 2NN, a report as one line."""
 
+import functools
 import json
 import os
 import time
@@ -28,6 +29,14 @@ def deal(count, participants, seed=0):
     return np.array_split(order, participants)
 
 
+@functools.cache
+def once_loaded(folder, participants):
+    """Train and test set and everybody's rows, once in a process: Ray pickles what the script itself
+    defines, with its globals, for every task, but not what it imports."""
+    train, test = load(folder)
+    return train, test, deal(len(train[1]), participants)
+
+
 def two_nn():
     n = torch.nn
     return n.Sequential(
@@ -35,10 +44,8 @@ def two_nn():
     )
 
 
-def processor_seconds():
-    """Of this run's processes on Linux, those of Ray and torchrun included; else None."""
-    if not os.path.isdir('/proc/self'):
-        return None
+def processes():
+    """This run's processes on Linux, those of Ray and torchrun included, as (id, clock ticks)."""
     # torchrun starts the two processes of a run; its own parent is not part of it.
     root = os.getppid() if 'RANK' in os.environ else os.getpid()
     ticks, children = {}, {}
@@ -51,36 +58,56 @@ def processor_seconds():
         children.setdefault(int(fields[1]), []).append(int(name))
         # User and system time, of the process and of its children that have ended.
         ticks[int(name)] = sum(map(int, fields[11:15]))
-    total, left = 0, [root]
+    found, left = [], [root]
     while left:
         process = left.pop()
-        total += ticks.get(process, 0)
+        found.append((process, ticks.get(process, 0)))
         left += children.get(process, [])
-    return total / os.sysconf('SC_CLK_TCK')
+    return found
+
+
+def memory_of(process):
+    """Its share of physical memory, in bytes: pages of several processes count once in a sum."""
+    try:
+        with open(f'/proc/{process}/smaps_rollup') as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith('Pss:'))
+    except OSError:
+        return 0
+
+
+def usage():
+    """Processor seconds and memory of all processes; None where the system does not tell."""
+    if not os.path.isdir('/proc/self'):
+        return None
+    found = processes()
+    seconds = sum(ticks for _, ticks in found) / os.sysconf('SC_CLK_TCK')
+    return seconds, sum(memory_of(process) for process, _ in found)
 
 
 class Progress:
-    """Prints rounds a minute and processor seconds a round after the first three, and when the
-    accuracy was reached."""
+    """Prints rounds a minute and processor seconds a round after the first three, the most memory
+    of all processes at the end of a round, and when the accuracy was reached."""
 
     def __init__(self, target):
         self.target = target
         self.times = []
-        self.processor = []
+        self.used = []
         self.reached = None
 
     def round(self, accuracy):
         self.times.append(time.time())
-        self.processor.append(processor_seconds())
+        self.used.append(usage())
         if self.reached is None and accuracy >= self.target:
             self.reached = self.times[-1] - STARTED
 
     def report(self):
-        steady, busy = self.times[3:], self.processor[3:]
+        steady, used = self.times[3:], self.used[3:]
         rounds = len(steady) - 1
         result = {'roundsAMinute': None, 'processorSeconds': None, 'seconds': self.reached}
+        result['peakMemory'] = None
         if rounds > 0:
             result['roundsAMinute'] = 60 * rounds / (steady[-1] - steady[0])
-            if None not in busy:
-                result['processorSeconds'] = (busy[-1] - busy[0]) / rounds
+            if None not in used:
+                result['processorSeconds'] = (used[-1][0] - used[0][0]) / rounds
+                result['peakMemory'] = max(memory for _, memory in used)
         print('RESULT ' + json.dumps(result), flush=True)
