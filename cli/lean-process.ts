@@ -3,7 +3,7 @@
  * generation of V8 in the main thread (of workers, `sim/thread.ts` sets it), and the arenas of
  * glibc's allocator, of which each thread would have its own, with free memory in each. The command
  * replaces itself once with the same command under these settings (`execve`: the same process).
- * Windows has no such call; the settings save 0.2 GB of a simulation on the devnet, no more.
+ * Windows has no such call, and runs without them.
  */
 
 /** MB of a semi-space; V8's own choice grows to 64. */
