@@ -1,17 +1,23 @@
 /**
  * @module Memory settings that a process can only be started with, for `floe sim`: the young
- * generation of V8 in the main thread (of workers, `sim/thread.ts` sets it), and the arenas of
- * glibc's allocator, of which each thread would have its own, with free memory in each. The command
- * replaces itself once with the same command under these settings (`execve`: the same process).
- * Windows has no such call, and runs without them.
+ * generation of V8 in the main thread (of workers, `sim/thread.ts` sets it), and what glibc's
+ * allocator keeps of freed memory (mallopt(3)). The command replaces itself once with the same
+ * command under these settings (`execve`: the same process). Windows has no such call, and runs
+ * without them.
  */
 
 /** MB of a semi-space; V8's own choice grows to 64. */
 const SEMI_SPACE = '--max-semi-space-size';
 const SEMI_SPACE_MB = 8;
-/** glibc's own choice is eight for each core. Others ignore the variable. */
-const ARENAS = 'MALLOC_ARENA_MAX';
-const ARENA_COUNT = '2';
+
+/** Of glibc; other systems ignore these variables. */
+const ALLOCATOR: Readonly<Record<string, string>> = {
+  // Each arena keeps free memory of its own; the default is eight for each core.
+  MALLOC_ARENA_MAX: '2',
+  // Larger buffers go back to the system when they are freed. Unset, the limit grows to 32 MB.
+  MALLOC_MMAP_THRESHOLD_: '262144',
+  MALLOC_TRIM_THRESHOLD_: '1048576',
+};
 
 export interface Launch {
   readonly execPath: string;
@@ -32,7 +38,7 @@ export const beginLean = (launch: Launch = process): void => {
   const flags = [...execArgv, env['NODE_OPTIONS'] ?? ''].join(' ').replaceAll('_', '-');
   if (flags.includes(SEMI_SPACE)) return;
   execve(execPath, [execPath, `${SEMI_SPACE}=${SEMI_SPACE_MB}`, ...execArgv, ...argv.slice(1)], {
-    [ARENAS]: ARENA_COUNT,
+    ...ALLOCATOR,
     ...env,
   });
 };
