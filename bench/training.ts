@@ -148,7 +148,9 @@ for (const [model, batchSize] of TABLE) {
   for (let turn = 0; turn < TURNS; turn++)
     for (const [i, runner] of runners.entries())
       best[i] = Math.max(best[i] ?? 0, await runner.turn());
-  const reference = { label: runners[0]?.label ?? '', speed: best[0] ?? 1 };
+  // PyTorch is the last of them.
+  const compared = torch === undefined ? 0 : runners.length - 1;
+  const reference = { label: runners[compared]?.label ?? '', speed: best[compared] ?? 1 };
   for (const [i, { label }] of runners.entries())
     report({
       what: `${model}, batch ${batchSize}, ${label}`,
