@@ -7,15 +7,15 @@
  */
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { addressOf } from '../../protocol/ports/identity.ts';
-import { drawsInvited, leastCohort, neededGroups } from '../../protocol/robust/groups.ts';
+import { drawsInvited, leastCohort } from '../../protocol/robust/groups.ts';
 import { MAX_ELIGIBLE } from '../../protocol/records/records.ts';
 import { isBudgetSpent } from '../../protocol/rules/budget.ts';
 import { everSummed, isLate, latestWith, mayRest } from '../../protocol/rules/history.ts';
-import { usableGroups } from '../../protocol/rules/group-draw.ts';
 import { batchesOf, drawnBy, mostInvited, type Draw } from '../../protocol/rules/selection.ts';
 import { byTicket } from '../../protocol/rules/tickets.ts';
 import { invitable } from './buffer.ts';
 import type { MachineConfig } from './config.ts';
+import { tooFewGroups } from './draws-ahead.ts';
 import { isSpoiled, nextGroup, suspendedNow, untested } from './group-testing.ts';
 import { planInvitation, type Plan } from './spending.ts';
 import { eligible, type Hex, type State } from './state.ts';
@@ -289,50 +289,22 @@ const lotteryOf = (config: MachineConfig, state: State, keys: readonly Hex[]): L
   };
 };
 
-/** Attempts whose draws are looked at: a run with a chance in each of them opens some in vain. */
-const DRAWS_AHEAD = 64;
-
 /**
  * Why none of the next draws can put enough of those who are here into whole groups; undefined
- * where one can. An absent member keeps its place in the draw.
+ * where one can.
  */
 const groupsFault = (
-  config: MachineConfig,
+  { spec }: MachineConfig,
   state: State,
   keys: readonly Hex[],
 ): string | undefined => {
-  if (!drawsInvited(config.spec) || !isDrawn(state)) return undefined;
+  if (!isDrawn(state)) return undefined;
   const summed = everSummed(state.history);
   // A repeated attempt has its groups.
   if (keys.some((key) => summed.has(key))) return undefined;
-  const name = `${state.attempt} ${keys.join()}`;
-  const known = faultsKnown.get(state.drawn);
-  if (known?.name === name) return known.fault;
-  const fault = drawsFault(config, state, new Set(keys));
-  faultsKnown.set(state.drawn, { name, fault });
-  return fault;
-};
-
-/** By signed set, of the members that are here: the check is repeated at each event. */
-const faultsKnown = new WeakMap<
-  State['drawn'],
-  { readonly name: string; readonly fault: string | undefined }
->();
-
-const drawsFault = (
-  { spec }: MachineConfig,
-  state: State,
-  here: ReadonlySet<Hex>,
-): string | undefined => {
-  const { robust } = spec;
-  if (robust === undefined) return undefined;
-  const eligibleKeys = [...state.drawn].toSorted().map(fromHex);
-  const isOut = (key: Uint8Array): boolean => !here.has(toHex(key));
-  const needed = neededGroups(robust);
-  for (let next = 1; next <= DRAWS_AHEAD; next += 1) {
-    const at = { attempt: state.attempt + next, beacon: state.beacon };
-    if (usableGroups(spec, at, eligibleKeys, isOut).length >= needed) return undefined;
-  }
+  const needed = tooFewGroups(spec, state, keys);
+  if (needed === undefined) return undefined;
+  const here = new Set(keys);
   const gone = [...state.drawn].filter((key) => !here.has(key));
   return (
     `the groups are drawn from the ${state.drawn.size} that were here at the last commit, and too many of them are ` +

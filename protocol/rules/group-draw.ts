@@ -26,26 +26,30 @@ export const groupSeed = ({ attempt, beacon }: DrawAt): Uint8Array => {
 };
 
 /** A group of the eligible set. */
-export interface EligibleGroup {
+interface EligibleGroup {
   /** Ascending. */
   readonly members: Keys;
   /** Of these, who is not out. */
   readonly here: Keys;
 }
 
-/** The groups of the eligible set of which enough are left for a sum, in the order of the draw. */
-export const usableGroups = (
+/** The groups of the eligible set, in the order of the draw; none of fewer than one has. */
+export const groupsOfEligible = (spec: RunSpec, at: DrawAt, eligible: Keys): readonly Keys[] => {
+  const size = groupSizeOf(spec) ?? 0;
+  if (eligible.length < size || size === 0) return [];
+  return drawGroupsOfKeys(eligible, size, groupSeed(at));
+};
+
+/** Of these, the groups of which enough are left for a sum. */
+const usableGroups = (
   spec: RunSpec,
   at: DrawAt,
   eligible: Keys,
   isOut: (key: Uint8Array) => boolean,
-): readonly EligibleGroup[] => {
-  const size = groupSizeOf(spec) ?? 0;
-  if (eligible.length < size || size === 0) return [];
-  return drawGroupsOfKeys(eligible, size, groupSeed(at))
+): readonly EligibleGroup[] =>
+  groupsOfEligible(spec, at, eligible)
     .map((members) => ({ members, here: members.filter((key) => !isOut(key)) }))
     .filter(({ members, here }) => here.length >= leastOfGroup(spec, members.length));
-};
 
 /** The groups of an attempt. */
 export interface InvitedGroups {

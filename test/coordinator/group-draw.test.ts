@@ -8,47 +8,11 @@ import { toHex } from '../../protocol/bytes.ts';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
 import { groupsOf } from '../../protocol/rules/index.ts';
 import type { SignedRecord } from '../../protocol/records/records.ts';
-import { attemptOf } from '../../coordinator/machine/index.ts';
-import { ANSWERS, createPlayer, type Player } from '../support/machine.ts';
+import { createPlayer, type Player } from '../support/machine.ts';
+import { GROUPED, playUntil, stageGroups, whyWaiting } from '../support/grouped-machine.ts';
 import { testSpec } from '../support/run.ts';
 
 beforeAll(() => cryptoReady);
-
-const deadlines = { register: 10, share: 20, upload: 30, consistency: 5, unmask: 6, grace: 2 };
-
-/** Everybody here answers, until `until` holds or nothing happens any more. */
-const play = (player: Player, until: () => boolean): void => {
-  let done = 0;
-  for (let i = 0; i < 600 && !until(); i += 1) {
-    for (; done < player.effects.length; done += 1) player.work(player.effects[done]!);
-    const { phase } = player.state;
-    const type = ANSWERS[phase.type as keyof typeof ANSWERS];
-    const invited = attemptOf(player.state)?.invited ?? [];
-    if (type !== undefined)
-      for (const [one, { publicKey }] of player.people.entries())
-        if (
-          player.state.participants.get(toHex(publicKey))?.present === true &&
-          invited.includes(toHex(publicKey))
-        )
-          player.say(one, type);
-    if (player.state.phase === phase) player.wait(5000);
-  }
-};
-
-const stage = async (over: Parameters<typeof testSpec>[0] = {}): Promise<Player> => {
-  const spec = await testSpec({
-    deadlines,
-    cohort: { size: 10, minimum: 3 },
-    robust: { rule: { type: 'median' }, byzantine: 1, groupSize: 3 },
-    rounds: 20,
-    ...over,
-  });
-  const player = await createPlayer(spec, 10);
-  player.join(...player.people.keys());
-  play(player, () => player.state.committed >= 1);
-  expect(player.state.committed).toBe(1);
-  return player;
-};
 
 const recordsOf = (player: Player, type: 'cohort' | 'open' | 'abort') =>
   player.effects.flatMap((effect) =>
@@ -56,10 +20,10 @@ const recordsOf = (player: Player, type: 'cohort' | 'open' | 'abort') =>
   );
 
 it('draws again until the absent one is in a group that bears it, and continues', async () => {
-  const player = await stage();
+  const player = await stageGroups();
   player.leave(4);
   const gone = toHex(player.people[4]!.publicKey);
-  play(player, () => player.state.committed >= 3);
+  playUntil(player, () => player.state.committed >= 3);
   expect(player.state.committed).toBe(3);
   // It left in the second attempt. After a commit without it nobody draws it.
   const cohorts = recordsOf(player, 'cohort').slice(2) as SignedRecord<'cohort'>[];
@@ -69,15 +33,15 @@ it('draws again until the absent one is in a group that bears it, and continues'
 });
 
 it('waits where no draw can have groups enough, and names who is missing', async () => {
-  const player = await stage();
+  const player = await stageGroups();
   player.leave(0, 1, 2, 3);
-  const why = () => (player.state.phase.type === 'waiting' ? player.state.phase.reason : undefined);
-  play(player, () => why() !== undefined);
+  const why = () => whyWaiting(player);
+  playUntil(player, () => why() !== undefined);
 
   expect(player.state.committed).toBe(1);
   expect(why()).toMatch(/3 whole groups: resumes when these/u);
   player.join(0, 1, 2);
-  play(player, () => player.state.committed >= 2);
+  playUntil(player, () => player.state.committed >= 2);
   expect(player.state.committed).toBe(2);
 });
 
@@ -85,17 +49,14 @@ it('of a closed run takes nobody who came after the last commit, until the next 
   const { people } = await createPlayer(await testSpec(), 10);
   const keys = people.map(({ publicKey }) => publicKey);
   const spec = await testSpec({
-    deadlines,
+    ...GROUPED,
     members: { type: 'closed', keys },
-    cohort: { size: 10, minimum: 3 },
-    robust: { rule: { type: 'median' }, byzantine: 1, groupSize: 3 },
-    rounds: 20,
   });
   const player = await createPlayer(spec, 10, { startWith: 9 });
   player.join(0, 1, 2, 3, 4, 5, 6, 7, 8);
-  play(player, () => player.state.committed >= 1);
+  playUntil(player, () => player.state.committed >= 1);
   player.join(9);
-  play(player, () => player.state.committed >= 3);
+  playUntil(player, () => player.state.committed >= 3);
   const cohorts = recordsOf(player, 'cohort') as SignedRecord<'cohort'>[];
   expect(cohorts.map(({ body }) => body.members.length)).toEqual([9, 9, 10]);
   const sizes = groupsOf({ spec, cohort: cohorts[2]! }).map(({ members }) => members.length);
