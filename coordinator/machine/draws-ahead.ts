@@ -22,7 +22,7 @@ const DRAWS_AHEAD = 64;
 interface Draw {
   /** Members of each. */
   readonly sizes: readonly number[];
-  /** By the place of a key in the signed set: its group. */
+  /** By the place of a key in the signed set: its group; as many as there are for none. */
   readonly groupOf: Uint16Array;
 }
 
@@ -55,7 +55,7 @@ const drawAt = (spec: RunSpec, { beacon, keys, draws }: Signed, attempt: number)
   if (before !== undefined) return before;
   const groups = groupsOfEligible(spec, { attempt, beacon }, keys);
   const places = new Map(keys.map((key, i) => [key, i]));
-  const groupOf = new Uint16Array(keys.length);
+  const groupOf = new Uint16Array(keys.length).fill(groups.length);
   for (const [index, group] of groups.entries())
     for (const key of group) groupOf[places.get(key)!] = index;
   const draw = { sizes: groups.map(({ length }) => length), groupOf };
@@ -65,7 +65,7 @@ const drawAt = (spec: RunSpec, { beacon, keys, draws }: Signed, attempt: number)
 
 /** Groups of which enough are here. @param here places in the signed set */
 const usableIn = (spec: RunSpec, { sizes, groupOf }: Draw, here: readonly number[]): number => {
-  const counts = new Uint16Array(sizes.length);
+  const counts = new Uint16Array(sizes.length + 1);
   for (const place of here) counts[groupOf[place]!]! += 1;
   return sizes.filter((size, i) => counts[i]! >= leastOfGroup(spec, size)).length;
 };

@@ -33,11 +33,14 @@ interface EligibleGroup {
   readonly here: Keys;
 }
 
-/** The groups of the eligible set, in the order of the draw; none of fewer than one has. */
+/**
+ * The groups of the eligible set, in the order of the draw; none of fewer than one has. Of a set
+ * that is larger than a cohort, those at the end of the draw may be in none.
+ */
 export const groupsOfEligible = (spec: RunSpec, at: DrawAt, eligible: Keys): readonly Keys[] => {
   const size = groupSizeOf(spec) ?? 0;
   if (eligible.length < size || size === 0) return [];
-  return drawGroupsOfKeys(eligible, size, groupSeed(at));
+  return drawGroupsOfKeys(eligible, size, groupSeed(at), spec.cohort.size);
 };
 
 /** Of these, the groups of which enough are left for a sum. */

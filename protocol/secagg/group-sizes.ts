@@ -17,6 +17,20 @@ export const groupSizes = (n: number, size: number): readonly number[] => {
   return Array.from({ length: count }, (_, g) => Math.floor(n / count) + (g < n % count ? 1 : 0));
 };
 
+/**
+ * The sizes of the groups that `n` are cut into, of which a cohort invites some, the larger ones
+ * first: those of a full cohort, then more of its smallest. Any groups of them, as many as a cohort
+ * has, fit into it; the rest of `n` is in none.
+ *
+ * @param most members of a cohort
+ */
+export const groupSizesFor = (n: number, size: number, most: number): readonly number[] => {
+  const full = groupSizes(Math.min(n, most), size);
+  const smallest = full.at(-1) ?? size;
+  const left = n - full.reduce((a, b) => a + b, 0);
+  return [...full, ...Array.from({ length: Math.floor(left / smallest) }, () => smallest)];
+};
+
 /** Members of a group, at most: of a cohort that is just too small for another group. */
 export const largestGroup = (size: number): number => 2 * size - 1;
 

@@ -7,15 +7,18 @@
 import { compareBytes, sha256, utf8 } from '../bytes.ts';
 import { FloeError } from '../errors.ts';
 import { requireCohortSize, type Graph } from './graph.ts';
-import { groupSizes, groupThreshold } from './group-sizes.ts';
+import { groupSizes, groupSizesFor, groupThreshold } from './group-sizes.ts';
 import { HASH_BYTES, requireBytes } from './require-lengths.ts';
 
 const TAG = utf8('floe/groups/v1');
 const INDEX_BYTES = 2;
 
-const cut = <Item>(order: readonly Item[], size: number): readonly (readonly Item[])[] => {
+const cut = <Item>(
+  order: readonly Item[],
+  sizes: readonly number[],
+): readonly (readonly Item[])[] => {
   let from = 0;
-  return groupSizes(order.length, size).map((length) => order.slice(from, (from += length)));
+  return sizes.map((length) => order.slice(from, (from += length)));
 };
 
 const requireGroup = (n: number, size: number): void => {
@@ -47,25 +50,28 @@ export const drawGroups = (
   const order = Array.from({ length: n }, (_, i) => ({ i, ticket: ticketOf(beacon, i) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
     .map(({ i }) => i);
-  return cut(order, size).map((group) => group.toSorted((a, b) => a - b));
+  return cut(order, groupSizes(n, size)).map((group) => group.toSorted((a, b) => a - b));
 };
 
 const KEY_TAG = utf8('floe/groups-of-keys/v1');
 
 /**
  * The groups of a set of keys, each ascending: the keys in the order of SHA-256(tag || seed ||
- * key), cut into the sizes of {@link groupSizes}. Whole groups that are drawn from again by the
+ * key), cut into the sizes of {@link groupSizesFor}. Whole groups that are drawn from again by the
  * same seed come out as they are: their order is kept, and so are their sizes, of which the larger
  * ones come first.
  *
  * @param keys 32 bytes each, any number of them
  * @param seed 32 bytes, fixed before its keys can answer
+ * @param most members of a cohort, where only some of the groups are invited to one: keys beyond
+ *   the last whole group are in none then
  * @throws FloeError `cohort_too_small` for fewer keys than one group has
  */
 export const drawGroupsOfKeys = (
   keys: readonly Uint8Array[],
   size: number,
   seed: Uint8Array,
+  most = keys.length,
 ): readonly (readonly Uint8Array[])[] => {
   requireBytes(seed, HASH_BYTES, 'record_malformed', 'seed of the groups');
   requireGroup(keys.length, size);
@@ -73,7 +79,9 @@ export const drawGroupsOfKeys = (
     .map((key) => ({ key, ticket: sha256(KEY_TAG, seed, key) }))
     .toSorted((a, b) => compareBytes(a.ticket, b.ticket))
     .map(({ key }) => key);
-  return cut(order, size).map((group) => group.toSorted(compareBytes));
+  return cut(order, groupSizesFor(keys.length, size, most)).map((group) =>
+    group.toSorted(compareBytes),
+  );
 };
 
 /**

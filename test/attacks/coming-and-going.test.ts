@@ -5,14 +5,15 @@
  */
 import { beforeAll, expect, it, vi } from 'vitest';
 import { cryptoReady } from '../../protocol/ports/identity.ts';
+import type * as Groups from '../../protocol/secagg/groups.ts';
 import { playUntil, stageGroups, whyWaiting } from '../support/grouped-machine.ts';
 
 const made = vi.hoisted(() => ({ draws: 0 }));
 vi.mock('../../protocol/secagg/groups.ts', async (original) => {
-  const real = await original<typeof import('../../protocol/secagg/groups.ts')>();
+  const real = await original<typeof Groups>();
   return {
     ...real,
-    drawGroupsOfKeys: (...args: Parameters<typeof real.drawGroupsOfKeys>) => {
+    drawGroupsOfKeys: (...args: Parameters<typeof Groups.drawGroupsOfKeys>) => {
       made.draws += 1;
       return real.drawGroupsOfKeys(...args);
     },

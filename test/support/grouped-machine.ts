@@ -37,9 +37,9 @@ export const playUntil = (player: Player, until: () => boolean): void => {
 export const whyWaiting = ({ state: { phase } }: Player): string | undefined =>
   phase.type === 'waiting' ? phase.reason : undefined;
 
-/** All are members, in groups of three, after the first commit. */
-export const stageGroups = async (count = 10): Promise<Player> => {
-  const cohort = { ...GROUPED.cohort, size: count };
+/** So many are here, in groups of three, after the first commit. @param size of a cohort */
+export const stageGroups = async (count = 10, size = count): Promise<Player> => {
+  const cohort = { ...GROUPED.cohort, size };
   const player = await createPlayer(await testSpec({ ...GROUPED, cohort }), count);
   player.join(...player.people.keys());
   playUntil(player, () => player.state.committed >= 1);
