@@ -10,7 +10,8 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const number = v.pipe(v.number(), v.finite());
 /** 0 %, 10 %, ... 100 %. */
 const DECILES = 11;
-const deciles = v.pipe(v.array(number), v.length(DECILES));
+/** Empty where no site has both values. */
+const deciles = v.union([v.pipe(v.array(number), v.length(DECILES)), v.tuple([])]);
 
 export const fineTunedSchema = v.strictObject({
   epochs: count,
@@ -18,6 +19,8 @@ export const fineTunedSchema = v.strictObject({
   learningRate: v.pipe(number, v.minValue(0)),
   /** Sites that were measured; the others attack, or have too few examples to hold one out. */
   sites: count,
+  /** Of these, sites without a finite value before or after: they are in no decile. */
+  diverged: v.optional(count, 0),
   measure: v.picklist(['accuracy', 'loss']),
   before: deciles,
   after: deciles,
@@ -41,29 +44,33 @@ export const quantileOf = (sorted: readonly number[], p: number): number => {
 };
 
 const decilesOf = (values: readonly number[]): number[] => {
+  if (values.length === 0) return [];
   const sorted = values.toSorted((a, b) => a - b);
   return Array.from({ length: DECILES }, (_, i) => quantileOf(sorted, i / (DECILES - 1)));
 };
 
-/** Undefined where no site was measured. */
+/** Undefined where no site was fine-tuned. */
 export const distributionOf = (
   { epochs, batchSize, learningRate }: Pick<FineTunePlan, 'epochs' | 'batchSize' | 'learningRate'>,
   sites: readonly TunedSite[],
 ): FineTuned | undefined => {
   if (sites.length === 0) return undefined;
   const measure = sites[0]?.accuracyBefore === undefined ? 'loss' : 'accuracy';
-  const before = sites.map((site) => site[`${measure}Before`] as number);
-  const after = sites.map((site) => site[`${measure}After`] as number);
-  const change = after.map((value, i) => value - before[i]!);
+  const pairs = sites.flatMap((site) => {
+    const [from, to] = [site[`${measure}Before`], site[`${measure}After`]];
+    return from === undefined || to === undefined ? [] : [{ from, to }];
+  });
+  const change = pairs.map(({ from, to }) => to - from);
   const better = measure === 'accuracy' ? 1 : -1;
   return {
     epochs,
     batchSize,
     learningRate,
     sites: sites.length,
+    diverged: sites.length - pairs.length,
     measure,
-    before: decilesOf(before),
-    after: decilesOf(after),
+    before: decilesOf(pairs.map(({ from }) => from)),
+    after: decilesOf(pairs.map(({ to }) => to)),
     change: decilesOf(change),
     improved: change.filter((value) => better * value > 0).length,
   };
@@ -87,12 +94,14 @@ export const writeChange = ({ measure }: Pick<FineTuned, 'measure'>, value: numb
 
 /** One line: median, worst decile, sites that improved. */
 export const describeFineTuned = (tuned: FineTuned): string => {
-  const { measure, before, after, change, sites, improved } = tuned;
+  const { measure, before, after, change, sites, diverged, improved } = tuned;
+  if (diverged === sites) return `fine-tuned at ${sites} sites: all diverged`;
   const { worst, median } = placesOf(tuned);
   const pair = (at: number): string =>
     `${writeMeasure(tuned, before[at]!)} -> ${writeMeasure(tuned, after[at]!)}`;
   return (
     `fine-tuned at ${sites} sites: ${measure} median ${pair(median)}, worst decile ${pair(worst)}; ` +
-    `${improved} improved, median change ${writeChange(tuned, change[median]!)}`
+    `${improved} improved, median change ${writeChange(tuned, change[median]!)}` +
+    (diverged === 0 ? '' : `; ${diverged} diverged and not counted`)
   );
 };

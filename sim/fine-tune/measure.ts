@@ -9,7 +9,8 @@ import type { Dataset } from '../../client/data/dataset.ts';
 import { subset } from '../../client/data/dataset.ts';
 import { holdOut } from '../../client/data/holdout.ts';
 import type { Optimizer } from '../../client/optimizer.ts';
-import type { EvaluateResult, Trainer } from '../../client/trainer.ts';
+import type { EvaluateResult, Trainer, TrainRequest } from '../../client/trainer.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { deriveSeed } from '../../protocol/ports/random.ts';
 import { skewed } from '../partition/feature-skew.ts';
 import { attackOf, type CrowdWorld } from '../world.ts';
@@ -35,17 +36,36 @@ export interface TunedSite {
   /** Examples trained on, and held out. */
   readonly examples: number;
   readonly heldOut: number;
-  /** Fractions on the examples held out; undefined of regression. */
+  /**
+   * Fractions on the examples held out; undefined of regression, and after a training that left the
+   * floats.
+   */
   readonly accuracyBefore: number | undefined;
   readonly accuracyAfter: number | undefined;
-  readonly lossBefore: number;
-  readonly lossAfter: number;
+  /** Undefined where it is not finite. */
+  readonly lossBefore: number | undefined;
+  readonly lossAfter: number | undefined;
 }
 
+const finite = (value: number): number | undefined => (Number.isFinite(value) ? value : undefined);
+
 const meansOf = ({ examples, correct, lossSum }: EvaluateResult, isRegression: boolean) => ({
-  accuracy: isRegression ? undefined : correct / examples,
-  loss: lossSum / examples,
+  accuracy: isRegression ? undefined : finite(correct / examples),
+  loss: finite(lossSum / examples),
 });
+
+/** Undefined where the training leaves the floats: that is this site's, and not the run's. */
+const trainedBy = async (
+  trainer: Trainer,
+  request: TrainRequest,
+): Promise<Float32Array | undefined> => {
+  try {
+    return (await trainer.train(request)).weights;
+  } catch (thrown) {
+    if (thrown instanceof FloeError && thrown.code === 'update_not_finite') return undefined;
+    throw thrown;
+  }
+};
 
 /**
  * @param weights of the finished model, flat; not changed
@@ -69,7 +89,7 @@ export const measureFineTuning = async (
     if (test === undefined || data.size === 0) continue;
     const trainer = await trainerOf(data);
     const before = meansOf(await trainer.evaluate(weights, test), isRegression);
-    const tuned = await trainer.train({
+    const tuned = await trainedBy(trainer, {
       weights,
       round: 1,
       epochs,
@@ -78,16 +98,16 @@ export const measureFineTuning = async (
       ...(optimizer === undefined ? {} : { optimizer }),
       seed: deriveSeed(plan.seed, index),
     });
-    const after = meansOf(await trainer.evaluate(tuned.weights, test), isRegression);
+    const after = tuned && meansOf(await trainer.evaluate(tuned, test), isRegression);
     trainer.dispose();
     sites.push({
       participant: index,
       examples: data.size,
       heldOut: test.size,
       accuracyBefore: before.accuracy,
-      accuracyAfter: after.accuracy,
+      accuracyAfter: after?.accuracy,
       lossBefore: before.loss,
-      lossAfter: after.loss,
+      lossAfter: after?.loss,
     });
   }
   return sites;

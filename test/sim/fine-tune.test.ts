@@ -9,12 +9,20 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDataset, type Dataset } from '../../client/data/dataset.ts';
 import { functionTrainer, type Trainer } from '../../client/trainer.ts';
 import * as task from '../../examples/simulation/task.ts';
-import { describeFineTuned, distributionOf, quantileOf } from '../../sim/fine-tune/distribution.ts';
+import * as v from 'valibot';
+import { FloeError } from '../../protocol/errors.ts';
+import {
+  describeFineTuned,
+  distributionOf,
+  fineTunedSchema,
+  quantileOf,
+} from '../../sim/fine-tune/distribution.ts';
 import {
   measureFineTuning,
   type FineTunePlan,
   type TunedSite,
 } from '../../sim/fine-tune/measure.ts';
+import { fineTuneSection } from '../../sim/report/fine-tune.ts';
 import { simulate } from '../../sim/index.ts';
 import { makeScenario } from '../../sim/scenario.ts';
 
@@ -35,64 +43,64 @@ const data = createDataset({
 
 const rowsOf = (of: Dataset): number[] => [...(of.indices ?? of.labels.keys())];
 
-describe('the sites', () => {
-  const trainedOn = new Map<number, number[]>();
-  const scoredOn: number[][] = [];
-  /** Adds 1 to the weight in an epoch; the accuracy of a model is its weight by 10. */
-  const trainerOf = (own: Dataset): Trainer =>
-    functionTrainer({
-      manifest: { tensors: [{ name: 'w', shape: [1], dtype: 'float32' }] },
-      train: ({ weights, epochs }) => {
-        trainedOn.set(rowsOf(own)[0]!, rowsOf(own));
-        return {
-          weights: weights.map((weight) => weight + epochs),
-          examples: own.size,
-          lossSum: 0,
-          correct: 0,
-        };
-      },
-      evaluate: (weights, on = own) => {
-        scoredOn.push(rowsOf(on));
-        return {
-          examples: on.size,
-          lossSum: (on.size * 1) / weights[0]!,
-          correct: (on.size * weights[0]!) / 10,
-        };
-      },
-    });
-  const parts = [
-    Uint32Array.from({ length: 20 }, (_, i) => i),
-    Uint32Array.from({ length: 20 }, (_, i) => 20 + i),
-    // One of each class: none can be held out.
-    Uint32Array.of(40, 41),
-    Uint32Array.from({ length: 18 }, (_, i) => 42 + i),
-  ];
-  const plan: FineTunePlan = {
-    epochs: 3,
-    batchSize: 5,
-    learningRate: 0.1,
-    holdout: 0.2,
-    seed: new Uint8Array(32),
-    world: {
-      participants: 4,
-      cohort: 4,
-      seed: new Uint8Array(32),
-      featureSkew: { type: 'none' },
-      attacks: [
-        {
-          kind: 'sign-flip',
-          fraction: 0.25,
-          parameters: {},
-          members: [1],
-          pool: [],
-          honest: [],
-          seed: new Uint8Array(32),
-        },
-      ],
+const trainedOn = new Map<number, number[]>();
+const scoredOn: number[][] = [];
+/** Adds 1 to the weight in an epoch; the accuracy of a model is its weight by 10. */
+const trainerOf = (own: Dataset): Trainer =>
+  functionTrainer({
+    manifest: { tensors: [{ name: 'w', shape: [1], dtype: 'float32' }] },
+    train: ({ weights, epochs }) => {
+      trainedOn.set(rowsOf(own)[0]!, rowsOf(own));
+      return {
+        weights: weights.map((weight) => weight + epochs),
+        examples: own.size,
+        lossSum: 0,
+        correct: 0,
+      };
     },
-    parts,
-  };
+    evaluate: (weights, on = own) => {
+      scoredOn.push(rowsOf(on));
+      return {
+        examples: on.size,
+        lossSum: (on.size * 1) / weights[0]!,
+        correct: (on.size * weights[0]!) / 10,
+      };
+    },
+  });
+const parts = [
+  Uint32Array.from({ length: 20 }, (_, i) => i),
+  Uint32Array.from({ length: 20 }, (_, i) => 20 + i),
+  // One of each class: none can be held out.
+  Uint32Array.of(40, 41),
+  Uint32Array.from({ length: 18 }, (_, i) => 42 + i),
+];
+const plan: FineTunePlan = {
+  epochs: 3,
+  batchSize: 5,
+  learningRate: 0.1,
+  holdout: 0.2,
+  seed: new Uint8Array(32),
+  world: {
+    participants: 4,
+    cohort: 4,
+    seed: new Uint8Array(32),
+    featureSkew: { type: 'none' },
+    attacks: [
+      {
+        kind: 'sign-flip',
+        fraction: 0.25,
+        parameters: {},
+        members: [1],
+        pool: [],
+        honest: [],
+        seed: new Uint8Array(32),
+      },
+    ],
+  },
+  parts,
+};
 
+describe('the sites', () => {
   it('are scored before and after on examples that they did not train on; attackers are left out', async () => {
     const weights = Float32Array.of(2);
     const sites = await measureFineTuning(plan, data, weights, false, trainerOf);
@@ -121,6 +129,39 @@ describe('the sites', () => {
   });
 });
 
+describe('a site that diverges', () => {
+  it('does not end the run, nor is it in the numbers of the others', async () => {
+    const sites = await measureFineTuning(plan, data, Float32Array.of(2), true, (own) => {
+      const isFirst = rowsOf(own)[0]! < 20;
+      return {
+        ...trainerOf(own),
+        ...(isFirst
+          ? {
+              train: () =>
+                Promise.reject(new FloeError('update_not_finite', 'training gave NaN in w')),
+            }
+          : {}),
+      };
+    });
+    expect(sites.map(({ lossAfter }) => lossAfter)).toEqual([undefined, 0.2]);
+    const tuned = distributionOf(plan, sites)!;
+    expect(tuned).toMatchObject({ sites: 2, diverged: 1, improved: 1 });
+    expect(describeFineTuned(tuned)).toContain('; 1 diverged and not counted');
+    expect(JSON.stringify(tuned)).not.toContain('null');
+  });
+
+  it('leaves a summary that can be read, if all do', async () => {
+    const sites = await measureFineTuning(plan, data, Float32Array.of(2), true, (own) => ({
+      ...trainerOf(own),
+      evaluate: async () => ({ examples: 1, correct: 0, lossSum: Infinity }),
+    }));
+    const tuned = distributionOf(plan, sites)!;
+    expect(v.parse(fineTunedSchema, JSON.parse(JSON.stringify(tuned)))).toEqual(tuned);
+    expect(describeFineTuned(tuned)).toBe('fine-tuned at 2 sites: all diverged');
+    expect(fineTuneSection(tuned)).toContain('2 diverged');
+  });
+});
+
 describe('the distribution', () => {
   const site = (before: number, after: number, loss = false): TunedSite => ({
     participant: 0,
@@ -142,7 +183,6 @@ describe('the distribution', () => {
   });
 
   it('counts the sites that improve, by the measure, and says it in one line', () => {
-    const plan = { epochs: 1, batchSize: 5, learningRate: 0.1 };
     const sites = [site(0.5, 0.9), site(0.8, 0.8), site(0.6, 0.5)];
     const tuned = distributionOf(plan, sites)!;
     expect(tuned).toMatchObject({ sites: 3, improved: 1, measure: 'accuracy' });
