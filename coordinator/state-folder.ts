@@ -164,7 +164,12 @@ const resumeRun = (folder: string, stored: Uint8Array, { fork, begin }: NewRun):
   return { spec, resumed: true, parentModel };
 };
 
-/** Writes the run to its folder, where it is new. @param coordinator its public key */
+/**
+ * Writes the run to its folder, where it is new.
+ *
+ * @param coordinator its public key
+ * @throws FloeError `spec_mismatch` where the folder has got another run since the plan
+ */
 export type BeginRun = (coordinator: Uint8Array) => Promise<PreparedRun>;
 
 /** In the place of the coordinator's key, which a refused run need not have. */
@@ -207,6 +212,12 @@ export const planRun = async (
   if (onNetwork && planned.buffer !== undefined) throw new FloeError('usage', BUFFER_ON_CHAIN);
   encodeRunSpec(planned);
   return async (coordinator) => {
+    // Between the plan and this a passphrase was asked for, or a parent was read.
+    if ((await readOptional(path)) !== undefined)
+      throw new FloeError(
+        'spec_mismatch',
+        `another command has begun a run in ${folder} meanwhile; the same command again resumes that one, another --state takes this one`,
+      );
     const spec = specFor(coordinator);
     await writeWhole(join(folder, SETTINGS_FILE), `${JSON.stringify(settings, null, 2)}\n`);
     await writeWhole(join(folder, RUN_FILES.specJson), specAsJson(spec));
