@@ -305,11 +305,16 @@ const groupsFault = (
   const needed = tooFewGroups(spec, state, keys);
   if (needed === undefined) return undefined;
   const here = new Set(keys);
-  const gone = [...state.drawn].filter((key) => !here.has(key));
+  const missing = [...state.drawn].filter((key) => !here.has(key));
+  const isSpent = (key: Hex): boolean => isBudgetSpent(spec, state.history, key);
+  const spent = missing.filter(isSpent).length;
+  const gone = missing.filter((key) => !isSpent(key));
   return (
     `the groups are drawn from the ${state.drawn.size} that were here at the last commit, and too many of them are ` +
-    `missing for ${needed} whole groups: resumes when these are back: ${listed(gone)}; or begin a new run from the ` +
-    `last model (floe fork)`
+    `missing for ${needed} whole groups: ` +
+    (spent === 0 ? '' : `${spent} have no privacy budget left; `) +
+    (gone.length === 0 ? '' : `resumes when these are back: ${listed(gone)}; or `) +
+    `begin a new run from the last model (floe fork)`
   );
 };
 

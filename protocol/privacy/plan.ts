@@ -18,6 +18,7 @@ import {
   wrapProbability,
   type SegmentLattice,
 } from './noise.ts';
+import { neededParticipations, usualParticipations } from './participations.ts';
 import { groupCount, largestGroup, leastOfGroups } from '../secagg/group-sizes.ts';
 import { MAX_VARIANCE, tableError } from './skellam-table.ts';
 
@@ -42,7 +43,7 @@ export interface PlanInput {
   readonly ring?: Ring | undefined;
   /** q; the largest that the ring holds with the noise unless given. */
   readonly bits?: number | undefined;
-  /** Rounds of one participant, at most; the fewest that the draws allow unless given. */
+  /** Rounds of one participant, at most; unless given, see `participations.ts`. */
   readonly participations?: number | undefined;
 }
 
@@ -135,14 +136,15 @@ const sizesOf = (input: PlanInput): Sizes => {
       'privacy_invalid',
       `a cohort of ${cohort} cannot be drawn from ${participants} participants`,
     );
-  const needed = Math.ceil((rounds * cohort) / participants);
+  const needed = neededParticipations(rounds, cohort, participants);
   if (participations !== undefined && participations < needed)
     throw new FloeError(
       'privacy_invalid',
       `${rounds} rounds of ${cohort} among ${participants} need at least ${needed} participations each, got ${participations}`,
     );
   const { groupSize } = input;
-  const bounds = { participations: participations ?? needed, honest };
+  const usual = usualParticipations(rounds, cohort, participants, groupSize !== undefined);
+  const bounds = { participations: participations ?? usual, honest };
   if (groupSize === undefined)
     return {
       ...bounds,

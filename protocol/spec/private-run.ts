@@ -20,6 +20,7 @@ import {
   wrapProbability,
   type SegmentLattice,
 } from '../privacy/noise.ts';
+import { usualParticipations } from '../privacy/participations.ts';
 import { ACCEPTED_WRAP } from '../privacy/plan.ts';
 import { groupSizeOf, leastSummed, mostSummed, type SummedRun } from '../robust/groups.ts';
 import { groupCount } from '../secagg/group-sizes.ts';
@@ -147,7 +148,7 @@ const participationsOf = (run: PrivateRun): number => {
   // The fastest members of a buffered run may be in every round.
   return members === undefined || isBuffered
     ? rounds
-    : Math.min(rounds, Math.ceil((rounds * cohort.size) / members));
+    : usualParticipations(rounds, cohort.size, members, groupSizeOf(run) !== undefined);
 };
 
 /** What a private run is completed with. */

@@ -81,7 +81,11 @@ describe('a private run in groups', () => {
     expect(guaranteeOf(parts, participations, delta).epsilon).toBeLessThanOrEqual(4);
     const short = parts.map((segment) => ({ ...segment, variance: (segment.variance * 7) / 8 }));
     expect(guaranteeOf(short, participations, delta).epsilon).toBeGreaterThan(4);
-    expect(z).toBeCloseTo(made({ cohort: { size: 60, minimum: 36 } }).privacy!.noiseMultiplier, 1);
+    const whole = made({
+      cohort: { size: 60, minimum: 36 },
+      privacy: { ...PRIVACY, participations },
+    });
+    expect(z).toBeCloseTo(whole.privacy!.noiseMultiplier, 1);
   });
 
   it('takes the adaptive clip norm, whose bit is a vector of each group', () => {
