@@ -41,7 +41,7 @@ export const privacyCommand = () =>
         0.9,
       ),
       participations: whole(
-        'rounds of one participant, at most (default: the fewest that the rounds need)',
+        'rounds of one participant, at most (default: the fewest that the rounds need, in groups two more)',
         1,
         1_000_000,
       ),

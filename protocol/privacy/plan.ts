@@ -277,7 +277,14 @@ const alternativesOf = (input: PlanInput): readonly Alternative[] =>
 /** The noise of the same run with one sum for the cohort; undefined where no ring holds it. */
 const noiseOfOneSum = (input: PlanInput): number | undefined => {
   try {
-    const one = { ...input, groupSize: undefined, ring: undefined, bits: undefined };
+    const { participations } = sizesOf(input);
+    const one = {
+      ...input,
+      participations,
+      groupSize: undefined,
+      ring: undefined,
+      bits: undefined,
+    };
     return noiseNormOf(choose(one), input.cohort, 1);
   } catch (thrown) {
     if (thrown instanceof FloeError && thrown.code === 'privacy_invalid') return undefined;

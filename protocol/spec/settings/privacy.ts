@@ -23,7 +23,7 @@ const BUDGET = {
     min: 0,
     max: 100_000,
     default: 0,
-    help: 'rounds that one participant may be in; 0: the fewest that the draws need, or all of an open run',
+    help: 'rounds that one participant may be in; 0: the fewest that the draws need, in groups two more, or all of an open or buffered run',
   },
 } as const satisfies ParameterTable;
 
