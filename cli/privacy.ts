@@ -32,10 +32,15 @@ export const privacyCommand = () =>
         3,
         255,
       ),
+      buffer: whole(
+        'buffered rounds: ready updates that form one, as many as the cohort (default: none)',
+        3,
+        255,
+      ),
       honest: standard(
         value(
           '<fraction>',
-          'fraction of a cohort that adds its noise as agreed',
+          'fraction of a cohort, or of all participants with a buffer, that adds its noise as agreed',
           kindOf<number>({ type: 'fraction', above: 0, max: 1 }),
         ),
         0.9,

@@ -1,7 +1,7 @@
 /**
  * @module The lines of a privacy plan.
  */
-import { info, result, type Line } from '../line.ts';
+import { info, result, warning, type Line } from '../line.ts';
 import type { PlanInput, PrivacyPlan } from './plan.ts';
 
 /** Three significant digits, without an exponent where there is no need. */
@@ -30,6 +30,22 @@ const priced = ({ groups }: PrivacyPlan): readonly Line[] =>
         ),
       ];
 
+/** What a delta that is not small means. */
+const largeDelta = ({ delta, participants }: PlanInput): readonly Line[] =>
+  delta * participants < 0.1
+    ? []
+    : [
+        warning(
+          `delta      ${delta} is large for ${participants} participants: delta bounds the chance that the data of one leaks entirely; take less than a tenth of 1 / participants`,
+        ),
+      ];
+
+/** Of a buffered run: who the others are. */
+const inBuffers = ({ buffer, participants }: PlanInput): string =>
+  buffer === undefined
+    ? ''
+    : `, though all of the ${participants} participants that add none may be in one buffer`;
+
 /** The plan of a run with these sizes, line by line. */
 export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line[] => {
   const { participants, cohort, rounds, dimension } = input;
@@ -40,11 +56,15 @@ export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line
     result(
       `guarantee  epsilon ${digits(plan.epsilon)} at delta ${plan.delta} for each participant, by RDP of order ${plan.order}`,
     ),
+    ...largeDelta(input),
+    info(
+      'covers     all that one participant sends, against empty updates in its place; a changed row of its data counts twice (docs/privacy.md)',
+    ),
     info(
       'against    every reader of sums and models, the coordinator included; that a participant took part is public',
     ),
     info(
-      `assumed    at least ${plan.minimum} survivors in ${plan.groups === undefined ? 'a sum' : 'the sum of a group'}, of whom ${plan.honestSurvivors} add their noise; no amplification by sampling`,
+      `assumed    at least ${plan.minimum} survivors in ${plan.groups === undefined ? 'a sum' : 'the sum of a group'}, of whom at least ${plan.honestSurvivors} ${plan.honestSurvivors === 1 ? 'adds its' : 'add their'} noise${inBuffers(input)}; no amplification by sampling`,
     ),
     result(
       `rounds     a participant is in at most ${plan.participations} of them; its ledger refuses the next one`,

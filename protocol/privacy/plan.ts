@@ -35,7 +35,9 @@ export interface PlanInput {
   readonly minimum?: number | undefined;
   /** Of a run in groups, each of which is opened: members of one, at least. */
   readonly groupSize?: number | undefined;
-  /** Fraction of a cohort that adds its noise; 0.9 unless given. */
+  /** Of a run with buffered rounds: ready updates that form a round, as many as the cohort. */
+  readonly buffer?: number | undefined;
+  /** Fraction of a cohort, or of all participants with a buffer, that adds its noise: 0.9. */
   readonly honest?: number | undefined;
   /** 1 unless given: norms are then in units of it. */
   readonly clipNorm?: number | undefined;
@@ -126,15 +128,21 @@ interface Sizes {
   readonly most: number;
   /** Sums of a round, at most. */
   readonly sums: number;
+  /** That add their noise to the smallest sum, at least. */
   readonly honest: number;
 }
 
 const sizesOf = (input: PlanInput): Sizes => {
-  const { participants, cohort, rounds, minimum, honest = 0.9, participations } = input;
+  const { participants, cohort, rounds, minimum, buffer, honest = 0.9, participations } = input;
   if (participants < cohort)
     throw new FloeError(
       'privacy_invalid',
       `a cohort of ${cohort} cannot be drawn from ${participants} participants`,
+    );
+  if (buffer !== undefined && buffer !== cohort)
+    throw new FloeError(
+      'privacy_invalid',
+      `a buffer has as many updates as the cohort (${cohort}), got ${buffer}`,
     );
   const needed = neededParticipations(rounds, cohort, participants);
   if (participations !== undefined && participations < needed)
@@ -144,19 +152,24 @@ const sizesOf = (input: PlanInput): Sizes => {
     );
   const { groupSize } = input;
   const usual = usualParticipations(rounds, cohort, participants, groupSize !== undefined);
-  const bounds = { participations: participations ?? usual, honest };
+  // The fastest may be in every buffer, and the coordinator determines who fills one.
+  const amongWhom = buffer === undefined ? cohort : participants;
+  const most = participations ?? (buffer === undefined ? usual : rounds);
+  const bounds = (least: number) => ({
+    participations: most,
+    minimum: least,
+    honest: honestSurvivors(amongWhom, least, honest),
+  });
   if (groupSize === undefined)
     return {
-      ...bounds,
-      minimum: minimum ?? Math.max(3, Math.ceil(0.6 * cohort)),
+      ...bounds(minimum ?? Math.max(3, Math.ceil(0.6 * cohort))),
       most: cohort,
       sums: 1,
     };
   if (groupSize > cohort)
     throw new FloeError('privacy_invalid', `a cohort of ${cohort} makes no group of ${groupSize}`);
   return {
-    ...bounds,
-    minimum: leastOfGroups(groupSize),
+    ...bounds(leastOfGroups(groupSize)),
     most: Math.min(cohort, largestGroup(groupSize)),
     sums: groupCount(cohort, groupSize),
   };
@@ -173,8 +186,8 @@ interface Fitted {
 }
 
 const fit = (input: PlanInput, ring: Ring, bits: number): Fitted | undefined => {
-  const { cohort, rounds, dimension, epsilon, delta, clipNorm = 1 } = input;
-  const { participations, minimum, most, sums, honest } = sizesOf(input);
+  const { rounds, dimension, epsilon, delta, clipNorm = 1 } = input;
+  const { participations, most, sums, honest } = sizesOf(input);
   const plain = RINGS[ring].modulusBits - Math.ceil(Math.log2(most));
   if (bits > plain) return undefined;
   const layout = noisyLayout(ring, bits, clipNorm, most, dimension);
@@ -185,7 +198,7 @@ const fit = (input: PlanInput, ring: Ring, bits: number): Fitted | undefined => 
   };
   const noiseMultiplier = calibrate([lattice], { epsilon, delta, participations });
   const [noise] = noiseOf([lattice], noiseMultiplier);
-  const variance = noise!.variance / honestSurvivors(cohort, minimum, honest);
+  const variance = noise!.variance / honest;
   const wrap = wrapProbability(
     layout.modulusBits,
     most * layout.level,
@@ -242,6 +255,7 @@ const changesOf = (input: PlanInput): readonly (readonly [string, Partial<PlanIn
             `cohorts of ${2 * cohort} in half of the rounds`,
             {
               cohort: 2 * cohort,
+              buffer: input.buffer === undefined ? undefined : 2 * cohort,
               rounds: Math.ceil(rounds / 2),
               minimum: input.minimum === undefined ? undefined : 2 * input.minimum,
               participations: undefined,
@@ -266,30 +280,30 @@ const changesOf = (input: PlanInput): readonly (readonly [string, Partial<PlanIn
   ];
 };
 
-const alternativesOf = (input: PlanInput): readonly Alternative[] =>
-  changesOf({ ...input, ring: undefined, bits: undefined }).map(([change, changed]) => {
-    const other = { ...input, ring: undefined, bits: undefined, ...changed };
-    const fitted = choose(other);
-    const { noiseMultiplier } = fitted;
-    return { change, noiseMultiplier, noiseToClip: noiseNormOf(fitted, other.cohort, 1) };
-  });
-
-/** The noise of the same run with one sum for the cohort; undefined where no ring holds it. */
-const noiseOfOneSum = (input: PlanInput): number | undefined => {
+/** Undefined where no ring holds the noise, or nobody is left that adds some. */
+const chooseIfAny = (input: PlanInput): Fitted | undefined => {
   try {
-    const { participations } = sizesOf(input);
-    const one = {
-      ...input,
-      participations,
-      groupSize: undefined,
-      ring: undefined,
-      bits: undefined,
-    };
-    return noiseNormOf(choose(one), input.cohort, 1);
+    return choose({ ...input, ring: undefined, bits: undefined });
   } catch (thrown) {
     if (thrown instanceof FloeError && thrown.code === 'privacy_invalid') return undefined;
     throw thrown;
   }
+};
+
+const alternativesOf = (input: PlanInput): readonly Alternative[] =>
+  changesOf(input).flatMap(([change, changed]) => {
+    const other = { ...input, ...changed };
+    const fitted = chooseIfAny(other);
+    if (fitted === undefined) return [];
+    const { noiseMultiplier } = fitted;
+    return [{ change, noiseMultiplier, noiseToClip: noiseNormOf(fitted, other.cohort, 1) }];
+  });
+
+/** The noise of the same run with one sum for the cohort; undefined where no ring holds it. */
+const noiseOfOneSum = (input: PlanInput): number | undefined => {
+  const { participations } = sizesOf(input);
+  const fitted = chooseIfAny({ ...input, participations, groupSize: undefined });
+  return fitted === undefined ? undefined : noiseNormOf(fitted, input.cohort, 1);
 };
 
 const priceOf = (input: PlanInput, fitted: Fitted): { readonly groups?: GroupPrice } => {
@@ -328,7 +342,7 @@ export const planPrivacy = (input: PlanInput): PrivacyPlan => {
     order,
     participations,
     minimum,
-    honestSurvivors: honestSurvivors(cohort, minimum, honest),
+    honestSurvivors: honest,
     noiseMultiplier,
     ring,
     bits,

@@ -223,3 +223,44 @@ describe('a plan in groups', () => {
     expect(() => planPrivacy({ ...sizes, groupSize: 101 })).toThrow(invalid);
   });
 });
+
+describe('a plan with a buffer', () => {
+  const sizes = {
+    epsilon: 4,
+    delta: 1e-5,
+    participants: 12,
+    cohort: 6,
+    rounds: 20,
+    dimension: 91,
+  };
+
+  it('counts on a fraction of all participants, each in every round', () => {
+    const drawn = planPrivacy({ ...sizes, participants: 20 });
+    const plan = planPrivacy({ ...sizes, participants: 20, buffer: 6 });
+    // ceil(0.6 * 6) survivors, less a tenth of 6 or of 20, rounded up.
+    expect([drawn.honestSurvivors, plan.honestSurvivors]).toEqual([3, 2]);
+    expect([drawn.participations, plan.participations]).toEqual([6, 20]);
+    const text = describePlan({ ...sizes, participants: 20, buffer: 6 }, plan);
+    expect(text.map(([, line]) => line).join('\n')).toContain('may be in one buffer');
+  });
+
+  it('leaves out other sizes in which nobody is sure to add noise', () => {
+    const { alternatives } = planPrivacy({ ...sizes, buffer: 6 });
+    expect(alternatives.map(({ change }) => change)).not.toContain('120 participants');
+    expect(alternatives.map(({ change }) => change)).toContain('24 participants');
+  });
+
+  it('is refused of another size than the cohort, or where all survivors may add none', () => {
+    expect(() => planPrivacy({ ...sizes, buffer: 5 })).toThrow(invalid);
+    expect(() => planPrivacy({ ...sizes, participants: 120, buffer: 6 })).toThrow(invalid);
+  });
+});
+
+it('a plan warns of a delta that is not small for its participants', () => {
+  const sizes = { epsilon: 4, participants: 12, cohort: 12, rounds: 2, dimension: 91 };
+  const warned = (delta: number): boolean =>
+    describePlan({ ...sizes, delta }, planPrivacy({ ...sizes, delta })).some(
+      ([level]) => level === 'warn',
+    );
+  expect([warned(1e-5), warned(0.05)]).toEqual([false, true]);
+});
