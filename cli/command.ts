@@ -65,8 +65,14 @@ const stoppedText = (by: keyof typeof NAMES, { message }: FloeError): string => 
   return `stopped by ${NAMES[by]}${kept}`;
 };
 
-export const outputOf = ({ json, quiet, debug }: CommonFlags): Output =>
+/** Its name below `floe`, as `contract check`; empty for `floe` itself. */
+const pathOf = (made: Command): string =>
+  made.parent === null ? '' : `${pathOf(made.parent)} ${made.name()}`.trim();
+
+/** @param made the command, in whose name errors speak */
+export const outputOf = ({ json, quiet, debug }: CommonFlags, made?: Command): Output =>
   createOutput({
+    command: made === undefined ? undefined : pathOf(made),
     json: json === true,
     quiet: quiet === true,
     debug: debug === true,
@@ -140,7 +146,7 @@ export const command = <const Table extends FlagTable>(init: CommandInit<Table>)
   return made.action(async (...given: unknown[]) => {
     // commander's last two are the flags and the command.
     const values = given.at(-2) as FlagValues<Table> & CommonFlags & StrategyFlags;
-    const output = outputOf(values);
+    const output = outputOf(values, made);
     await runBody(output, async (signal) => {
       await loadModules(values.strategyModule);
       const words = given.slice(0, -2) as string[];

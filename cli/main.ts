@@ -210,7 +210,8 @@ export const main = async (args: readonly string[]): Promise<void> => {
   } catch (thrown) {
     const error = usageError(thrown, program, args);
     if (error === undefined) return;
-    outputOf({ json: args.includes('--json'), debug: args.includes('--debug') }).error(error);
+    const flags = { json: args.includes('--json'), debug: args.includes('--debug') };
+    outputOf(flags, commandOf(program, args)).error(error);
     process.exitCode = exitCodeOf(error.code);
   }
 };

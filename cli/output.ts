@@ -22,6 +22,8 @@ export interface OutputInit {
   readonly quiet: boolean;
   /** Print the stack and the causes of an error. */
   readonly debug: boolean;
+  /** The command that runs, without `floe`; empty for `floe` alone. */
+  readonly command?: string | undefined;
   readonly stdout: Sink;
   readonly stderr: Sink;
 }
@@ -75,6 +77,12 @@ const causes = (error: unknown): string => {
   return parts.join('\n');
 };
 
+/** The remedy, which names the command that ran. */
+const remedyFor = ({ remedy }: FloeError, command: string | undefined): string =>
+  command === undefined
+    ? remedy
+    : remedy.replace('floe <command>', ['floe', command].join(' ').trim());
+
 const styled = (sink: Sink, style: Style, text: string): string =>
   sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
 
@@ -102,7 +110,8 @@ const plain = (_: string, value: unknown): unknown => {
   return { code, message, remedy, retryable, details };
 };
 
-export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit): Output => {
+export const createOutput = (init: OutputInit): Output => {
+  const { json, quiet, debug, command, stdout, stderr } = init;
   const jsonLine = (value: unknown): void => {
     if (json) stdout.write(`${JSON.stringify(value, plain)}\n`);
   };
@@ -139,7 +148,7 @@ export const createOutput = ({ json, quiet, debug, stdout, stderr }: OutputInit)
       // On a terminal both would be one error, printed twice.
       if (!json)
         stderr.write(
-          `${styled(stderr, 'red', 'error')} ${error.code}: ${printable(error.message)}\nwhat to do: ${error.remedy}\n`,
+          `${styled(stderr, 'red', 'error')} ${error.code}: ${printable(error.message)}\nwhat to do: ${remedyFor(error, command)}\n`,
         );
       if (debug) stderr.write(`${printable(causes(error))}\n`);
     },

@@ -84,6 +84,23 @@ it('with --json every line is an event, the result or an error', () => {
   expect(stderr).toBe('');
 });
 
+it('an error names the help of the command that ran', () => {
+  const remedies = [undefined, '', 'contract check'].map((command) => {
+    let stderr = '';
+    const sink = { write: (text: string) => (stderr += text) };
+    const flags = { json: false, quiet: false, debug: false };
+    createOutput({ ...flags, command, stdout: sink, stderr: sink }).error(
+      new FloeError('usage', 'no'),
+    );
+    return stderr.split('\n')[1];
+  });
+  expect(remedies).toEqual([
+    'what to do: See `floe <command> --help`.',
+    'what to do: See `floe --help`.',
+    'what to do: See `floe contract check --help`.',
+  ]);
+});
+
 it('a command is printed as it was called', () => {
   expect(commandName({ npm_lifecycle_event: 'floe' }, '/a/cli/main.ts')).toBe('npm run floe --');
   expect(commandName({ npm_lifecycle_event: 'start' }, '/a/cli/main.ts')).toBe('npm run floe --');
