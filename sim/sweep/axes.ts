@@ -83,7 +83,8 @@ const unrolled = (text: string): readonly string[] => {
 export const parseAxis = (text: string): Axis => {
   const at = text.indexOf('=');
   if (at < 1) throw usage('--over', 'name=values such as seed=1..5', text);
-  const name = text.slice(0, at).trim();
+  // A scenario file writes `learningRate`: the same name as the flag's.
+  const name = flagOf(text.slice(0, at).trim(), {});
   const values = text
     .slice(at + 1)
     .split(text.includes('|') ? '|' : ',')

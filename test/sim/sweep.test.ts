@@ -43,6 +43,11 @@ describe('an axis', () => {
     expect(() => parseAxis(text)).toThrow(words);
   });
 
+  it('is named as a flag or as in a scenario file', () => {
+    expect(parseAxis('learningRate=0.1,0.3')).toEqual(parseAxis('learning-rate=0.1,0.3'));
+    expect(parseAxis('serverLearningRate=0.1').name).toBe('server-learning-rate');
+  });
+
   it('of strategies and their parameters makes one strategy, whatever the order', () => {
     const axes = ['server-learning-rate=0.1', 'strategy=fedadam', 'seed=1..2'].map(parseAxis);
     const points = gridOf({ rounds: 3 }, axes);
