@@ -199,7 +199,7 @@ export const describeSummary = (summary: Summary, folder: string): readonly Line
     ...(summary.fineTuned === undefined ? [] : [result(describeFineTuned(summary.fineTuned))]),
     result(`model hash ${summary.modelHash}`),
     ...[
-      `time per round: ${describeActivities(summary).join(', ')}`,
+      `time per round, of kinds that overlap: ${describeActivities(summary).join(', ')}`,
       ...describePublished(summary),
       '',
       folder,

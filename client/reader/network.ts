@@ -103,7 +103,7 @@ export const findNetwork = async (
   if (stored === undefined)
     throw new FloeError(
       'usage',
-      `the run in ${runFolder} took place on no network: expected --network <file>, or another --run`,
+      `the run in ${runFolder} took place without Sui, Walrus and Seal, so it has no objects there; an object of another run needs --network <file> or --run <folder>`,
     );
   const network = await reachNetwork(folder, stored, options, resources);
   return { network, folder, from: runFolder };

@@ -128,7 +128,7 @@ export const ROUND = {
     'operator',
     true,
     'Another process has the journal open: a coordinator, or a command that reads the folder of the run.',
-    'Wait until that process ends, or stop it. A second coordinator needs its own folder.',
+    'Wait until that process ends, or stop it. `floe verify`, `floe pull` and `floe status` take the address of a coordinator that runs. A second coordinator needs its own folder.',
   ),
   attempts_exhausted: entry(
     'round',

@@ -72,7 +72,7 @@ export const WIRE = {
     'either',
     false,
     'This machine does not trust the TLS certificate of the coordinator. The message states the reason.',
-    "If the certificate is your coordinator's own, accept it with `--fingerprint HEX`, the fingerprint that the coordinator prints, or give the certificate (PEM) with `--ca FILE` or the environment variable `NODE_EXTRA_CA_CERTS=FILE`. Otherwise ask the operator for a valid certificate.",
+    "If a fingerprint was expected and another one came, ask the operator, by telephone or in another way than this connection, which one is right: the server may be another one. If the certificate is your coordinator's own, accept it with `--fingerprint HEX`, the fingerprint that the coordinator prints, or give the certificate (PEM) with `--ca FILE` or the environment variable `NODE_EXTRA_CA_CERTS=FILE`. Otherwise ask the operator for a valid certificate.",
   ),
   wrong_protocol: entry(
     'wire',
@@ -100,7 +100,7 @@ export const WIRE = {
     'network',
     true,
     'The connection broke or its heartbeat stopped.',
-    'The client reconnects automatically. If the error repeats, check the network.',
+    'A participant reconnects automatically. If the error repeats, or another command ends with it, check the address, that the coordinator runs, and the network.',
   ),
   peer_too_slow: entry(
     'wire',

@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { FloeError } from '../../protocol/errors.ts';
 import { readOptional } from '../../protocol/ports/files.ts';
-import { resolveRunFolder } from '../../protocol/ports/run-folder.ts';
+import { PARTIAL, resolveRunFolder } from '../../protocol/ports/run-folder.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { readScenario } from '../resume/stored-scenario.ts';
 import { folderOfPoint, folderOfRun, SWEEP_FILE } from '../sweep/sweep-folder.ts';
@@ -51,6 +51,11 @@ export const readComparedRun = async (path: string): Promise<ComparedRun> => {
   const folder = await resolveRunFolder(path);
   const file = join(folder, RUN_FILES.summary);
   const bytes = await readOptional(file);
+  if (bytes === undefined && folder.endsWith(PARTIAL))
+    throw new FloeError(
+      'run_unfinished',
+      `${folder} is a simulation that has not finished: leave it out, or wait for its end`,
+    );
   if (bytes === undefined)
     throw new FloeError('file_not_found', `no ${RUN_FILES.summary} in ${folder}`);
   let summary: Summary;

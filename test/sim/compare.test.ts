@@ -49,6 +49,12 @@ describe('runs compared', () => {
     expect((await readComparedRun(join(folder, 'latest'))).name).toBe('slow');
   });
 
+  it('names a simulation that has not finished', async () => {
+    const begun = join(folder, 'begun.partial');
+    await mkdir(begun);
+    await expect(readComparedRun(begun)).rejects.toMatchObject({ code: 'run_unfinished' });
+  });
+
   it('of a sweep by its folder: those that are finished', async () => {
     expect(await runFoldersOf(join(folder, 'slow'))).toEqual([join(folder, 'slow')]);
     const sweep = join(folder, 'sweep');

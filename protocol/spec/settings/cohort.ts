@@ -31,7 +31,7 @@ export const COHORT_SETTINGS = {
     max: MAX_COHORT,
     default: 5,
     otherwise: { sim: 'half of the cohort, from 3 to 5' },
-    help: 'least number of survivors in a sum that is opened',
+    help: 'least number of survivors in a sum that is opened; with --privacy skellam 60 % of the cohort unless given',
     spec: 'cohort.minimum',
     commands: EVERY_RUN,
   },
