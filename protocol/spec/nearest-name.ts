@@ -30,6 +30,20 @@ export const editDistance = (a: string, b: string): number => {
   return row[b.length] as number;
 };
 
+/** Letters from which on a name is taken for the beginning of a longer one. */
+const BEGINNING = 4;
+/** Such a beginning is farther than one edit and nearer than two. */
+const BEGINNING_DISTANCE = 1.5;
+
+/** Edits, or less where one name is the beginning of the other: `Alter` of `Alter [Jahre]`. */
+const distanceOf = (a: string, b: string): number => {
+  const edits = editDistance(a, b);
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  return short.length >= BEGINNING && long.startsWith(short)
+    ? Math.min(edits, BEGINNING_DISTANCE)
+    : edits;
+};
+
 /**
  * The nearest of `known`, the first of several that are equally near; undefined where there is
  * none. Case is ignored.
@@ -39,7 +53,7 @@ export const nearest = (name: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let least = Infinity;
   for (const candidate of known) {
-    const distance = editDistance(given, candidate.slice(0, MAX_LENGTH).toLowerCase());
+    const distance = distanceOf(given, candidate.slice(0, MAX_LENGTH).toLowerCase());
     if (distance >= least) continue;
     least = distance;
     best = candidate;

@@ -369,4 +369,11 @@ describe('errors', () => {
     expect(nearest('LEARNINGRATE', ['learningRate', 'name'])).toBe('learningRate');
     expect(nearest('x', [])).toBeUndefined();
   });
+
+  it('the nearest name may begin with the given one, or be its beginning', () => {
+    expect(nearest('Alter', ['Raucher?', 'Alter [Jahre]'])).toBe('Alter [Jahre]');
+    expect(nearest('--group', ['--drop', '--group-size'])).toBe('--group-size');
+    expect(nearest('rounds-of-it', ['grounds', 'rounds'])).toBe('rounds');
+    expect(nearest('round', ['rounds', 'round-trip', 'sound'])).toBe('rounds');
+  });
 });
