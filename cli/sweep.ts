@@ -29,6 +29,9 @@ const show =
     output.event(event, line === undefined ? [] : [['info', line]]);
   };
 
+/** Without an axis there is one point, which has no name. */
+const namedPoint = (name: string): string => (name === '' ? 'the only run' : name);
+
 const lineOf = (event: SweepEvent): string | undefined => {
   switch (event.type) {
     case 'sweep': {
@@ -42,10 +45,10 @@ const lineOf = (event: SweepEvent): string | undefined => {
         testAccuracy === undefined
           ? `test loss ${testLoss?.toFixed(4) ?? 'not measured'}`
           : `test accuracy ${(testAccuracy * 100).toFixed(2)} %`;
-      return `finished   ${event.name}: ${reached} after ${plural(rounds, 'round')}`;
+      return `finished   ${namedPoint(event.name)}: ${reached} after ${plural(rounds, 'round')}`;
     }
     case 'point-failed':
-      return `failed     ${event.name}: ${event.error.code}: ${event.error.message}`;
+      return `failed     ${namedPoint(event.name)}: ${event.error.code}: ${event.error.message}`;
     case 'point':
     case 'point-round':
       return undefined;

@@ -23,7 +23,7 @@ export const CLI = {
     'operator',
     false,
     'The folder holds a run that is not over: it has no transcript yet.',
-    "While a coordinator plays it, give the coordinator's address in place of its folder. A coordinator that was stopped resumes with `floe coordinator --state`; a simulation that was killed is started again, and its folder may be removed.",
+    "While a coordinator plays it, give the coordinator's address in place of its folder. A coordinator that was stopped resumes with `floe coordinator --state`; a simulation that was stopped continues with `floe sim --resume FOLDER`, or is started again, and its folder may be removed.",
   ),
   port_unavailable: entry(
     'cli',

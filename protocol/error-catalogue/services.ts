@@ -86,7 +86,7 @@ export const SERVICES = {
     'operator',
     false,
     'This identity may not open the key.',
-    "Ask the run's owner to admit your address.",
+    "Give the key of an identity that may open it, or ask the run's owner to admit your address.",
   ),
   gate_unavailable: entry(
     'access',

@@ -31,7 +31,12 @@ const noRun = async (path: string, cause: unknown): Promise<FloeError> => {
       return unfinished(`no run in ${parent} has finished; ${join(parent, begun)} has begun`);
   } else if (await isThere(`${path}${PARTIAL}`))
     return unfinished(`${path}${PARTIAL} is a simulation that has not finished`);
-  return new FloeError('file_not_found', `no run in ${path}`, {}, { cause });
+  return new FloeError(
+    'file_not_found',
+    `no run in ${path}: there is no such file or folder`,
+    {},
+    { cause },
+  );
 };
 
 /** Why the folder of a run has no transcript. */
