@@ -60,7 +60,7 @@ export interface ModelFacts {
   /** What differential privacy guarantees each participant so far; absent without. */
   readonly privacy?:
     | {
-        readonly mechanism: 'skellam' | 'central';
+        readonly mechanism: 'skellam' | 'central' | 'ftrl';
         readonly epsilon: number;
         readonly delta: number;
       }

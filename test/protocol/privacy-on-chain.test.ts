@@ -36,8 +36,9 @@ it('names the mechanism, in the order of the package', () => {
     contentOf({ Gaussian: NUMBERS }),
     contentOf({ Skellam: NUMBERS }),
     contentOf({ Central: NUMBERS }),
+    contentOf({ Ftrl: NUMBERS }),
   ];
-  expect(written.map((content) => content[VARIANT])).toEqual([1, 2, 3]);
+  expect(written.map((content) => content[VARIANT])).toEqual([1, 2, 3, 4]);
   expect(written.map((content) => versionFactsOf(content).privacy)).toEqual(
     MECHANISMS.map((mechanism) => ({ mechanism, epsilon: 4, delta: 1e-6 })),
   );
@@ -45,13 +46,13 @@ it('names the mechanism, in the order of the package', () => {
 
 it('refuses a variant that it does not know, by name', () => {
   expect(NONE[VARIANT]).toBe(0);
-  for (const unknown of [4, 5, 127]) {
+  for (const unknown of [5, 6, 127]) {
     const content = contentOf({ Central: NUMBERS });
     content[VARIANT] = unknown;
     expect(() => versionFactsOf(content)).toThrow(
       expect.objectContaining({
         code: 'usage',
-        message: expect.stringContaining('None, Gaussian, Skellam or Central'),
+        message: expect.stringContaining('None, Gaussian, Skellam, Central or Ftrl'),
       }),
     );
   }

@@ -47,12 +47,14 @@ public struct Metric has copy, drop, store { name: String, value: u64 }
 
 /// `None` distinguishes the absence of differential privacy from epsilon 0. `Skellam`: each
 /// participant adds its part of the noise. `Central`: the coordinator sees single updates and adds
-/// the noise, so that epsilon holds against readers of the models alone.
+/// the noise, so that epsilon holds against readers of the models alone. `Ftrl`: as Skellam, and
+/// the noise of a round cancels part of that of earlier rounds.
 public enum Privacy has copy, drop, store {
     None,
     Gaussian { epsilon: u64, delta: u64 },
     Skellam { epsilon: u64, delta: u64 },
     Central { epsilon: u64, delta: u64 },
+    Ftrl { epsilon: u64, delta: u64 },
 }
 
 /// Where the encrypted weights are: id on Walrus, hash and length of the ciphertext.
@@ -107,16 +109,21 @@ public fun central(epsilon: u64, delta: u64): Privacy {
     Privacy::Central { epsilon, delta }
 }
 
+public fun ftrl(epsilon: u64, delta: u64): Privacy {
+    Privacy::Ftrl { epsilon, delta }
+}
+
 /// By number, as the variants are ordered. Without a mechanism there is no epsilon and no delta.
 fun privacy_of(mechanism: u8, epsilon: u64, delta: u64): Privacy {
-    assert!(mechanism <= 3, EBadPrivacy);
+    assert!(mechanism <= 4, EBadPrivacy);
     if (mechanism == 0) {
         assert!(epsilon == 0 && delta == 0, EBadPrivacy);
         return no_privacy()
     };
     if (mechanism == 1) return gaussian(epsilon, delta);
     if (mechanism == 2) return skellam(epsilon, delta);
-    central(epsilon, delta)
+    if (mechanism == 3) return central(epsilon, delta);
+    ftrl(epsilon, delta)
 }
 
 public fun blob(blob_id: u256, sha256: vector<u8>, size: u64): Blob {
@@ -173,7 +180,7 @@ public fun publish(
 }
 
 /// Publishes with plain arguments, for a transaction of one command. `mechanism`: 0 none, 1
-/// Gaussian, 2 Skellam, 3 central.
+/// Gaussian, 2 Skellam, 3 central, 4 DP-FTRL.
 entry fun publish_version(
     cap: &RunCap,
     run: &mut Run,
@@ -251,6 +258,7 @@ public fun epsilon(model: &ModelVersion): Option<u64> {
         Privacy::Gaussian { epsilon, delta: _ } => option::some(*epsilon),
         Privacy::Skellam { epsilon, delta: _ } => option::some(*epsilon),
         Privacy::Central { epsilon, delta: _ } => option::some(*epsilon),
+        Privacy::Ftrl { epsilon, delta: _ } => option::some(*epsilon),
     }
 }
 

@@ -460,6 +460,7 @@ fun version_states_its_gaussian() {
     assert!(publish_private(1, 4_000_000, 10) == option::some(4_000_000));
     assert!(model::skellam(1, 2) != model::gaussian(1, 2));
     assert!(model::central(1, 2) != model::skellam(1, 2));
+    assert!(model::ftrl(1, 2) != model::skellam(1, 2));
 }
 
 #[test]
@@ -472,9 +473,14 @@ fun version_states_its_central_noise() {
     assert!(publish_private(3, 4_000_000, 10) == option::some(4_000_000));
 }
 
+#[test]
+fun version_states_its_correlated_noise() {
+    assert!(publish_private(4, 4_000_000, 10) == option::some(4_000_000));
+}
+
 #[test, expected_failure(abort_code = model::EBadPrivacy)]
 fun unknown_mechanism_is_refused() {
-    publish_private(4, 1, 1);
+    publish_private(5, 1, 1);
 }
 
 #[test, expected_failure(abort_code = model::EBadPrivacy)]

@@ -57,7 +57,7 @@ export const Attempt = bcs.struct('Attempt', {
 });
 
 /** In the order of the variants of `model::Privacy`; without privacy 0. */
-export const MECHANISMS = ['gaussian', 'skellam', 'central'] as const;
+export const MECHANISMS = ['gaussian', 'skellam', 'central', 'ftrl'] as const;
 export type OnChainMechanism = (typeof MECHANISMS)[number];
 
 const spending = { epsilon: bcs.u64(), delta: bcs.u64() };
@@ -79,6 +79,7 @@ export const ModelObject = bcs.struct('ModelVersion', {
     Gaussian: bcs.struct('Gaussian', spending),
     Skellam: bcs.struct('Skellam', spending),
     Central: bcs.struct('Central', spending),
+    Ftrl: bcs.struct('Ftrl', spending),
   }),
   parent: bcs.option(bcs.Address),
   transcriptRoot: bytes,

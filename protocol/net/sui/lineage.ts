@@ -52,14 +52,14 @@ const parsed = (content: Uint8Array): Parsed => {
   } catch (thrown) {
     throw new FloeError(
       'usage',
-      `expected a model version whose privacy is None, Gaussian, Skellam or Central: ${toFloeError(thrown).message}`,
+      `expected a model version whose privacy is None, Gaussian, Skellam, Central or Ftrl: ${toFloeError(thrown).message}`,
     );
   }
 };
 
 const privacyFacts = ({ privacy }: Pick<Parsed, 'privacy'>): Pick<VersionFacts, 'privacy'> => {
   if (privacy.$kind === 'None') return {};
-  const { epsilon, delta } = privacy.Gaussian ?? privacy.Skellam ?? privacy.Central;
+  const { epsilon, delta } = privacy.Gaussian ?? privacy.Skellam ?? privacy.Central ?? privacy.Ftrl;
   return {
     privacy: {
       mechanism: privacy.$kind.toLowerCase() as OnChainMechanism,
