@@ -228,7 +228,7 @@ const checkPrivacy = (
       'noise of the participants',
     );
   if (privacy.delta > delta) return refused('delta', `delta ${privacy.delta}`, `at most ${delta}`);
-  return privacy.type === 'skellam' && privacy.honest > honest
+  return privacy.type !== 'central' && privacy.honest > honest
     ? refused('honest', `noise for a cohort that is ${privacy.honest} honest`, `at most ${honest}`)
     : undefined;
 };

@@ -27,7 +27,7 @@ export const requirementsOf = (spec: RunSpec): AdmissionInput => ({
   batchSize: including(ADMISSION_DEFAULTS.batchSize, spec.training.batchSize),
   honest: Math.max(
     ADMISSION_DEFAULTS.honest,
-    spec.privacy?.type === 'skellam' ? spec.privacy.honest : 0,
+    spec.privacy === undefined || spec.privacy.type === 'central' ? 0 : spec.privacy.honest,
   ),
   central: spec.privacy?.type === 'central',
 });

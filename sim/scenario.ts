@@ -193,7 +193,10 @@ export const makeScenario = (
   const scenario: Scenario = {
     ...base,
     minimum:
-      settings.minimum ?? (settings.privacy === undefined ? halfOf : privateMinimum)(base.cohort),
+      settings.minimum ??
+      (settings.privacy === undefined
+        ? halfOf(base.cohort)
+        : privateMinimum(base.cohort, settings.privacy)),
     drops: dropsIn(settings.drops ?? {}, base.mask, nameOf('drops')),
     substrate: substrateOf(settings, substrate, nameOf),
   };

@@ -208,6 +208,11 @@ const runSchema = v.strictObject({
       committed: v.boolean(),
     }),
   ),
+  /**
+   * With correlated noise: the digest of the sums that the own stream is in. See
+   * `protocol/rules/noise-streams.ts`.
+   */
+  stream: v.optional(hash),
   /** Addresses of members whose breach of the protocol it has verified itself. */
   culprits: v.optional(addresses),
   /**
@@ -254,10 +259,10 @@ export const decodeRunMemory = (bytes: Uint8Array): RunMemory =>
 /**
  * What a participant may carry from round to round, each in a part of its own: the layers that
  * stay at the site (`layers`), the vectors of the run's strategy (`strategy`), what an encoding
- * left out of earlier updates (`residual`), and an update of a buffered run that is not encoded yet
- * (`update`).
+ * left out of earlier updates (`residual`), an update of a buffered run that is not encoded yet
+ * (`update`), and the seeds of correlated noise (`streams`).
  */
-export const LOCAL_PARTS = ['layers', 'strategy', 'residual', 'update'] as const;
+export const LOCAL_PARTS = ['layers', 'strategy', 'residual', 'update', 'streams'] as const;
 export type LocalPart = (typeof LOCAL_PARTS)[number];
 
 /** From the ledger's bytes to the next ones; undefined to leave it. */

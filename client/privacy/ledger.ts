@@ -5,10 +5,11 @@
  */
 import * as v from 'valibot';
 import { equalBytes, toHex } from '../../protocol/bytes.ts';
-import { noiseOfRun } from '../../protocol/algorithm/privacy.ts';
+import { releasedIn } from '../../protocol/algorithm/privacy.ts';
 import { FloeError } from '../../protocol/errors.ts';
 import { composeRdp, epsilonOfRdp } from '../../protocol/privacy/accounting/rdp.ts';
 import { curveOfNoise } from '../../protocol/privacy/noise.ts';
+import { isCorrelated } from '../../protocol/rules/noise-streams.ts';
 import type { RunSpec } from '../../protocol/spec/run-spec.ts';
 import { encodeCbor, fixedBytes, integer } from '../../protocol/wire/cbor.ts';
 import { decodeVersioned } from '../../protocol/wire/versioned.ts';
@@ -27,12 +28,17 @@ const ledgerSchema = v.strictObject({
         participations: integer(1, 100_000),
         /** The last of them. */
         last: integer(1, 100_000),
-        /** The mechanism of one attempt, in units of the lattice. */
+        /** The mechanism of one attempt, in units of the lattice; or of all of them: `whole`. */
         noise: v.pipe(
           v.array(v.strictObject({ l1: amount, l2: amount, variance: amount })),
           v.minLength(1),
-          v.maxLength(16),
+          v.maxLength(32),
         ),
+        /**
+         * The noise of the attempts is correlated: `noise` is that of all attempts of the run up to
+         * the last one, and is used once.
+         */
+        whole: v.optional(v.literal(true)),
       }),
     ),
     v.maxLength(MAX_RUNS),
@@ -65,9 +71,27 @@ export const spentIn = ({ runs }: PrivacyLedger, delta: number): number =>
   runs.length === 0
     ? 0
     : epsilonOfRdp(
-        composeRdp(runs.map(({ noise, participations }) => curveOfNoise(noise, participations))),
+        composeRdp(
+          runs.map(({ noise, participations, whole }) =>
+            curveOfNoise(noise, whole === true ? 1 : participations),
+          ),
+        ),
         delta,
       ).epsilon;
+
+/** Also the attempts that it missed are spent: the noise of this one depends on them. */
+const correlatedEntry = (run: Uint8Array, spec: RunSpec, attempt: number): Entry => ({
+  run,
+  participations: attempt,
+  last: attempt,
+  // Beyond the budget nothing is released: the entry is only compared with it.
+  noise: [...releasedIn(spec, Math.min(attempt, spec.privacy?.participations ?? 0)).noise],
+  whole: true,
+});
+
+/** The first attempt that would be one more release. */
+export const nextRelease = ({ runs }: PrivacyLedger, run: Uint8Array): number =>
+  (runs.find((entry) => equalBytes(entry.run, run))?.last ?? 0) + 1;
 
 /** One more release; the same ledger where this attempt is in it already. */
 export const withRelease = (
@@ -78,9 +102,10 @@ export const withRelease = (
 ): PrivacyLedger => {
   const before = ledger.runs.find((entry) => equalBytes(entry.run, run));
   if (before !== undefined && before.last >= attempt) return ledger;
-  const entry: Entry =
-    before === undefined
-      ? { run, participations: 1, last: attempt, noise: [...noiseOfRun(spec)] }
+  const entry = isCorrelated(spec)
+    ? correlatedEntry(run, spec, attempt)
+    : before === undefined
+      ? { run, participations: 1, last: attempt, noise: [...releasedIn(spec, 1).noise] }
       : { ...before, participations: before.participations + 1, last: attempt };
   return { ...ledger, runs: [...ledger.runs.filter((one) => one !== before), entry] };
 };

@@ -5,6 +5,7 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts';
 import { leastCohort } from '../../protocol/robust/groups.ts';
 import { isBudgetSpent } from '../../protocol/rules/budget.ts';
+import { carriersLeft, isBeyondBudget, isCorrelated } from '../../protocol/rules/noise-streams.ts';
 import { MAX_ATTEMPTS, MAX_READERS, WORK_LIMIT_MS, type MachineConfig } from './config.ts';
 import { endRun } from './abort-causes.ts';
 import { isBuffered, NO_DEADLINE, sayFilling, sendAhead } from './buffer.ts';
@@ -14,7 +15,18 @@ import type { EventOf } from './events.ts';
 import { keptGrouping } from './kept-groups.ts';
 import { enter } from './phases.ts';
 import { withoutStrangers } from './places.ts';
-import { eligible, emptyAttempt, type Attempt, type State } from './state.ts';
+import { eligible, emptyAttempt, type Attempt, type Hex, type State } from './state.ts';
+
+/** Whether too few are here whose noise may be in every sum so far. */
+const awaitsStreams = (
+  { spec }: MachineConfig,
+  { history }: State,
+  here: readonly Hex[],
+): boolean => {
+  if (!isCorrelated(spec)) return false;
+  const carriers = carriersLeft(spec, history);
+  return here.filter((key) => carriers.has(key)).length < spec.cohort.minimum;
+};
 
 /** Reports once why no attempt can be opened, and resets the report when one can. */
 export const sayWhy = (config: MachineConfig, state: State): Step | undefined => {
@@ -22,7 +34,12 @@ export const sayWhy = (config: MachineConfig, state: State): Step | undefined =>
   // Before the first attempt, every participant can be invited.
   if (phase.type !== 'waiting' || state.attempt === 0) return undefined;
   const plan = planned(config, state);
-  const reason = plan.type === 'wait' ? plan.reason : undefined;
+  const reason =
+    plan.type === 'wait'
+      ? plan.reason
+      : awaitsStreams(config, state, plan.keys)
+        ? `correlated noise needs at least ${config.spec.cohort.minimum} members that were in every sum so far; the run continues when they are here`
+        : undefined;
   if (reason === phase.reason) return undefined;
   const { reason: _, ...bare } = phase;
   return reason === undefined
@@ -57,6 +74,7 @@ export const opensAt = (config: MachineConfig, state: State): number => {
   const here = plan.keys;
   const count = here.length;
   if (phase.type !== 'waiting' || state.model === undefined) return Infinity;
+  if (awaitsStreams(config, state, here)) return Infinity;
   if (spec.selection === 'batches' && wholeBatches(config, here).length === 0) return Infinity;
   if (knownOf(config, state, here).length >= enough) return phase.until;
   if (count >= enough) return Math.max(phase.until, state.patience);
@@ -70,6 +88,7 @@ export const opensAt = (config: MachineConfig, state: State): number => {
  * closed run, or of those that are here.
  */
 export const isOverBudget = ({ spec }: MachineConfig, state: State): boolean => {
+  if (isBeyondBudget(spec, state.attempt + 1)) return true;
   if (spec.privacy === undefined || state.history.released.size === 0) return false;
   const { minimum } = spec.cohort;
   const possible =

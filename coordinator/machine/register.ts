@@ -6,6 +6,7 @@ import type { SignedRecord } from '../../protocol/records/records.ts';
 import { leastCohort } from '../../protocol/robust/groups.ts';
 import { contextOf, quorumFault, thresholdOf } from '../../protocol/rules/index.ts';
 import type { Grouping } from '../../protocol/rules/groups.ts';
+import { streamFault } from '../../protocol/rules/noise-streams.ts';
 import { cohortRoot } from '../../protocol/secagg/index.ts';
 import { abort } from './attempt-end.ts';
 import { isBuffered, leastRegistered } from './buffer.ts';
@@ -18,6 +19,7 @@ import { withCohort } from './places.ts';
 import { groupingFor } from './kept-groups.ts';
 import { fitting } from './spending.ts';
 import { tooFewCode } from './quorum.ts';
+import { viewOf } from './rules-view.ts';
 import { isMasked, type Frozen, type Hex, type Opened, type Attempt, type State } from './state.ts';
 
 /** The registrations of the cohort, in the order of its members. */
@@ -69,6 +71,12 @@ export const closeRegister = (
     );
   const short = isDrawn ? registeredFault(config, grouping, members) : undefined;
   if (short !== undefined) return abort(config, state, now, tooFewCode(config), short, []);
+  const streams = streamFault(
+    viewOf(config, state, attempt),
+    members.map(fromHex),
+    'registrations',
+  );
+  if (streams !== undefined) return abort(config, state, now, 'noise_streams_broken', streams, []);
   const frozen: Opened = { ...attempt, members };
   const entered = enter(
     { ...state, sitting: new Set([...state.sitting, ...spent]) },

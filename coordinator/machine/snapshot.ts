@@ -99,6 +99,7 @@ const history = struct<RunHistory>({
   summed: mapBy(whole, identities),
   versions: absent(list(whole)),
   groupings: absent(mapBy(whole, hex)),
+  carriers: absent(identities),
   released: mapOf(whole),
 });
 

@@ -12,6 +12,7 @@
  */
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { toHex } from '../../protocol/bytes.ts';
+import { brokenStreams } from '../../protocol/rules/noise-streams.ts';
 import { applyReported, endRun } from './abort-causes.ts';
 import { abort, applyAggregated, applyRegistered } from './attempt-end.ts';
 import { isBufferSettled, isFilling } from './buffer.ts';
@@ -100,6 +101,8 @@ const advance = (config: MachineConfig, state: State, now: number): Step | undef
   const { phase } = state;
   if (phase.type === 'waiting' && isOverBudget(config, state))
     return endRun(state, now, 'privacy_budget_spent');
+  if (phase.type === 'waiting' && brokenStreams(config.spec, state.history, state.excluded))
+    return endRun(state, now, 'noise_streams_broken');
   if (phase.type === 'waiting')
     return opensAt(config, state) <= now ? openAttempt(config, state, now) : sayWhy(config, state);
   if (phase.type === 'registering' || phase.type === 'finished') return undefined;

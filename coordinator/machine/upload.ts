@@ -13,6 +13,7 @@ import {
 } from '../../protocol/records/records.ts';
 import { groupSizeOf } from '../../protocol/robust/groups.ts';
 import { livingGroups, quorumFault } from '../../protocol/rules/groups.ts';
+import { streamFault } from '../../protocol/rules/noise-streams.ts';
 import { uploadTime } from '../../protocol/spec/timeouts.ts';
 import { abort, finishWork } from './attempt-end.ts';
 import { WORK_LIMIT_MS, type MachineConfig } from './config.ts';
@@ -21,6 +22,7 @@ import { append, publish, refusal, send, startWork, type Step, type Work } from 
 import type { EventOf } from './events.ts';
 import { enter, foldedMembers } from './phases.ts';
 import { quorum, tooFewCode } from './quorum.ts';
+import { viewOf } from './rules-view.ts';
 import {
   goneAt,
   isMasked,
@@ -190,6 +192,8 @@ export const closeUpload = (
       : quorumFault(frozenCohort, survivors.map(fromHex), 'uploads');
   if (fault !== undefined)
     return abort(config, state, now, tooFewCode(config), `${fault}${rejectedText(attempt)}`, []);
+  const streams = streamFault(viewOf(config, state, attempt), survivors.map(fromHex), 'uploads');
+  if (streams !== undefined) return abort(config, state, now, 'noise_streams_broken', streams, []);
   const frozen: Frozen = { ...attempt, eligible: eligibleSet(state, attempt.members) };
   const deadline = now + WORK_LIMIT_MS;
   const entered = enter(state, {

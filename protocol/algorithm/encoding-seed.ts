@@ -24,17 +24,22 @@ export const rotationSeed = (of: {
  * are left out, because the coordinator could try several; all attempts on a model move the same
  * coordinates. R is the same on a chain and without one.
  *
+ * With correlated noise all attempts have one rotation: noise cancels in the coordinates that it is
+ * drawn in.
+ *
  * @param of beacon: of the Open record
  */
 export const encodingSeed = (
-  { encoding }: RunSpec,
+  { encoding, privacy, id }: RunSpec,
   of: {
     readonly attempt: number;
     readonly modelHash: Uint8Array;
     readonly cohortRoot: Uint8Array;
     readonly beacon: Uint8Array;
   },
-): Uint8Array =>
-  encoding.compression === undefined
+): Uint8Array => {
+  if (privacy?.type === 'ftrl') return sha256(utf8('floe/rotation-of-run/v1'), id);
+  return encoding.compression === undefined
     ? rotationSeed(of)
     : sha256(utf8('floe/encoding-seed/v1'), of.modelHash, of.beacon);
+};

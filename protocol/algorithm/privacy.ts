@@ -4,29 +4,37 @@
  */
 import { toHex } from '../bytes.ts';
 import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
-import { noiseOfSegments } from '../encoding/stages/noise.ts';
-import { guaranteeOf, type NoisySegment } from '../privacy/noise.ts';
+import { noiseOfSegments, releasedAfter, type Released } from '../encoding/stages/noise.ts';
+import { guaranteeOf } from '../privacy/noise.ts';
 import { groupSizeOf, leastSummed } from '../robust/groups.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import { isCentral } from './central-noise.ts';
 import { encodingOfSizes, layoutOf, noiseFor } from './segments.ts';
 
-/** The noise of one sum, in units of the lattice; empty without privacy. */
-export const noiseOfRun = (spec: RunSpec): readonly NoisySegment[] => {
+/**
+ * What a member has released after so many participations, in units of the lattice; nothing without
+ * privacy. @param participations at least 1
+ */
+export const releasedIn = (spec: RunSpec, participations: number): Released => {
   const { size } = spec.cohort;
   const { segments } = layoutOf(spec, size, FIRST_MEAN_EXAMPLES);
-  return noiseOfSegments(encodingOfSizes(spec, size, FIRST_MEAN_EXAMPLES), segments);
+  const encoding = encodingOfSizes(spec, size, FIRST_MEAN_EXAMPLES);
+  const noise = noiseOfSegments(encoding, segments);
+  return releasedAfter(noise, encoding.noise?.correlated, participations);
 };
+
+/** The noise of a run's sums; `ftrl`: correlated over the rounds. */
+export type Mechanism = 'skellam' | 'central' | 'ftrl';
 
 /** A claim of differential privacy, with what it rests on. */
 export interface PrivacyClaim {
   /** `central`: the coordinator sees single updates and adds the noise. */
-  readonly mechanism: 'skellam' | 'central';
+  readonly mechanism: Mechanism;
   /** Of each participant. */
   readonly epsilon: number;
   readonly delta: number;
   readonly noiseMultiplier: number;
-  /** Attempts that a participant's update is in, at most. */
+  /** Attempts that a participant's update is in, at most; with correlated noise, of the run. */
   readonly participations: number;
   /** Survivors of a sum, at least: of the cohort, or of a group. */
   readonly minimum: number;
@@ -35,7 +43,8 @@ export interface PrivacyClaim {
 }
 
 /**
- * What holds after so many attempts, each of which every participant may have been in.
+ * What holds after so many attempts, each of which every participant may have been in. The noise
+ * multiplier is that of one attempt, of correlated noise that of all of them.
  *
  * @param attempts all of the run unless given
  * @returns undefined without privacy
@@ -44,7 +53,8 @@ export const privacyClaim = (spec: RunSpec, attempts = Infinity): PrivacyClaim |
   const { privacy } = spec;
   if (privacy === undefined) return undefined;
   const participations = Math.min(privacy.participations, attempts);
-  const { epsilon } = guaranteeOf(noiseOfRun(spec), participations, privacy.delta);
+  const { noise, uses } = releasedIn(spec, participations);
+  const { epsilon } = guaranteeOf(noise, uses, privacy.delta);
   return {
     mechanism: privacy.type,
     epsilon: Math.min(epsilon, privacy.epsilon),
@@ -99,6 +109,12 @@ export const describePrivacy = (spec: RunSpec): string | undefined => {
     spec.secagg === 'masked'
       ? 'against all readers, the coordinator included'
       : 'against readers of the models alone: without masks the coordinator reads updates with a fraction of the noise';
+  if (spec.privacy?.type === 'ftrl')
+    return (
+      `${spends}, ${readers}; correlated Skellam noise of ${spec.privacy.bands} bands, multiplier ` +
+      `${noiseMultiplier} over the run, at most ${participations} attempts, assuming that ` +
+      `${honestSurvivors} of at least ${minimum} survivors that are in every sum add their noise`
+    );
   return (
     `${spends}, ${readers}; Skellam noise of ${limited}, ` +
     (groupSizeOf(spec) === undefined

@@ -25,12 +25,12 @@ export const addCentralNoise = (
   const { segments, modulusBits, padded, weightLimbs } = layout;
   for (const segment of segments) {
     const { firstLane, padded: own } = segment;
-    const variance = noiseOfSum(spec, segments, segment, survivors);
+    const { variance } = noiseOfSum(spec, segments, segment, survivors);
     addNoise(lanes.subarray(firstLane, firstLane + own), modulusBits, variance, random);
   }
   if (spec.clipping === undefined) return;
   const flag = padded + 2 * weightLimbs;
   lanes[flag] = (BIT_SCALE * (survivors - 2 * lanes[flag]!)) & laneMask(modulusBits);
-  const variance = bitNoiseOfSum(spec, segments, survivors);
+  const { variance } = bitNoiseOfSum(spec, segments, survivors);
   addNoise(lanes.subarray(flag, flag + 1), modulusBits, variance, random);
 };

@@ -29,7 +29,7 @@ export const writeNoisyBit = (
   random: RandomSource | undefined,
 ): void => {
   lane[0] = (isClipped ? -BIT_SCALE : BIT_SCALE) & laneMask(modulusBits);
-  addNoise(lane, modulusBits, bitNoiseOfSum(spec, segments, 1), random);
+  addNoise(lane, modulusBits, bitNoiseOfSum(spec, segments, 1).variance, random);
 };
 
 /**

@@ -16,6 +16,7 @@ import {
 } from './layout.ts';
 import { createLanes, type Lanes } from './lanes.ts';
 import { pipelineOf, type SegmentPipeline } from './pipeline.ts';
+import type { OwnNoise } from './stages/noise.ts';
 import type { ScaledVector } from './stages/stage.ts';
 import type { RandomSource } from '../ports/random.ts';
 import { atOnce, type Steps } from '../steps.ts';
@@ -49,6 +50,8 @@ export interface UpdateInput {
    * coordinate, seldom 16 more. Needed where `spec.noise` is given.
    */
   readonly noise?: RandomSource | undefined;
+  /** With correlated noise: see {@link OwnNoise}. */
+  readonly streams?: OwnNoise['streams'];
 }
 
 export interface EncodedUpdate {

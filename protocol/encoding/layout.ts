@@ -13,6 +13,7 @@
  */
 import { FloeError } from '../errors.ts';
 import type { ClipRule } from '../privacy/adaptive-clipping.ts';
+import type { CorrelatedMechanism } from '../privacy/correlated.ts';
 import {
   checkCompression,
   compressedUpdate,
@@ -73,12 +74,14 @@ export interface EncodingSpec {
 
 /** The noise of a sum. */
 export interface NoiseSpec {
-  /** Standard deviation over the L2 sensitivity, > 0. */
+  /** Standard deviation over the L2 sensitivity, > 0; of correlated noise over the whole run. */
   readonly multiplier: number;
   /** Participants of the smallest sum that add their part, at least; 1 of central noise. */
   readonly honestSurvivors: number;
   /** The coordinator adds all of it to the sum of a run without masks; participants add none. */
   readonly isCentral?: boolean;
+  /** The noise of a round cancels part of that of earlier rounds: privacy/correlated.ts. */
+  readonly correlated?: CorrelatedMechanism;
 }
 
 /** The round's scale of the weighted share. */

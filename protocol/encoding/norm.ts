@@ -26,22 +26,36 @@ const BIAS = 2 ** -17;
 /** For the float operations of encoding and decoding, which lose 2^-24 a coordinate at most. */
 const FLOAT_SLACK = 1 + 1e-6;
 
+/** The noise of one coordinate of a sum. */
+export interface CoordinateNoise {
+  /** 0 without noise. */
+  readonly variance: number;
+  /** The largest change by one of the unit jumps of the draws. */
+  readonly step: number;
+}
+
+export const NO_NOISE: CoordinateNoise = { variance: 0, step: 1 };
+
 /**
  * Norm of Skellam noise in N coordinates, exceeded as rarely: its expectation is at most the root
  * of N times the variance, and each of the unit jumps that the noise is made of changes the norm by
- * 1 at most (Bernstein).
+ * 1 at most (Bernstein); those of noise that moves by larger steps change it by a step.
  */
-export const noiseLimit = (coordinates: number, variance: number, confidence: number): number =>
-  variance === 0
+export const noiseLimit = (
+  coordinates: number,
+  { variance, step }: CoordinateNoise,
+  confidence: number,
+): number => {
+  const jump = (step * confidence) / 3;
+  return variance === 0
     ? 0
-    : Math.sqrt(coordinates * variance) +
-      confidence / 3 +
-      Math.sqrt((confidence / 3) ** 2 + 2 * confidence * variance);
+    : Math.sqrt(coordinates * variance) + jump + Math.sqrt(jump ** 2 + 2 * confidence * variance);
+};
 
 /**
  * The two bounds for N ring coordinates of vectors of norm at most `clip`.
  *
- * @param noise variance of the noise in a coordinate of the sum; 0 without
+ * @param noise in a coordinate of the sum
  */
 const normLimit = (
   clip: number,
@@ -49,7 +63,7 @@ const normLimit = (
   survivors: number,
   toMean: number,
   confidence: number,
-  noise: number,
+  noise: CoordinateNoise,
 ): number => {
   const clipped = clip / toMean;
   const root = Math.sqrt(coordinates);
@@ -69,7 +83,7 @@ const normLimit = (
  *
  * @param survivors k, how many encodings are in the sum; 1 to 4096
  * @param weight W, the sum of what they count for; at least k
- * @param noise variance of the noise in a coordinate of the sum, in steps; 0 without privacy
+ * @param noise in a coordinate of the sum, in steps of the quantisation; none unless given
  * @example meanNormLimit(spec, segment, 10, 6000); // 1.0002 C at 8 bits, full weights and 2e5
  * parameters
  */
@@ -78,7 +92,7 @@ export const meanNormLimit = (
   segment: SegmentLayout,
   survivors: number,
   weight: number,
-  noise = 0,
+  noise = NO_NOISE,
 ): number => {
   const toMean = stepOfMean(spec, segment, { survivors, weight });
   return normLimit(segment.clipNorm, segment.padded, survivors, toMean, CONFIDENCE, noise);
@@ -90,7 +104,7 @@ export const blockNormLimit = (
   segment: SegmentLayout,
   survivors: number,
   weight: number,
-  noise = 0,
+  noise = NO_NOISE,
 ): number => {
   const { blocks, blockSize, clipNorm } = segment;
   const toMean = stepOfMean(spec, segment, { survivors, weight });

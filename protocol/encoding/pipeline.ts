@@ -4,12 +4,11 @@
  * further stage is a file in stages/ and a line here.
  */
 import type { RandomSource } from '../ports/random.ts';
-import type { NoisySegment } from '../privacy/noise.ts';
 import type { EncodingSpec, RingLayout, SegmentLayout } from './layout.ts';
 import { planRotation } from './rotation.ts';
 import { clipStage } from './stages/clip.ts';
 import { lowRankStage } from './stages/low-rank.ts';
-import { noiseOfSegments, noiseStage } from './stages/noise.ts';
+import { noiseOfSegments, noiseStage, type OwnNoise, type SumNoise } from './stages/noise.ts';
 import { quantiser } from './stages/quantise.ts';
 import { plainDeal, rotatedDeal, rotateStage } from './stages/rotate.ts';
 import { subsampleStage } from './stages/subsample.ts';
@@ -31,11 +30,9 @@ export interface Pipeline {
 }
 
 /** A participant's randomness; whoever only decodes has none. */
-export interface OwnRandomness {
+export interface OwnRandomness extends OwnNoise {
   /** For the rounding. */
   readonly random?: RandomSource | undefined;
-  /** For the noise of differential privacy. */
-  readonly noise?: RandomSource | undefined;
 }
 
 const segmentPipeline = (
@@ -43,7 +40,7 @@ const segmentPipeline = (
   segment: SegmentLayout,
   rotationSeed: Uint8Array,
   own: OwnRandomness,
-  noise: NoisySegment | undefined,
+  noise: SumNoise | undefined,
 ): SegmentPipeline => {
   const rotation = spec.rotation ? planRotation(segment, rotationSeed) : undefined;
   const cut = subsampleStage(segment, rotationSeed) ?? lowRankStage(segment, rotationSeed);
@@ -51,7 +48,7 @@ const segmentPipeline = (
     ...(cut === undefined ? [] : [cut]),
     clipStage(segment, rotation),
     ...(rotation === undefined ? [] : [rotateStage(segment, rotation)]),
-    ...(noise === undefined ? [] : [noiseStage(spec, segment, noise, own.noise)]),
+    ...(noise === undefined ? [] : [noiseStage(spec, segment, noise, own)]),
   ];
   const gain = stages.reduce((product, stage) => product * (stage.gain ?? 1), 1);
   return {

@@ -151,6 +151,13 @@ export const ROUND = {
     "The next round would exceed the privacy budget of the run, or of this participant's own ledger over all of its runs.",
     'The models so far stay within the budget. More rounds need a new run with a larger budget, more members, or participants that have not spent theirs.',
   ),
+  noise_streams_broken: entry(
+    'round',
+    'nobody',
+    false,
+    'Too few members were in every sum of a run with correlated noise: the noise of fewer streams would not keep its budget.',
+    'The models so far stay within the budget. A run with independent noise (`--privacy skellam`) continues without members that missed rounds.',
+  ),
   run_finished: entry(
     'round',
     'nobody',

@@ -20,10 +20,18 @@ export {
   type SampledGaussian,
   type Skellam,
 } from './accounting/rdp.ts';
+export { bandedInverse, MAX_BANDS, type BandedInverse } from './banded-inverse.ts';
+export {
+  correlatedNoise,
+  releasedBy,
+  shiftsOf,
+  type CorrelatedMechanism,
+  type CorrelatedSegment,
+  type Shifts,
+} from './correlated.ts';
 export {
   ftrlMultiplier,
   ftrlSensitivity,
-  inverseCoefficients,
   squareRootCoefficients,
   type Participation,
 } from './ftrl.ts';

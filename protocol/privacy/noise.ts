@@ -77,16 +77,18 @@ const MULTIPLIERS = [1e-3, 1e6] as const;
 /**
  * The least multiplier that keeps a target.
  *
+ * @param epsilonOf what a multiplier keeps at the target's delta; independent rounds unless given
  * @throws FloeError `privacy_invalid` for a target that no multiplier up to 1e6 keeps
  */
 export const calibrate = (
   segments: readonly SegmentLattice[],
   { epsilon, delta, participations }: Target,
+  epsilonOf = (multiplier: number): number =>
+    guaranteeOf(noiseOf(segments, multiplier), participations, delta).epsilon,
 ): number => {
   if (!(epsilon > 0))
     throw new FloeError('privacy_invalid', `epsilon: expected above 0, got ${epsilon}`);
-  const misses = (multiplier: number): boolean =>
-    guaranteeOf(noiseOf(segments, multiplier), participations, delta).epsilon > epsilon;
+  const misses = (multiplier: number): boolean => epsilonOf(multiplier) > epsilon;
   const [low, high] = MULTIPLIERS;
   if (misses(high))
     throw new FloeError(
@@ -97,6 +99,12 @@ export const calibrate = (
 };
 
 /**
+ * Members of a cohort that may add no noise. The small number takes back the rounding of 1 - 0.9.
+ */
+export const corruptMembers = (cohort: number, honest: number): number =>
+  Math.ceil((1 - honest) * cohort - 1e-9);
+
+/**
  * Honest survivors of the smallest sum that is opened: all corrupt members of the cohort may be
  * among its survivors.
  *
@@ -104,8 +112,7 @@ export const calibrate = (
  * @throws FloeError `privacy_invalid` where nobody is left
  */
 export const honestSurvivors = (cohort: number, minimum: number, honest: number): number => {
-  // The small number takes back the rounding of 1 - 0.9.
-  const corrupt = Math.ceil((1 - honest) * cohort - 1e-9);
+  const corrupt = corruptMembers(cohort, honest);
   if (minimum - corrupt >= 1) return minimum - corrupt;
   throw new FloeError(
     'privacy_invalid',
@@ -117,7 +124,8 @@ export const honestSurvivors = (cohort: number, minimum: number, honest: number)
 /**
  * Bound on the probability that one coordinate of a noisy sum leaves [-2^(b-1), 2^(b-1)), by
  * Chernoff: P(X >= x) <= exp(sqrt(x^2 + mu^2) - mu - x asinh(x / mu)) for Skellam noise of variance
- * mu.
+ * mu. Noise of several such variables, each times an integer of at most `step`, has the same bound
+ * in units of `step`: (cosh(s t) - 1) / s^2 grows with s.
  *
  * @param largest absolute value of the sum without noise
  * @param variance of the noise of all survivors
@@ -127,11 +135,13 @@ export const wrapProbability = (
   largest: number,
   variance: number,
   coordinates: number,
+  step = 1,
 ): number => {
-  const room = 2 ** (modulusBits - 1) - largest;
+  const room = (2 ** (modulusBits - 1) - largest) / step;
   if (room <= 0) return 1;
+  const mu = variance / (step * step);
   const exponent =
     // sqrt(x^2 + mu^2) - mu, without the cancellation.
-    (room * room) / (Math.hypot(room, variance) + variance) - room * Math.asinh(room / variance);
+    (room * room) / (Math.hypot(room, mu) + mu) - room * Math.asinh(room / mu);
   return Math.min(1, 2 * coordinates * Math.exp(exponent));
 };

@@ -14,8 +14,16 @@ const GUIDE_BITS = 12;
 
 export interface SkellamSampler {
   readonly table: SkellamTable;
-  /** Adds one draw to each lane, modulo 2^bits. @param bits 1 to 32 */
-  addTo(lanes: Uint16Array | Uint32Array, bits: number, random: RandomSource): void;
+  /**
+   * Adds one draw, times an integer, to each lane, modulo 2^bits.
+   * @param bits 1 to 32 @param factor 1 unless given; at most 2^20 in size
+   */
+  addTo(
+    lanes: Uint16Array | Uint32Array,
+    bits: number,
+    random: RandomSource,
+    factor?: number,
+  ): void;
   /** Fills `out` with draws. */
   draw(out: Int32Array, random: RandomSource): void;
 }
@@ -93,10 +101,10 @@ export const skellamSampler = (variance: number): SkellamSampler => {
   const search = createSearch(table);
   return {
     table,
-    addTo: (lanes, bits, random) => {
+    addTo: (lanes, bits, random, factor = 1) => {
       const mask = bits === 32 ? 0xffff_ffff : (1 << bits) - 1;
       drawEach(search, lanes.length, random, (i, value) => {
-        lanes[i] = (lanes[i]! + value) & mask;
+        lanes[i] = (lanes[i]! + factor * value) & mask;
       });
     },
     draw: (out, random) =>

@@ -170,6 +170,11 @@ export const bodySchemas = {
      */
     answered: v.optional(v.pipe(v.array(hash), v.minLength(1), v.maxLength(MAX_ANSWERED))),
     /**
+     * With correlated noise: digest of the sums that the author's stream is in. See
+     * rules/noise-streams.ts.
+     */
+    stream: v.optional(hash),
+    /**
      * In a buffered run: the model that the author's update was trained on, and how many commits
      * came after it. See rules/buffered.ts.
      */

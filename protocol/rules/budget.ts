@@ -1,10 +1,11 @@
 /**
  * @module The privacy budget of a member in a run: every attempt in which its update may be in a
  * sum spends one participation, whatever became of the attempt. A member without any left is not
- * invited again.
+ * invited again. With correlated noise every attempt of the run counts: see noise-streams.ts.
  */
 import { toHex } from '../bytes.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
+import { isCorrelated } from './noise-streams.ts';
 import { rulesOf, type Rule } from './rule.ts';
 import type { RunHistory } from './run-history.ts';
 import { uploadersOf } from './sharing.ts';
@@ -18,7 +19,9 @@ export const spentAfter = (
   const begun = view.spec.secagg === 'masked' ? view.sharers : view.cohort;
   if (view.spec.privacy === undefined || begun === undefined) return released;
   const next = new Map(released);
-  for (const key of uploadersOf(view).map(toHex)) next.set(key, (next.get(key) ?? 0) + 1);
+  for (const key of uploadersOf(view).map(toHex))
+    // Correlated noise of an attempt depends on all attempts before it: they are counted too.
+    next.set(key, isCorrelated(view.spec) ? view.attempt : (next.get(key) ?? 0) + 1);
   return next;
 };
 

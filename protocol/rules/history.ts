@@ -8,6 +8,7 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import type { SignedRecord } from '../records/records.ts';
 import { spentAfter } from './budget.ts';
+import { carriersAfter } from './noise-streams.ts';
 import { versionsAfter } from './buffered.ts';
 import { uploadersOf } from './sharing.ts';
 import {
@@ -238,10 +239,12 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
   const { suspicions } = judged;
   const released = spentAfter(history.released, view);
   const drawn = withGrouping(history, view);
+  const streams = carriersAfter(history, view);
   if (commit === undefined)
     return {
       ...history,
       ...(drawn.groupings?.size === 0 ? {} : drawn),
+      ...streams,
       missed,
       suspicions,
       suspended,
@@ -256,6 +259,7 @@ export const afterAttempt = (history: RunHistory, view: AttemptView): RunHistory
   return {
     ...bare,
     ...versionsAfter(view.spec, history, attempt),
+    ...streams,
     ...(isSame && drawn.groupings?.size !== 0 ? drawn : {}),
     lastSurvivors: survivors,
     released,

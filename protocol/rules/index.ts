@@ -9,6 +9,7 @@ import { FloeError, type ErrorCode } from '../errors.ts';
 import { COORDINATOR_RECORDS, type RecordType, type SignedRecord } from '../records/records.ts';
 import { Breach, type Proof } from './breach.ts';
 import { CLOSING_RULES } from './upload-to-commit.ts';
+import { NOISE_STREAM_RULES } from './noise-streams.ts';
 import { OPENING_RULES } from './opening.ts';
 import type { Finding, Rule, Step } from './rule.ts';
 import { SHARING_RULES } from './sharing.ts';
@@ -122,7 +123,12 @@ const orderFinding = (view: AttemptView, type: RecordType): Finding => {
     : undefined;
 };
 
-const ALL_RULES: readonly Rule[] = [...OPENING_RULES, ...SHARING_RULES, ...CLOSING_RULES];
+const ALL_RULES: readonly Rule[] = [
+  ...OPENING_RULES,
+  ...SHARING_RULES,
+  ...CLOSING_RULES,
+  ...NOISE_STREAM_RULES,
+];
 
 const BY_TYPE = new Map<RecordType, readonly Rule[]>(
   [...PHASES, 'abort' as const].map((type) => [

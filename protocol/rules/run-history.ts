@@ -39,6 +39,11 @@ export interface RunHistory {
    */
   readonly released: ReadonlyMap<string, number>;
   /**
+   * With correlated noise, in hex: members whose streams are in every sum so far; all of the run
+   * before its first sum, and absent then. See `noise-streams.ts`.
+   */
+  readonly carriers?: ReadonlySet<string> | undefined;
+  /**
    * In a buffered run: the versions that updates may be trained on, ascending, the newest at the
    * end; undefined before its first commit, when there is version 0 alone. See `buffered.ts`.
    */

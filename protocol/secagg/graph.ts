@@ -6,7 +6,7 @@
  * cohort in ascending order of their ids.
  */
 import { FloeError } from '../errors.ts';
-import { MAX_COHORT, MIN_COHORT } from '../spec/run-spec.ts';
+import { MAX_COHORT, MIN_COHORT } from '../spec/bounds.ts';
 
 /** A rule that gives each member its neighbours. All functions are pure. */
 export interface Graph {

@@ -69,7 +69,7 @@ export const privateDefaults = (
     : {
         ...PRIVATE_DEFAULTS,
         // Central noise does not depend on who survives.
-        ...(privacy.type === 'central' ? {} : { minimum: privateMinimum(cohort) }),
+        ...(privacy.type === 'central' ? {} : { minimum: privateMinimum(cohort, privacy) }),
         metrics: [],
       };
 

@@ -10,17 +10,16 @@ import {
   type NoiseSpec,
   type SegmentSpec,
 } from '../encoding/layout.ts';
-import { latticesOf } from '../encoding/stages/noise.ts';
-import { FloeError, toFloeError } from '../errors.ts';
 import {
-  calibrate,
-  guaranteeOf,
-  honestSurvivors,
-  noiseOf,
-  wrapProbability,
-  type SegmentLattice,
-} from '../privacy/noise.ts';
+  guaranteeAfter,
+  latticesOf,
+  noiseOfSegments,
+  type SumNoise,
+} from '../encoding/stages/noise.ts';
+import { FloeError, toFloeError } from '../errors.ts';
+import { calibrate, corruptMembers, honestSurvivors, wrapProbability } from '../privacy/noise.ts';
 import { usualParticipations } from '../privacy/participations.ts';
+import { threshold } from '../secagg/graph.ts';
 import { ACCEPTED_WRAP } from '../privacy/plan.ts';
 import { groupSizeOf, leastSummed, mostSummed, type SummedRun } from '../robust/groups.ts';
 import { groupCount } from '../secagg/group-sizes.ts';
@@ -35,6 +34,8 @@ export type PrivacySpec = {
   readonly noiseMultiplier: number;
 } & (
   | { readonly type: 'skellam'; readonly honest: number }
+  /** Correlated noise: every member is in every round. */
+  | { readonly type: 'ftrl'; readonly honest: number; readonly bands: number }
   /** The coordinator sees single updates and adds the noise. */
   | { readonly type: 'central' }
 );
@@ -43,7 +44,11 @@ export type PrivacySpec = {
 export interface PrivateRun {
   readonly privacy: PrivacySpec;
   readonly rounds: number;
-  readonly cohort: { readonly size: number; readonly minimum: number };
+  readonly cohort: {
+    readonly size: number;
+    readonly minimum: number;
+    readonly overSelect: number;
+  };
   /** Of a closed run. */
   readonly members: number | undefined;
   /** Its rounds take the first updates that are ready. */
@@ -82,6 +87,9 @@ export const noiseSpecOf = (
     isCentral: privacy.type === 'central',
     honestSurvivors:
       privacy.type === 'central' ? 1 : honestSurvivors(amongWhom, leastSummed(run), privacy.honest),
+    ...(privacy.type === 'ftrl'
+      ? { correlated: { bands: privacy.bands, rounds: privacy.participations } }
+      : {}),
   };
 };
 
@@ -94,44 +102,76 @@ const sumsOf = (run: Sums): number => {
 /** Of a private run where nothing else is given: the ring has room for noise, weights are equal. */
 export const PRIVATE_DEFAULTS = { ring: 'ring24', weightCap: 1 } as const;
 
+/**
+ * Whether any `minimum` members have an honest one in common with those that open a sum, which are
+ * t of its cohort: then members of equal noise streams know of every sum that was opened.
+ */
+const sharesCarriers = (cohort: number, minimum: number, honest: number): boolean =>
+  minimum >= 3 && minimum + threshold(minimum) > cohort + corruptMembers(cohort, honest);
+
 /** Fewest survivors where nothing else is given: the noise is sized for them. */
-export const privateMinimum = (cohort: number): number => Math.max(3, Math.ceil(0.6 * cohort));
+export const privateMinimum = (cohort: number, privacy?: PrivacySpec): number => {
+  let minimum = Math.max(3, Math.ceil(0.6 * cohort));
+  if (privacy?.type !== 'ftrl') return minimum;
+  while (minimum < cohort && !sharesCarriers(cohort, minimum, privacy.honest)) minimum += 1;
+  return minimum;
+};
 
 interface Fitting {
-  readonly lattices: readonly SegmentLattice[];
-  readonly multiplier: number;
+  readonly noise: NoiseSpec;
+  readonly sums: readonly SumNoise[];
   /** Largest variance that is drawn at once for a coordinate: by one participant, or centrally. */
   readonly variance: number;
   /** That any coordinate of any round leaves the ring, at most. */
   readonly wrap: number;
 }
 
+const epsilonOf = (
+  sums: readonly SumNoise[],
+  { correlated }: NoiseSpec,
+  { participations, delta }: PrivacySpec,
+): number => guaranteeAfter(sums, correlated, participations, delta).epsilon;
+
+/** Variances of the draws of the smallest honest set. */
+const drawnIn = ({ draws, variance }: SumNoise): readonly number[] =>
+  draws === undefined ? [variance] : [draws.shared, draws.rest];
+
 const fit = (run: PrivateRun, bits: number): Fitting => {
   const { privacy, rounds, cohort, encoding, segments } = run;
   const most = mostSummed(run, cohort.size);
-  const spec: EncodingSpec = { ...encoding, bits, noise: noiseSpecOf(privacy, run) };
-  const layout = ringLayout(spec, most, segments);
-  const lattices = latticesOf(spec, layout.segments);
+  const bare = noiseSpecOf(privacy, run);
+  const layout = ringLayout({ ...encoding, bits, noise: bare }, most, segments);
+  const noiseAt = (multiplier: number): EncodingSpec => ({
+    ...encoding,
+    bits,
+    noise: { ...bare, multiplier },
+  });
+  const sumsAt = (multiplier: number): readonly SumNoise[] =>
+    noiseOfSegments(noiseAt(multiplier), layout.segments);
+  const lattices = latticesOf(noiseAt(1), layout.segments);
   const multiplier =
     privacy.noiseMultiplier > 0
       ? privacy.noiseMultiplier
       : // A short number, rounded to the safe side.
-        Math.ceil(calibrate(lattices, privacy) * 1e4) / 1e4;
-  const { honestSurvivors: parts, isCentral } = spec.noise!;
-  const variances = noiseOf(lattices, multiplier).map(({ variance }) => variance / parts);
-  const wraps = variances.map((variance, i) =>
+        Math.ceil(calibrate(lattices, privacy, (z) => epsilonOf(sumsAt(z), bare, privacy)) * 1e4) /
+        1e4;
+  const noise = { ...bare, multiplier };
+  const sums = sumsAt(multiplier);
+  const { honestSurvivors: parts, isCentral } = noise;
+  const wraps = sums.map(({ variance, step }, i) =>
     wrapProbability(
       layout.modulusBits,
       // The last one may be the clip bit, which is no coordinate.
       most * (i < layout.segments.length ? layout.level : lattices[i]!.norm),
-      isCentral ? variance : variance * most,
+      isCentral ? variance : (variance / parts) * most,
       lattices[i]!.dimension * rounds * sumsOf(run),
+      step,
     ),
   );
   return {
-    lattices,
-    multiplier,
-    variance: variances.reduce((a, b) => Math.max(a, b), 0),
+    noise,
+    sums,
+    variance: sums.flatMap(drawnIn).reduce((a, b) => Math.max(a, b / parts), 0),
     wrap: Math.min(
       1,
       wraps.reduce((a, b) => a + b, 0),
@@ -146,9 +186,36 @@ const participationsOf = (run: PrivateRun): number => {
   const { privacy, rounds, cohort, members, isBuffered } = run;
   if (privacy.participations > 0) return privacy.participations;
   // The fastest members of a buffered run may be in every round.
-  return members === undefined || isBuffered
+  return members === undefined || isBuffered || privacy.type === 'ftrl'
     ? rounds
     : usualParticipations(rounds, cohort.size, members, groupSizeOf(run) !== undefined);
+};
+
+/** Why the noise of a round could not cancel that of earlier ones; undefined where it can. */
+const correlationViolation = (run: PrivateRun): string | undefined => {
+  const { privacy, cohort, members, encoding, rounds } = run;
+  if (privacy.type !== 'ftrl') return undefined;
+  if (members === undefined)
+    return 'members: correlated noise needs the members of every round beforehand; expected a closed run';
+  if (run.isBuffered)
+    return 'buffer: correlated noise needs every member in every round, and a buffer takes the first updates that are ready; expected no buffer';
+  if (groupSizeOf(run) !== undefined)
+    return 'robust.groupSize: correlated noise needs the same members in every sum, and groups are drawn anew; expected no groups';
+  if (members !== cohort.size)
+    return `cohort.size: correlated noise needs every member in every round, expected the ${members} members of the run, got ${cohort.size}: of a drawn cohort nobody could add the noise that cancels`;
+  if (cohort.overSelect !== 1)
+    return `cohort.overSelect: correlated noise has no place for who is left over, expected 1, got ${cohort.overSelect}`;
+  if (!sharesCarriers(cohort.size, cohort.minimum, privacy.honest))
+    return `cohort.minimum: with correlated noise ${cohort.minimum} members of ${cohort.size} may not know every sum that was opened; expected at least ${privateMinimum(cohort.size, privacy)}, or a larger honest fraction`;
+  if (encoding.compression !== undefined)
+    return 'encoding.compression: other coordinates travel in every round, so correlated noise would not cancel; expected none';
+  if (encoding.clipping !== undefined)
+    return 'encoding.clipping: an adaptive norm changes the unit of the noise, so correlated noise would not cancel; expected a fixed norm';
+  if (privacy.participations > 0 && privacy.participations < rounds)
+    return `privacy.participations: ${privacy.participations} attempts are fewer than the ${rounds} rounds of the run`;
+  if (privacy.bands > rounds)
+    return `privacy.bands: expected at most the ${rounds} rounds of the run, got ${privacy.bands}`;
+  return undefined;
 };
 
 /** What a private run is completed with. */
@@ -161,9 +228,12 @@ export interface Completed {
  * Fills in the participations, the bits of a coordinate and the noise multiplier, where they are
  * not given: the most bits that the ring holds with the noise.
  *
- * @throws FloeError `spec_invalid` where the ring does not hold the noise with any bits
+ * @throws FloeError `spec_invalid` for settings that correlated noise refuses, or where the ring
+ *   does not hold the noise with any bits
  */
 export const completed = (run: PrivateRun): Completed => {
+  const fault = correlationViolation(run);
+  if (fault !== undefined) throw new FloeError('spec_invalid', fault);
   const { encoding, cohort } = run;
   const privacy = { ...run.privacy, participations: participationsOf(run) };
   const whole = { ...run, privacy };
@@ -179,16 +249,13 @@ export const completed = (run: PrivateRun): Completed => {
     const fitted = fit(whole, bits);
     // Bits that were asked for are kept: the check of the specification says what is wrong.
     if (encoding.bits === undefined && !holds(fitted)) continue;
-    return { privacy: { ...privacy, noiseMultiplier: fitted.multiplier }, bits };
+    return { privacy: { ...privacy, noiseMultiplier: fitted.noise.multiplier }, bits };
   }
   throw new FloeError(
     'spec_invalid',
     `encoding.ring: ${encoding.ring} does not hold the noise of epsilon ${privacy.epsilon} over ${privacy.participations} rounds; choose a larger ring, or see floe privacy`,
   );
 };
-
-const epsilonAt = ({ privacy }: PrivateRun, { lattices, multiplier }: Fitting): number =>
-  guaranteeOf(noiseOf(lattices, multiplier), privacy.participations, privacy.delta).epsilon;
 
 /** For the last digit of other processors' logarithms. */
 const SLACK = 1 + 1e-9;
@@ -200,7 +267,7 @@ const numbersViolation = (run: PrivateRun): string | undefined => {
   if (privacy.participations < 1 || privacy.noiseMultiplier <= 0)
     return 'privacy: expected participations and a noise multiplier above 0';
   const fitted = fit(run, encoding.bits);
-  const epsilon = epsilonAt(run, fitted);
+  const epsilon = epsilonOf(fitted.sums, fitted.noise, privacy);
   if (epsilon > privacy.epsilon * SLACK)
     return `privacy.noiseMultiplier: ${privacy.noiseMultiplier} keeps epsilon ${epsilon.toPrecision(4)} over ${privacy.participations} participations, and the budget is ${privacy.epsilon}`;
   if (fitted.variance > MAX_VARIANCE)
@@ -229,7 +296,7 @@ export const privacyViolation = (run: PrivateRun): string | undefined => {
   if (scalars > 0)
     return 'strategy: it sends numbers beside the update, which have no noise; with privacy choose another one';
   try {
-    return numbersViolation(run);
+    return correlationViolation(run) ?? numbersViolation(run);
   } catch (thrown) {
     return `privacy: ${toFloeError(thrown).message}`;
   }

@@ -13,6 +13,7 @@ import {
 } from '../../client/participant/host/privacy-budget.ts';
 import type { RunView } from '../../client/participant/machine/record-checks.ts';
 import { decodeLedger, spentIn } from '../../client/privacy/ledger.ts';
+import { privacyClaim } from '../../protocol/algorithm/privacy.ts';
 import type { RunSpec, RunSpecInput } from '../../protocol/spec/run-spec.ts';
 import { privateSpec } from '../support/private-spec.ts';
 
@@ -100,5 +101,52 @@ describe('requirements', () => {
     expect(() => admit({ epsilon: 4 })).not.toThrow();
     expect(() => admit({ delta: 1e-6 })).toThrow(refused('delta'));
     expect(() => admit({ epsilon: 8 }, specOf({ privacy: undefined }))).toThrow(refused('epsilon'));
+  });
+});
+
+describe('a run with correlated noise', () => {
+  const correlated = (): RunSpec =>
+    privateSpec(4, 4, 1, {
+      cohort: { size: 20 },
+      privacy: {
+        type: 'ftrl',
+        epsilon: 4,
+        delta: 1e-5,
+        participations: 6,
+        honest: 1,
+        noiseMultiplier: 0,
+        bands: 2,
+      },
+    });
+
+  it('spends by attempts of the run, also those that the participant missed', async () => {
+    const store = await keystore();
+    const view = viewOf(1, correlated());
+    const epsilonNow = async () => spentIn(decodeLedger(await store.loadLedger()), 1e-5);
+    await requireAnyBudget(store, view.run, view.spec, undefined);
+    await spendBudget(store, view, 1, undefined);
+    const once = await epsilonNow();
+    expect(once).toBeCloseTo(privacyClaim(view.spec, 1)!.epsilon, 9);
+    await spendBudget(store, view, 4, undefined);
+    expect(await epsilonNow()).toBeCloseTo(privacyClaim(view.spec, 4)!.epsilon, 9);
+    // A restart makes its vector again: nothing more is spent.
+    await spendBudget(store, view, 4, undefined);
+    expect(decodeLedger(await store.loadLedger()).runs).toMatchObject([
+      { participations: 4, last: 4, whole: true },
+    ]);
+    await spendBudget(store, view, 6, undefined);
+    expect(await epsilonNow()).toBeGreaterThan(3.9);
+    expect(await epsilonNow()).toBeLessThanOrEqual(4);
+    await expect(requireBudget(store, view, 7, undefined)).rejects.toEqual(spent);
+    await expect(requireAnyBudget(store, view.run, view.spec, undefined)).rejects.toEqual(spent);
+  });
+
+  it('composes with runs of other coordinators: a spent ledger refuses it', async () => {
+    const store = await keystore();
+    const total = totalBudget(makeAdmission({ totalEpsilon: 5.5 }));
+    for (const attempt of [1, 2]) await spendBudget(store, viewOf(1), attempt, total);
+    const view = viewOf(2, correlated());
+    await requireAnyBudget(store, view.run, view.spec, total);
+    await expect(requireBudget(store, view, 6, total)).rejects.toEqual(spent);
   });
 });

@@ -6,7 +6,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { journalLedger, memoryJournal, wholeTranscript } from '../../coordinator/index.ts';
 import { createFold, encodingFor, layoutOf } from '../../protocol/algorithm/round.ts';
-import { noiseOfRun, privacyClaim } from '../../protocol/algorithm/privacy.ts';
+import { privacyClaim, releasedIn } from '../../protocol/algorithm/privacy.ts';
 import { equalBytes } from '../../protocol/bytes.ts';
 import {
   decodeSum,
@@ -148,7 +148,7 @@ describe('a run with central privacy', () => {
 
   it('says that it is central, and what it guarantees against whom', () => {
     expect(privacyClaim(stage.spec)).toMatchObject({ mechanism: 'central', honestSurvivors: 0 });
-    const { epsilon } = guaranteeOf(noiseOfRun(stage.spec), 2, 1e-5);
+    const { epsilon } = guaranteeOf(releasedIn(stage.spec, 2).noise, 2, 1e-5);
     expect(epsilon).toBeLessThanOrEqual(8);
     expect(epsilon).toBeGreaterThan(7.9);
   });

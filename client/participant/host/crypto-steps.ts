@@ -61,6 +61,9 @@ export interface Own {
   readonly noise?: ((attempt: number) => RandomSource) | undefined;
 }
 
+/** Of one attempt of a stream of correlated noise. */
+export const STREAM_SEED_BYTES = 32;
+
 /**
  * Seed of local training: follows from the keystore and the model, so that a repeated attempt
  * trains the same update.
@@ -96,8 +99,8 @@ export const beaconEntropy = (view: RunView, own: Own, attempt: number): Uint8Ar
 /**
  * Register: two independent fresh secrets, and the public keys of this attempt that derive from
  * them.
- * @param stated names of the survivor sets it has answered for on this model; what its update was
- *   trained on, in a buffered run
+ * @param stated names of the survivor sets it has answered for on this model; the sums that its
+ *   correlated noise is in; what its update was trained on, in a buffered run
  */
 export const makeRegister = (
   view: RunView,
@@ -106,8 +109,13 @@ export const makeRegister = (
   before: Registered | undefined,
   {
     answered,
+    stream,
     base,
-  }: { readonly answered: readonly Uint8Array[]; readonly base?: Body<'register'>['base'] } = {
+  }: {
+    readonly answered: readonly Uint8Array[];
+    readonly stream?: Uint8Array | undefined;
+    readonly base?: Body<'register'>['base'];
+  } = {
     answered: [],
   },
 ): {
@@ -127,6 +135,7 @@ export const makeRegister = (
       mask: deriveKeys(sigma, 'mask').public,
       seal: deriveKeys(seal, 'seal').public,
       ...(answered.length === 0 ? {} : { answered: [...answered] }),
+      ...(stream === undefined ? {} : { stream }),
       ...(base === undefined ? {} : { base }),
     }),
   };
@@ -231,6 +240,8 @@ export interface VectorInput {
   readonly member: MemberRound;
   /** Commits since the model that was trained on. */
   readonly staleness: number;
+  /** With correlated noise: seeds of the streams of this attempt and of those before it. */
+  readonly streams?: readonly Uint8Array[] | undefined;
   /** Without masks: wraps the key of the vector. */
   readonly wrap: AccessGate['wrap'];
   readonly signal: AbortSignal;
@@ -247,6 +258,14 @@ export interface Vector {
   readonly left: Float32Array | undefined;
 }
 
+/** Draws of an attempt that are in its sum alone; streams have the start of a given source. */
+const noiseOf = ({ noise, random }: Own, attempt: number, hasStreams: boolean): RandomSource => {
+  if (noise === undefined) return cipherStream(random(32));
+  const source = noise(attempt);
+  if (hasStreams) source(STREAM_SEED_BYTES);
+  return source;
+};
+
 /**
  * From the trained weights to the bytes that are uploaded: difference, clip, rotate, round, mask
  * (or encrypt), pack. The rounding depends on keystore, specification and attempt only, so a masked
@@ -259,7 +278,7 @@ export interface Vector {
 export const makeVector = async (view: RunView, own: Own, input: VectorInput): Promise<Vector> => {
   const { run } = view;
   const spec = specAt(view.spec, input.open.body);
-  const { checked, masks, before, trained, member, wrap, signal, open, staleness } = input;
+  const { checked, masks, before, trained, member, wrap, signal, open, staleness, streams } = input;
   const { attempt } = open;
   const { members, root } = checked.record.body;
   const whole = layoutOf(spec, members.length, open.body.meanExamples).lanes;
@@ -282,8 +301,8 @@ export const makeVector = async (view: RunView, own: Own, input: VectorInput): P
     // The label keeps its old word: another one changes every model that a seed decides.
     random: cipherStream(deriveSeed(own.trainingSecret, 'round', spec.id, attempt)),
     // Never from the keystore's secrets: whoever opened it later would subtract the noise.
-    noise:
-      spec.privacy && (own.noise === undefined ? cipherStream(own.random(32)) : own.noise(attempt)),
+    noise: spec.privacy && noiseOf(own, attempt, streams !== undefined),
+    streams: streams?.map(cipherStream),
   });
   const { lanes, layout, advanced, left } = await inTurns(encoding, turns);
   if (masks !== undefined) {

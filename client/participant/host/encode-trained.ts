@@ -45,6 +45,8 @@ export interface AttemptEncoding {
   readonly random: RandomSource;
   /** In a run with differential privacy. */
   readonly noise?: RandomSource | undefined;
+  /** With correlated noise: see `UpdateInput`. */
+  readonly streams?: readonly RandomSource[] | undefined;
 }
 
 /**
@@ -115,7 +117,7 @@ export const encodeTrained = function* (
   trained: TrainResult,
   before: Float32Array,
   { state, kept, learningRate, residual }: MemberRound,
-  { n, meanExamples, staleness = 0, rotationSeed, random, noise }: AttemptEncoding,
+  { n, meanExamples, staleness = 0, rotationSeed, random, noise, streams }: AttemptEncoding,
 ): Steps<EncodedTraining> {
   const { weights, examples } = trained;
   if (weights.length !== before.length)
@@ -166,6 +168,7 @@ export const encodeTrained = function* (
     rotationSeed,
     random,
     noise,
+    streams,
   });
   if (member?.advance === undefined && corrected === undefined)
     return { ...encoded, advanced: undefined, left: undefined };

@@ -23,6 +23,7 @@ import { readFreeze } from './freezes.ts';
 import { keepUpdate } from './kept-update.ts';
 import type { LedgerReader } from '../options.ts';
 import type { WorkPorts } from './ports.ts';
+import { seedsOfStreams } from './noise-streams.ts';
 import { requireBudget, spendBudget } from './privacy-budget.ts';
 import type { Keeper } from './secrets.ts';
 import { residualState } from './error-feedback.ts';
@@ -50,10 +51,10 @@ const noPart = (what: string): Error => new Error(`the attempt has no ${what}`);
 
 const register = async (
   { keeper, ports: { view, own, keystore, total } }: Context,
-  { attempt, open, before, answered, base }: WorkOf<'register'>,
+  { attempt, open, before, answered, stream, base }: WorkOf<'register'>,
 ): Promise<Result> => {
   await requireBudget(keystore, view, attempt, total);
-  const stated = { answered, base };
+  const stated = { answered, stream, base };
   const { sigma, seal, register: record } = steps.makeRegister(view, own, open, before, stated);
   keeper.set(attempt, { sigma, seal });
   return { type: 'register', record };
@@ -162,13 +163,16 @@ const prepare = async (
 const ENCODING_EVERY_MS = 1000;
 
 const vector = async (
-  { keeper, onEncoding, carried, leftOut, ports: { view, own, gate, clock } }: Context,
+  { keeper, onEncoding, carried, leftOut, ports }: Context,
   { attempt, open, cohort, staleness }: WorkOf<'vector'>,
   kept: KeptAttempt,
   { signal, wait }: Task,
 ): Promise<Result> => {
   if (kept.trained === undefined) throw noPart('trained weights');
+  const { view, own, gate, clock, keystore } = ports;
   const { before, result, member } = kept.trained;
+  // On disk before anything is drawn from them: a later attempt adds the same noise again.
+  const streams = await seedsOfStreams(keystore, view, own, attempt);
   const { sharing, opened } = keeper.secretsOf(attempt);
   let told = clock.monotonic();
   const { bytes, chunkRoot, envelope, advanced, left } = await steps.makeVector(view, own, {
@@ -179,6 +183,7 @@ const vector = async (
     trained: result,
     member,
     staleness,
+    streams,
     wrap: (...args) => wait(() => gate.wrap(...args)),
     signal,
     onProgress: (done, total) => {

@@ -10,6 +10,7 @@ import {
   budgetRefusal,
   decodeLedger,
   encodeLedger,
+  nextRelease,
   withRelease,
   type TotalBudget,
 } from '../../privacy/ledger.ts';
@@ -26,25 +27,26 @@ const check = async (
   keystore: Ledgers,
   run: Uint8Array,
   spec: RunSpec,
-  attempt: number,
+  attempt: number | undefined,
   total: TotalBudget | undefined,
 ): Promise<void> => {
   if (spec.privacy === undefined) return;
   const ledger = decodeLedger(await keystore.loadLedger());
-  const refusal = budgetRefusal(ledger, run, spec, attempt, total);
+  const next = attempt ?? nextRelease(ledger, run);
+  const refusal = budgetRefusal(ledger, run, spec, next, total);
   if (refusal !== undefined) throw refusal;
 };
 
-/** Beyond every attempt: whether one more release is possible at all. */
-const NEXT = 100_000;
-
-/** Before it joins a run. @throws FloeError `privacy_budget_spent` */
+/**
+ * Before it joins a run, where one more release must be possible.
+ * @throws FloeError `privacy_budget_spent`
+ */
 export const requireAnyBudget = (
   keystore: Ledgers,
   run: Uint8Array,
   spec: RunSpec,
   total: TotalBudget | undefined,
-): Promise<void> => check(keystore, run, spec, NEXT, total);
+): Promise<void> => check(keystore, run, spec, undefined, total);
 
 /** Before it registers. @throws FloeError `privacy_budget_spent` */
 export const requireBudget = (

@@ -189,6 +189,7 @@ const register = (
       open,
       before: state.memory.registered,
       answered: isMasked(config) ? spending.statedNames(state.memory, open.body.model.hash) : [],
+      stream: memories.ownStream(config.view, state.memory),
       base: state.ahead.type === 'ready' ? statedBase(state.ahead.base, open) : undefined,
     },
   });
@@ -207,7 +208,7 @@ const refusalOf = (
     spending.checkOwner(view, body.model.hash, owner);
     spending.checkRemembered(state.memory, body.model.hash, owner);
     spending.checkRegister(view, answers, state.memory, body, wasUsedOn(state, body.model.hash));
-    spending.checkAgain(state.memory, body);
+    spending.checkAgain(view, state.memory, body);
     return undefined;
   } catch (thrown) {
     if (!(thrown instanceof FloeError) || !SITS_OUT.has(thrown.code)) throw thrown;

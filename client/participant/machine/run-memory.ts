@@ -6,7 +6,9 @@
 import { equalBytes, fromHex, toHex } from '../../../protocol/bytes.ts';
 import type { SignedRecord } from '../../../protocol/records/records.ts';
 import { registeredBy, type Registered } from '../../../protocol/rules/index.ts';
+import { isCorrelated, newStream, streamAfter } from '../../../protocol/rules/noise-streams.ts';
 import type { GuardState } from '../../../protocol/secagg/index.ts';
+import type { RunView } from './record-checks.ts';
 import { MAX_MEMBERS, type StoredAttempt, type RunMemory } from '../../keystore/keystore.ts';
 
 /** The attempt in progress as it is saved, without its secrets. */
@@ -82,7 +84,7 @@ export const saved = ({ attempt }: Memory): AttemptMemory => {
 export const add = (
   memory: Memory,
   fields: Partial<AttemptMemory>,
-  lasting: Partial<Pick<RunMemory, 'spent' | 'past' | 'summed' | 'grouping'>> = {},
+  lasting: Partial<Pick<RunMemory, 'spent' | 'past' | 'summed' | 'grouping' | 'stream'>> = {},
 ): Memory => ({ ...memory, ...lasting, attempt: { ...saved(memory), ...fields } });
 
 /** Forgets the attempt in progress. @param withdrawn why the participant left it, if it did */
@@ -112,6 +114,24 @@ export const inSurvivors = ({
 }: SignedRecord<'survivors'>): Pick<Memory, 'summed'> => ({
   summed: { attempt, survivors: body.hash, committed: false },
 });
+
+/** What the registration states of the own noise; undefined where that is not correlated. */
+export const ownStream = (
+  { spec, run }: Pick<RunView, 'spec' | 'run'>,
+  { stream }: Pick<Memory, 'stream'>,
+): Uint8Array | undefined => (isCorrelated(spec) ? (stream ?? newStream(run)) : undefined);
+
+/** The own noise is in the sum of this set, once however often the set comes. */
+export const streamIn = (
+  view: Pick<RunView, 'spec' | 'run'>,
+  memory: Pick<Memory, 'stream' | 'summed'>,
+  { attempt, body }: SignedRecord<'survivors'>,
+): Pick<Memory, 'stream'> => {
+  const own = ownStream(view, memory);
+  const { summed } = memory;
+  const isKnown = summed?.attempt === attempt && equalBytes(summed.survivors, body.hash);
+  return own === undefined || isKnown ? {} : { stream: streamAfter(own, body.hash) };
+};
 
 /** The newest attempt that is known to have been committed with the own update in its sum. */
 export const summedIn = ({ summed }: Pick<Memory, 'summed'>): number | undefined =>

@@ -13,6 +13,7 @@ import {
   type SignedRecord,
 } from '../../../protocol/records/records.ts';
 import { groupingOf } from '../../../protocol/rules/groups.ts';
+import { membersOf } from '../../../protocol/rules/selection.ts';
 import { readConsents } from '../../../protocol/rules/consent.ts';
 import {
   mayAnswer,
@@ -191,14 +192,16 @@ export const checkRegister = (
 
 /**
  * An attempt that repeats an earlier one on its model is not drawn. So it takes only members that
- * this participant knows from an attempt on the model into which it uploaded itself.
+ * this participant knows from an attempt on the model into which it uploaded itself. Where all
+ * members of a closed run are invited nobody was chosen.
  * @throws FloeError `not_drawn`
  */
 export const checkAgain = (
+  { spec }: Pick<RunView, 'spec'>,
   memory: Spendings,
   { model, invited, draw }: SignedRecord<'open'>['body'],
 ): void => {
-  if (draw?.again === undefined) return;
+  if (draw?.again === undefined || membersOf(spec)?.size === invited.length) return;
   const spent = spentOn(memory, model.hash);
   const { answered, uploaded } = spent;
   const { grouping } = memory;

@@ -93,7 +93,7 @@ export const signSet = (
   };
   const signing = { ...state, phase: next };
   if (!isMasked(config)) {
-    const memory = { ...state.memory, ...memories.inSurvivors(survivors) };
+    const memory = { ...state.memory, ...summedIn(state, next) };
     return same({ ...signing, memory }, save(memory, 'warn'));
   }
   if (consistent !== undefined) return same(signing, sendRecord(consistent));
@@ -104,9 +104,15 @@ export const signSet = (
   });
 };
 
+/** The own update is in the sum of this set, and so is the own noise. */
+const summedIn = ({ memory }: State, { attempt, survivors }: PhaseOf<'answering'>) => ({
+  ...memories.inSurvivors(survivors),
+  ...memories.streamIn(attempt.view, memory, survivors),
+});
+
 export const onSetSigned = (state: State, { record }: ResultOf<'sign-consistent'>): Step => {
   const { phase } = state;
-  const summed = phase.type === 'answering' ? memories.inSurvivors(phase.survivors) : {};
+  const summed = phase.type === 'answering' ? summedIn(state, phase) : {};
   const memory = memories.add(state.memory, { consistent: record.bytes }, summed);
   return same({ ...state, memory }, save(memory), sendRecord(record.bytes));
 };

@@ -24,6 +24,8 @@ export type Work =
       readonly before: Registered | undefined;
       /** Names of the survivor sets that it has answered for on the model. */
       readonly answered: readonly Uint8Array[];
+      /** With correlated noise: digest of the sums that its stream is in. */
+      readonly stream?: Body<'register'>['stream'];
       /** In a buffered run: of the update that it registers with. */
       readonly base: Body<'register'>['base'];
     }

@@ -2,6 +2,7 @@
  * @module Settings of differential privacy. What follows from them and what they need of the other
  * settings is in `private-run.ts`.
  */
+import { MAX_BANDS } from '../../privacy/banded-inverse.ts';
 import { EVERY_RUN, type ParameterTable, type SettingsTable } from '../setting.ts';
 
 const BUDGET = {
@@ -27,6 +28,16 @@ const BUDGET = {
   },
 } as const satisfies ParameterTable;
 
+const HONEST = {
+  honest: {
+    type: 'fraction',
+    above: 0,
+    max: 1,
+    default: 0.9,
+    help: 'fraction of a cohort, or of all members where rounds are buffered, that is assumed to add its noise',
+  },
+} as const satisfies ParameterTable;
+
 const NOISE = {
   noiseMultiplier: {
     type: 'number',
@@ -42,22 +53,28 @@ export const PRIVACY_SETTINGS = {
     area: 'privacy',
     type: 'variant',
     variants: {
-      skellam: {
+      skellam: { ...BUDGET, ...HONEST, ...NOISE },
+      ftrl: {
         ...BUDGET,
-        honest: {
-          type: 'fraction',
-          above: 0,
-          max: 1,
-          default: 0.9,
-          help: 'fraction of a cohort, or of all members where rounds are buffered, that is assumed to add its noise',
+        participations: {
+          ...BUDGET.participations,
+          help: 'attempts of the run that may spend; 0: as many as it has rounds',
         },
+        ...HONEST,
         ...NOISE,
+        bands: {
+          type: 'integer',
+          min: 2,
+          max: MAX_BANDS,
+          default: 2,
+          help: 'coefficients of the inverse square root: a round cancels noise of so many less one rounds before it',
+        },
       },
       central: { ...BUDGET, ...NOISE },
     },
     optional: true,
     otherwise: 'none',
-    help: 'differential privacy; skellam: every participant adds noise inside its update; central: the coordinator sees single updates and adds the noise to their sum',
+    help: 'differential privacy; skellam: every participant adds noise inside its update; ftrl: the same, and the noise of a round cancels part of that of earlier rounds, for runs in which every member is in every round; central: the coordinator sees single updates and adds the noise to their sum',
     spec: 'privacy',
     commands: [...EVERY_RUN, 'cost'],
   },

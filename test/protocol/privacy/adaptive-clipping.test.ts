@@ -107,7 +107,8 @@ describe('the bit in a sum', () => {
     const { decode, layout } = sumOf(spec, 10);
     const { within, clipped } = decode();
     // The share of N bits: deviation sqrt(20) / (2 N) at multiplier 1.
-    const deviation = Math.sqrt(bitNoiseOfSum(spec, layout.segments, N)) / (2 * N * BIT_SCALE);
+    const deviation =
+      Math.sqrt(bitNoiseOfSum(spec, layout.segments, N).variance) / (2 * N * BIT_SCALE);
     expect(deviation).toBeCloseTo(1 / (2 * N * Math.sqrt(BIT_SHARE)), 6);
     expect(Math.abs(within! - 0.25)).toBeLessThan(5 * deviation);
     expect(within).not.toBe(0.25);

@@ -55,7 +55,7 @@ describe('an update with noise', () => {
 
   it('is the rounded update plus noise of the agreed variance', () => {
     const [noise] = noiseOfSegments(spec(NOISE), layout.segments);
-    expect(Math.sqrt(noise!.variance)).toBeCloseTo(1.5 * noise!.l2, 6);
+    expect(Math.sqrt(noise!.variance)).toBeCloseTo(1.5 * noise!.one.l2, 6);
     // The same rounding at q = 8 in a ring of 24 bits, without noise.
     const none = encoded(1, { ...NOISE, multiplier: 1e-9 });
     const noisy = encoded(1, NOISE);
@@ -139,11 +139,11 @@ describe('the sum of updates with noise', () => {
 describe('a rounding that is too long', () => {
   it('is not accepted by the noise', () => {
     const [noise] = noiseOfSegments(spec(NOISE), layout.segments);
-    const { participant } = noiseStage(spec(NOISE), segment, noise!, cipherStream(SEED));
+    const { participant } = noiseStage(spec(NOISE), segment, noise!, { noise: cipherStream(SEED) });
     const lanes = createLanes(segment.padded, 24);
-    lanes[0] = Math.floor(noise!.l2);
+    lanes[0] = Math.floor(noise!.one.l2);
     expect(participant.accepts?.(lanes)).toBe(true);
-    lanes[1] = Math.ceil(Math.sqrt(noise!.l2));
+    lanes[1] = Math.ceil(Math.sqrt(noise!.one.l2));
     lanes[0] += 1;
     expect(participant.accepts?.(lanes)).toBe(false);
   });

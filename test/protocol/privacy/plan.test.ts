@@ -1,18 +1,10 @@
 /**
- * @module Sensitivities, calibration and the plan of a private run; DP-FTRL's coefficients.
+ * @module Sensitivities, calibration and the plan of a private run; DP-FTRL over real numbers.
  */
 import { describe, expect, it } from 'vitest';
 import { epsilonOfGaussian } from '../../../protocol/privacy/accounting/analytic-gaussian.ts';
 import { describePlan } from '../../../protocol/privacy/describe-plan.ts';
-import {
-  correlatedNoise,
-  ftrlMultiplier,
-  ftrlSensitivity,
-  inverseCoefficients,
-  prefixNoise,
-  requireFullParticipation,
-  squareRootCoefficients,
-} from '../../../protocol/privacy/ftrl.ts';
+import { ftrlSensitivity, squareRootCoefficients } from '../../../protocol/privacy/ftrl.ts';
 import {
   calibrate,
   guaranteeOf,
@@ -129,32 +121,14 @@ describe('the plan', () => {
   });
 });
 
-describe('DP-FTRL', () => {
-  it('has the coefficients of the square root and of its inverse', () => {
-    expect([...squareRootCoefficients(5)]).toEqual([1, 1 / 2, 3 / 8, 5 / 16, 35 / 128]);
-    expect([...inverseCoefficients(5)]).toEqual([1, -1 / 2, -1 / 8, -1 / 16, -5 / 128]);
-  });
-
-  it('factors the prefix sums, and the inverse undoes it', () => {
-    const [c, inverse] = [squareRootCoefficients(64), inverseCoefficients(64)];
-    const convolved = (a: Float64Array, b: Float64Array, t: number): number =>
-      a.slice(0, t + 1).reduce((sum, value, k) => sum + value * b[t - k]!, 0);
+describe('DP-FTRL over real numbers', () => {
+  it('has the coefficients of the square root, whose square is the prefix sums', () => {
+    const c = squareRootCoefficients(64);
+    expect(Array.from(c.slice(0, 5))).toEqual([1, 1 / 2, 3 / 8, 5 / 16, 35 / 128]);
     for (let t = 0; t < 64; t += 1) {
-      expect(convolved(c, c, t)).toBeCloseTo(1, 12);
-      expect(convolved(c, inverse, t)).toBeCloseTo(t === 0 ? 1 : 0, 12);
+      const product = c.slice(0, t + 1).reduce((sum, value, k) => sum + value * c[t - k]!, 0);
+      expect(product).toBeCloseTo(1, 12);
     }
-  });
-
-  it('leaves a prefix sum the noise of one row', () => {
-    // The noises of all rounds add up to the row of C applied to the draws.
-    const draws = [0.3, -1.2, 0.7, 2.1];
-    const sum = draws.reduce((total, _, t) => total + correlatedNoise(draws.slice(0, t + 1)), 0);
-    const c = squareRootCoefficients(4);
-    expect(sum).toBeCloseTo(
-      draws.reduce((total, z, i) => total + z * c[3 - i]!, 0),
-      12,
-    );
-    expect(prefixNoise(4, 2)).toBeCloseTo(2 * Math.hypot(...c), 12);
   });
 
   it('finds the worst pattern of participations', () => {
@@ -180,16 +154,7 @@ describe('DP-FTRL', () => {
     expect(ftrlSensitivity({ rounds, separation: 7 })).toBeCloseTo(Math.hypot(...c), 12);
   });
 
-  it('charges a restart of the streams as one more mechanism', () => {
-    const participation = { rounds: 100, separation: 1 };
-    const whole = ftrlMultiplier(participation, 200);
-    expect(ftrlMultiplier(participation, 200, 3)).toBeCloseTo(whole / 2, 12);
-    expect(epsilonOfGaussian(whole, 1e-5)).toBeGreaterThan(0);
-  });
-
-  it('is refused by name where cohorts are sampled', () => {
-    expect(() => requireFullParticipation(10, 100)).toThrow(invalid);
-    expect(() => requireFullParticipation(10, 10)).not.toThrow();
+  it('refuses a separation that the rounds do not have', () => {
     expect(() => ftrlSensitivity({ rounds: 5, separation: 9 })).toThrow(invalid);
   });
 });

@@ -4,9 +4,10 @@
  */
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../protocol/bytes.ts';
-import { noiseOfRun, privacyClaim } from '../../../protocol/algorithm/privacy.ts';
+import { privacyClaim, releasedIn } from '../../../protocol/algorithm/privacy.ts';
 import { layoutOf, noiseFor } from '../../../protocol/algorithm/segments.ts';
 import { guaranteeOf } from '../../../protocol/privacy/noise.ts';
+import { privateMinimum } from '../../../protocol/spec/private-run.ts';
 import { makeRunSpec, type RunSpecInput } from '../../../protocol/spec/run-spec.ts';
 
 const keys = Array.from({ length: 100 }, (_, i) => new Uint8Array(32).fill(i + 1));
@@ -73,7 +74,7 @@ describe('a private run in groups', () => {
     expect(privacyClaim(spec)).toMatchObject({ minimum: 14, honestSurvivors: 8 });
     // The group of a draw that puts all of them into one, with as few survivors as may be summed.
     const z = spec.privacy!.noiseMultiplier;
-    const parts = noiseOfRun(spec).map((segment) => ({
+    const parts = releasedIn(spec, 1).noise.map((segment) => ({
       ...segment,
       variance: (segment.variance / noiseFor(spec)!.honestSurvivors) * (14 - 6),
     }));
@@ -97,7 +98,7 @@ describe('a private run in groups', () => {
       ceiling: 100,
     } as const;
     const adaptive = grouped({ encoding: { clipping } });
-    expect(noiseOfRun(adaptive)).toHaveLength(noiseOfRun(spec).length + 1);
+    expect(releasedIn(adaptive, 1).noise).toHaveLength(releasedIn(spec, 1).noise.length + 1);
   });
 
   it.each<readonly [string, Partial<RunSpecInput>, string]>([
@@ -189,5 +190,79 @@ describe('what a private run refuses', () => {
     expect(() =>
       made({ encoding: { ring: 'ring16' }, privacy: { ...PRIVACY, epsilon: 0.01 } }),
     ).toThrow('does not hold the noise');
+  });
+});
+
+describe('a run with correlated noise', () => {
+  const FTRL = {
+    type: 'ftrl',
+    epsilon: 4,
+    delta: 1e-5,
+    participations: 0,
+    honest: 0.9,
+    noiseMultiplier: 0,
+    bands: 2,
+  } as const;
+  const correlated = (changes: Partial<RunSpecInput> = {}) =>
+    made({ cohort: { size: 100 }, privacy: FTRL, ...changes });
+  const minimumOf = (size: number, honest = 0.9) =>
+    privateMinimum(size, { ...FTRL, honest, participations: 20, noiseMultiplier: 1 });
+
+  it('is completed: as many attempts as rounds, noise over the whole run', () => {
+    const spec = correlated();
+    expect(spec.privacy).toMatchObject({ type: 'ftrl', participations: 20, bands: 2 });
+    const claim = privacyClaim(spec)!;
+    expect(claim).toMatchObject({ mechanism: 'ftrl', honestSurvivors: 56 });
+    expect(claim.epsilon).toBeGreaterThan(3.95);
+    expect(claim.epsilon).toBeLessThanOrEqual(4);
+    const after = [0, 1, 5, 10, 20].map((t) => privacyClaim(spec, t)!.epsilon);
+    expect(after[0]).toBe(0);
+    for (let i = 1; i < after.length; i += 1) expect(after[i]).toBeGreaterThan(after[i - 1]!);
+  });
+
+  it('counts on members that any two sums have in common', () => {
+    expect([10, 100, 255].map((size) => minimumOf(size))).toEqual([7, 66, 169]);
+    expect(minimumOf(5, 0.8)).toBe(4);
+    // 65 members open a sum with 44 of them: 109 are not more than 100 and 10 that may lie.
+    expect(() => correlated({ cohort: { size: 100, minimum: 65 } })).toThrow('cohort.minimum');
+    expect(() => correlated({ cohort: { size: 100, minimum: 66 } })).not.toThrow();
+  });
+
+  it('has room in its ring for the noise of all who may survive', () => {
+    expect(() => correlated({ encoding: { ring: 'ring16', bits: 8 } })).toThrow('leaves ring16');
+    const { encoding } = correlated({ encoding: { ring: 'ring16' } });
+    expect(encoding.bits).toBeLessThan(8);
+  });
+
+  it('refuses less noise than its budget needs', () => {
+    const { noiseMultiplier } = correlated().privacy!;
+    const less = { ...FTRL, noiseMultiplier: 0.98 * noiseMultiplier };
+    expect(() => correlated({ privacy: less })).toThrow('keeps epsilon 4.');
+  });
+
+  it.each([
+    ['a drawn cohort', { cohort: { size: 20 } }, 'cohort.size'],
+    ['an open run', { members: { type: 'open' } }, 'members'],
+    ['more invited than the cohort', { cohort: { size: 100, overSelect: 1.5 } }, 'overSelect'],
+    ['groups', { robust: { rule: 'median', groupSize: 5 } }, 'robust.groupSize'],
+    ['a buffer', { buffer: { size: 100 } }, 'buffer'],
+    [
+      'an adaptive clip norm',
+      {
+        encoding: {
+          clipping: { type: 'adaptive', quantile: 0.5, rate: 0.2, floor: 1e-3, ceiling: 64 },
+        },
+      },
+      'encoding.clipping',
+    ],
+    [
+      'compression',
+      { encoding: { compression: { type: 'random-k', rate: 0.5, mode: 'unbiased' } } },
+      'encoding.compression',
+    ],
+    ['fewer attempts than rounds', { privacy: { ...FTRL, participations: 19 } }, 'attempts'],
+    ['more bands than rounds', { rounds: 3, privacy: { ...FTRL, bands: 4 } }, 'privacy.bands'],
+  ] as const)('refuses %s by name', (_what, changes, named) => {
+    expect(() => correlated(changes as never)).toThrow(named);
   });
 });
