@@ -23,6 +23,10 @@ export const auditPrivacyCommand = () =>
         1024,
       ),
       rounds: standard(whole('sums that a canary is in', 1, 100), 1),
+      bands: standard(
+        whole('coefficients of correlated noise, at most the sums; 1: independent noise', 1, 8),
+        1,
+      ),
       noiseFactor: standard(
         number('part of the noise that is really added; 0.1 shows that the audit can fail', 0, 10),
         1,
@@ -36,6 +40,7 @@ bound is far below the claim where the noise is right: one run shows little.`,
       'floe audit-privacy',
       'floe audit-privacy --target-epsilon 8 --rounds 5 --json',
       'floe audit-privacy --noise-factor 0.1',
+      'floe audit-privacy --rounds 10 --bands 2',
     ],
     exit: 'Exit codes: 1 where the bound is above the claim; others in floe help exit-codes.',
     run: async ({ flags: { targetEpsilon, seed, ...sizes }, output }) => {

@@ -52,6 +52,10 @@ export const privacyCommand = () =>
       ),
       clipNorm: standard(number('clip norm of an update', 0, 1e6), 1),
       ring: value('<ring>', 'ring of the masks (default: the smallest that holds the noise)', ring),
+      bands: standard(
+        whole('coefficients of correlated noise, which is compared in a run without draws', 2, 8),
+        2,
+      ),
       bits: whole('q, bits of a coordinate before noise (default: the most that fit)', 4, 20),
     },
     notes: `The noise is inside the masked vectors: each participant adds its part, sized so that the smallest honest
@@ -64,10 +68,12 @@ is one of a group, in which all members may be that add no noise.`,
     ],
     run: async ({ flags: { targetEpsilon, ...sizes }, output }) => {
       const { planPrivacy } = await import('../protocol/privacy/plan.ts');
+      const { planCorrelated } = await import('../protocol/privacy/plan-correlated.ts');
       const { describePlan } = await import('../protocol/privacy/describe-plan.ts');
       const input = { epsilon: targetEpsilon, ...sizes };
       const plan = planPrivacy(input);
-      output.document(plan);
-      output.print(describePlan(input, plan));
+      const correlated = planCorrelated(input, plan);
+      output.document({ ...plan, ...(correlated === undefined ? {} : { correlated }) });
+      output.print(describePlan(input, plan, correlated));
     },
   });

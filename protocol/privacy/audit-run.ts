@@ -12,11 +12,12 @@ import {
   ringLayout,
   type EncodingSpec,
 } from '../encoding/index.ts';
-import { latticesOf } from '../encoding/stages/noise.ts';
+import { guaranteeAfter, latticesOf, noiseOfSegments } from '../encoding/stages/noise.ts';
 import { FloeError } from '../errors.ts';
 import { deriveSeed, randomBelow, seededRandom, cipherStream } from '../ports/random.ts';
 import { auditScores, type AuditResult } from './audit.ts';
-import { calibrate, guaranteeOf, noiseOf } from './noise.ts';
+import type { CorrelatedMechanism } from './correlated.ts';
+import { calibrate } from './noise.ts';
 
 export interface AuditInput {
   /** The claim. */
@@ -28,6 +29,8 @@ export interface AuditInput {
   readonly canaries: number;
   /** Coordinates, a power of two above the canaries. */
   readonly dimension: number;
+  /** p of correlated noise, at most the rounds; independent noise in every round unless given. */
+  readonly bands?: number | undefined;
   /** What the calibrated noise is multiplied by: below 1 the claim is false. 1 unless given. */
   readonly noiseFactor?: number | undefined;
   /** 32 bytes. */
@@ -44,13 +47,24 @@ export interface AuditReport extends AuditResult {
 
 const BITS = 8;
 
-const encodingOf = (multiplier: number, canaries: number): EncodingSpec => ({
+const correlatedIn = ({ bands = 1, rounds }: AuditInput): CorrelatedMechanism | undefined =>
+  bands === 1 ? undefined : { bands, rounds };
+
+const encodingOf = (
+  multiplier: number,
+  input: AuditInput,
+  correlated = correlatedIn(input),
+): EncodingSpec => ({
   ring: 'ring32',
   bits: BITS,
   clipNorm: 1,
   rotation: true,
   weightCap: 1,
-  noise: { multiplier, honestSurvivors: canaries },
+  noise: {
+    multiplier,
+    honestSurvivors: input.canaries,
+    ...(correlated === undefined ? {} : { correlated }),
+  },
 });
 
 /** Rows of a Walsh matrix, of norm 1: orthogonal, and as dense as updates are. */
@@ -63,13 +77,13 @@ const canary = (row: number, dimension: number): Float32Array => {
   });
 };
 
-const check = ({ rounds, canaries, dimension }: AuditInput): void => {
+const check = ({ rounds, canaries, dimension, bands = 1 }: AuditInput): void => {
   const isPower = Number.isInteger(Math.log2(dimension));
   if (rounds >= 1 && rounds <= 100 && canaries >= 8 && canaries <= 4096)
-    if (isPower && dimension > canaries && dimension <= 2 ** 20) return;
+    if (isPower && dimension > canaries && dimension <= 2 ** 20 && bands <= rounds) return;
   throw new FloeError(
     'privacy_invalid',
-    `expected 1 to 100 rounds, 8 to 4096 canaries and a power of two above them as dimension, got ${rounds}, ${canaries}, ${dimension}`,
+    `expected 1 to 100 rounds, 8 to 4096 canaries and a power of two above them as dimension, and no more bands than rounds, got ${rounds}, ${canaries}, ${dimension}, ${bands}`,
   );
 };
 
@@ -84,7 +98,14 @@ const scoreRound = (
   const { canaries, dimension, seed } = input;
   const layout = ringLayout(spec, canaries, dimension);
   const sum = createLanes(layout.lanes, layout.modulusBits);
-  const rotationSeed = deriveSeed(seed, 'rotation', round);
+  const correlated = correlatedIn(input);
+  // Noise cancels in the coordinates that it is drawn in.
+  const rotationSeed = deriveSeed(seed, 'rotation', correlated === undefined ? round : 0);
+  const streamsOf = (i: number) =>
+    correlated &&
+    Array.from({ length: Math.min(correlated.bands, round + 1) }, (_, k) =>
+      cipherStream(deriveSeed(seed, 'stream', round - k, i)),
+    );
   const zero = new Float32Array(dimension);
   for (let i = 0; i < canaries; i += 1) {
     const { lanes } = encodeUpdate({
@@ -96,6 +117,7 @@ const scoreRound = (
       rotationSeed,
       random: cipherStream(deriveSeed(seed, 'rounding', round, i)),
       noise: cipherStream(deriveSeed(seed, 'noise', round, i)),
+      streams: streamsOf(i),
     });
     addInto(sum, lanes, layout.modulusBits);
   }
@@ -119,16 +141,23 @@ const scoreRound = (
 export const auditNoise = (input: AuditInput): AuditReport => {
   check(input);
   const { epsilon, delta, rounds, canaries, dimension, noiseFactor = 1, seed } = input;
-  const plain = encodingOf(1, canaries);
+  const plain = encodingOf(1, input);
   const { segments } = ringLayout(plain, canaries, dimension);
-  const lattices = latticesOf(plain, segments);
-  const noiseMultiplier = calibrate(lattices, { epsilon, delta, participations: rounds });
-  const spec = encodingOf(noiseMultiplier * noiseFactor, canaries);
+  const epsilonOf = (multiplier: number): number =>
+    guaranteeAfter(
+      noiseOfSegments(encodingOf(multiplier, input), segments),
+      correlatedIn(input),
+      rounds,
+      delta,
+    ).epsilon;
+  const target = { epsilon, delta, participations: rounds };
+  const noiseMultiplier = calibrate(latticesOf(plain, segments), target, epsilonOf);
+  const spec = encodingOf(noiseMultiplier * noiseFactor, input);
   const random = seededRandom(deriveSeed(seed, 'coins'));
   const included = Array.from({ length: canaries }, () => randomBelow(random, 2) === 1);
   const scores = new Float64Array(canaries);
   for (let round = 0; round < rounds; round += 1) scoreRound(input, spec, round, included, scores);
   const result = auditScores([...scores], included, rounds / 2, delta);
-  const claimed = guaranteeOf(noiseOf(lattices, noiseMultiplier), rounds, delta).epsilon;
+  const claimed = epsilonOf(noiseMultiplier);
   return { ...result, claimed, delta, noiseMultiplier, ok: result.epsilon <= claimed };
 };

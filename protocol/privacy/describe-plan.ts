@@ -2,6 +2,7 @@
  * @module The lines of a privacy plan.
  */
 import { info, result, warning, type Line } from '../line.ts';
+import type { CorrelatedPlan } from './plan-correlated.ts';
 import type { PlanInput, PrivacyPlan } from './plan.ts';
 
 /** Three significant digits, without an exponent where there is no need. */
@@ -46,8 +47,42 @@ const inBuffers = ({ buffer, participants }: PlanInput): string =>
     ? ''
     : `, though all of the ${participants} participants that add none may be in one buffer`;
 
-/** The plan of a run with these sizes, line by line. */
-export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line[] => {
+const inAllRounds = (
+  { participants, cohort, rounds, groupSize, buffer }: PlanInput,
+  correlated: CorrelatedPlan | undefined,
+): readonly Line[] => {
+  if (groupSize !== undefined || buffer !== undefined) return [];
+  if (correlated === undefined)
+    return [
+      info(
+        participants === cohort
+          ? 'correlated not possible with these sizes'
+          : 'correlated refused: it needs every participant in every round',
+      ),
+    ];
+  const { bands, noiseOfAllRounds, independent, ratio, ring, bits } = correlated;
+  return [
+    result(
+      `correlated (--privacy ftrl, ${bands} bands, ${ring}, q = ${bits}) the sum of all ${rounds} rounds has noise ${digits(noiseOfAllRounds)} times the clip norm, with independent noise ${digits(independent)}: ${digits(ratio)} times as much`,
+    ),
+    result(
+      ratio < 1
+        ? 'better     correlated noise, for the models of the whole run'
+        : 'better     independent noise (--privacy skellam): where participants are in every round no correlation leaves less in the sum of all rounds',
+    ),
+  ];
+};
+
+/**
+ * The plan of a run with these sizes, line by line.
+ *
+ * @param correlated what correlated noise would be; undefined where it is refused
+ */
+export const describePlan = (
+  input: PlanInput,
+  plan: PrivacyPlan,
+  correlated?: CorrelatedPlan,
+): readonly Line[] => {
   const { participants, cohort, rounds, dimension } = input;
   return [
     info(
@@ -80,6 +115,7 @@ export const describePlan = (input: PlanInput, plan: PrivacyPlan): readonly Line
     ),
     result(against(plan, cohort)),
     ...priced(plan),
+    ...inAllRounds(input, correlated),
     info(''),
     info('with other sizes, at the same epsilon and delta:'),
     ...plan.alternatives.map(({ change, noiseMultiplier, noiseToClip }) =>

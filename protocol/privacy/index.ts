@@ -35,6 +35,7 @@ export {
   squareRootCoefficients,
   type Participation,
 } from './ftrl.ts';
+export { planCorrelated, type CorrelatedPlan } from './plan-correlated.ts';
 export { planPrivacy, type PlanInput, type PrivacyPlan } from './plan.ts';
 export { integerSensitivity, roundedNorm, type Sensitivity } from './sensitivity.ts';
 export { skellamSampler, type SkellamSampler } from './skellam.ts';

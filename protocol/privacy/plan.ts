@@ -47,6 +47,8 @@ export interface PlanInput {
   readonly bits?: number | undefined;
   /** Rounds of one participant, at most; unless given, see `participations.ts`. */
   readonly participations?: number | undefined;
+  /** Of the correlated noise that the plan is compared with; 2 unless given. */
+  readonly bands?: number | undefined;
 }
 
 /** What other sizes would give. */

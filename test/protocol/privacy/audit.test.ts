@@ -62,6 +62,16 @@ describe("the encoding's noise", () => {
     expect(found.ok).toBe(false);
   });
 
+  it('of correlated noise stays below its claim over many sums, and does not with a tenth', () => {
+    const many = { ...input, rounds: 6, bands: 3 };
+    const found = auditNoise(many);
+    expect(found.ok).toBe(true);
+    expect(found.epsilon).toBeGreaterThan(0);
+    const cut = auditNoise({ ...many, noiseFactor: 0.1 });
+    expect(cut.epsilon).toBeGreaterThan(cut.claimed);
+    expect(() => auditNoise({ ...input, rounds: 2, bands: 3 })).toThrow('no more bands');
+  });
+
   it('refuses sizes without orthogonal canaries', () => {
     expect(() => auditNoise({ ...input, dimension: 256 })).toThrow(
       expect.objectContaining({ code: 'privacy_invalid' }),

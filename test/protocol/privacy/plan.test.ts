@@ -12,6 +12,7 @@ import {
   noiseOf,
   wrapProbability,
 } from '../../../protocol/privacy/noise.ts';
+import { planCorrelated } from '../../../protocol/privacy/plan-correlated.ts';
 import { planPrivacy } from '../../../protocol/privacy/plan.ts';
 import { integerSensitivity, roundedNorm } from '../../../protocol/privacy/sensitivity.ts';
 import { skellamSampler } from '../../../protocol/privacy/skellam.ts';
@@ -228,4 +229,40 @@ it('a plan warns of a delta that is not small for its participants', () => {
       ([level]) => level === 'warn',
     );
   expect([warned(1e-5), warned(0.05)]).toEqual([false, true]);
+});
+
+describe('correlated noise in the plan', () => {
+  const input = {
+    epsilon: 8,
+    delta: 1e-6,
+    participants: 100,
+    cohort: 100,
+    rounds: 20,
+    dimension: 7850,
+  };
+  const plan = planPrivacy(input);
+
+  it('says that independent noise is better in the sum of all rounds, and by how much', () => {
+    const two = planCorrelated(input, plan)!;
+    expect(two).toMatchObject({ bands: 2, ring: 'ring32' });
+    expect(two.wrapProbability).toBeLessThan(1e-6);
+    // The whole run is one mechanism: as many rounds of independent noise are one of z / sqrt(T).
+    expect(two.noiseMultiplier / (plan.noiseMultiplier / Math.sqrt(20))).toBeCloseTo(1, 2);
+    expect(two.ratio).toBeGreaterThan(1);
+    expect(two.ratio).toBeLessThan(1.05);
+    const three = planCorrelated({ ...input, bands: 3 }, plan)!;
+    expect(three.ratio).toBeGreaterThan(two.ratio);
+    const text = describePlan(input, plan, two).map(([, line]) => line);
+    expect(text.find((line) => line.startsWith('better'))).toContain('independent noise');
+  });
+
+  it('refuses drawn cohorts, by name', () => {
+    const drawn = { ...input, participants: 200 };
+    const other = planPrivacy(drawn);
+    expect(planCorrelated(drawn, other)).toBeUndefined();
+    expect(describePlan(drawn, other).map(([, line]) => line)).toContain(
+      'correlated refused: it needs every participant in every round',
+    );
+    expect(planCorrelated({ ...input, rounds: 1 }, plan)).toBeUndefined();
+  });
 });
