@@ -31,6 +31,7 @@ const GUIDE: Readonly<Record<string, string>> = {
 const REFERENCE: Readonly<Record<string, string>> = {
   'adapters.md': 'adapters (LoRA, FFA), frozen bases, encoders, text',
   'architecture.md': 'rooms, imports, data flow of a round, ports, access on chain, dependencies',
+  'correlated-noise.md': 'DP-FTRL in whole numbers: mechanism, theorem, proof, conditions',
   'data.md': 'the data contract, surveys, mapping files, what is checked',
   'data-files.md': 'kinds of data files and how they are read',
   'errors.md': 'every error code: meaning, party at fault, remedy',
