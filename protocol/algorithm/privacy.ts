@@ -5,6 +5,7 @@
 import { toHex } from '../bytes.ts';
 import { FIRST_MEAN_EXAMPLES } from '../encoding/index.ts';
 import { noiseOfSegments, releasedAfter, type Released } from '../encoding/stages/noise.ts';
+import { plural } from '../plural.ts';
 import { guaranteeOf } from '../privacy/noise.ts';
 import { groupSizeOf, leastSummed } from '../robust/groups.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
@@ -98,7 +99,7 @@ export const describePrivacy = (spec: RunSpec): string | undefined => {
   if (claim === undefined) return undefined;
   const { epsilon, delta, noiseMultiplier, participations, minimum, honestSurvivors } = claim;
   const spends = `epsilon ${Number(epsilon.toPrecision(3))} at delta ${delta} for each participant`;
-  const limited = `multiplier ${noiseMultiplier}, at most ${participations} participations`;
+  const limited = `multiplier ${noiseMultiplier}, at most ${plural(participations, 'participation')}`;
   if (claim.mechanism === 'central')
     return (
       `central: the coordinator sees single updates and adds the noise; ${spends}, ` +
@@ -115,10 +116,14 @@ export const describePrivacy = (spec: RunSpec): string | undefined => {
       `${noiseMultiplier} over the run, at most ${participations} attempts, assuming that ` +
       `${honestSurvivors} of at least ${minimum} survivors that are in every sum add their noise`
     );
+  const inGroups = groupSizeOf(spec) !== undefined;
+  const others = inGroups
+    ? ', wherever the draw puts the others'
+    : spec.buffer === undefined
+      ? ''
+      : ', whoever the coordinator puts in a buffer';
   return (
-    `${spends}, ${readers}; Skellam noise of ${limited}, ` +
-    (groupSizeOf(spec) === undefined
-      ? `assuming that ${honestSurvivors} of at least ${minimum} survivors add their noise`
-      : `assuming that ${honestSurvivors} of at least ${minimum} survivors of each group add their noise, wherever the draw puts the others`)
+    `${spends}, ${readers}; Skellam noise of ${limited}, assuming that ${honestSurvivors} of at ` +
+    `least ${minimum} survivors${inGroups ? ' of each group' : ''} add their noise${others}`
   );
 };
