@@ -4,7 +4,6 @@
  * share one copy of the data and, where tfjs trains, one backend. Connections come from the
  * coordinator as message ports.
  */
-import { join } from 'node:path';
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionInput } from '../client/admission.ts';
 import { type Dataset, subset } from '../client/data/dataset.ts';
@@ -21,7 +20,7 @@ import { systemClock } from '../protocol/ports/clock.ts';
 import type { Connection } from '../protocol/wire/connection.ts';
 import { FloeError, toFloeError } from '../protocol/errors.ts';
 import { decodeRunSpec, hashRunSpec, type RunSpec } from '../protocol/spec/run-spec.ts';
-import { fileMemory, passingMemory, type AttackMemory } from './attackers/attack-memory.ts';
+import { memoriesIn } from './attackers/attack-memory.ts';
 import { createLiar } from './attackers/liars.ts';
 import { modelOfSpec } from '../client/spec-model.ts';
 import { portConnection } from './network.ts';
@@ -232,12 +231,6 @@ const openMemory = ({ index, keystoreSeed, before }: Member, kept: string | unde
     ? simulatedKeystore(keystoreSeed)
     : keptKeystore(keystoreSeed, kept, index, before);
 
-/** @param kept folder of a run that may be resumed */
-const memoriesIn =
-  (kept: string | undefined) =>
-  (index: number): AttackMemory =>
-    kept === undefined ? passingMemory() : fileMemory(join(kept, `${index}.attack`));
-
 /** Trainers that report each training. */
 const watcher =
   (tell: (message: CrowdMessage) => void) =>
@@ -284,7 +277,7 @@ export const createCrowd = (
   const connections = createConnections(tell);
   const turnstile = createTurnstile(LOGINS);
   const participants: Participant[] = [];
-  const memoryOf = memoriesIn(init.kept);
+  const memoryOf = memoriesIn(init.kept, init.members);
 
   const startMember = async (member: Member, shared: MemberParts): Promise<void> => {
     const { index, randomSeed } = member;

@@ -3,26 +3,27 @@
  * that no record holds. A run is resumed from it by taking the journal back to it, so the round
  * that was interrupted is repeated as the same attempt, and the run ends with the same model.
  */
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { AnomalyMark, JournalMark } from '../../coordinator/index.ts';
+import { fromHex } from '../../protocol/bytes.ts';
+import { FloeError } from '../../protocol/errors.ts';
 import { readOptional } from '../../protocol/ports/files.ts';
+import { deriveSeed } from '../../protocol/ports/random.ts';
 import { float32FromBytes, float32ToBytes } from '../../protocol/model/floats.ts';
 import { RUN_FILES } from '../../protocol/records/run-files.ts';
 import { bytesUpTo, encodeCbor, integer } from '../../protocol/wire/cbor.ts';
 import { decodeVersioned } from '../../protocol/wire/versioned.ts';
+import { seal, unseal } from './sealed.ts';
 
 const MAX_BYTES = 1 << 30;
 const MAX_COUNT = Number.MAX_SAFE_INTEGER;
 const MAX_PARTICIPANTS = 10_000;
 const amount = v.pipe(v.number(), v.minValue(0));
 
-/** float32, little-endian. */
-const vector = v.pipe(
-  bytesUpTo(MAX_BYTES),
-  v.check((bytes) => bytes.length % 4 === 0, 'expected float32 values'),
-);
+/** float32, little-endian, encrypted for the auditor: a step is as good as a model. */
+const vector = bytesUpTo(MAX_BYTES);
 /** Of the last ten rounds. */
 const recent = v.pipe(v.array(v.number()), v.maxLength(10));
 
@@ -93,30 +94,38 @@ export interface Checkpoint {
   readonly anomalies?: AnomalyMark | undefined;
 }
 
-const plainMark = ({ previous, mean, loss, ...series }: AnomalyMark) => ({
+/** Only the auditor opens models, and its key is in the folder from the start. */
+const keyOf = (folder: string): Uint8Array => {
+  const path = join(folder, RUN_FILES.auditor);
+  try {
+    return deriveSeed(fromHex(readFileSync(path, 'utf8').trim()), 'checkpoint');
+  } catch (cause) {
+    throw new FloeError('data_malformed', `${path} is no seed in hex`, {}, { cause });
+  }
+};
+
+const plainMark = ({ previous, mean, loss, ...series }: AnomalyMark, key: Uint8Array) => ({
   norms: [...series.norms],
   cosines: [...series.cosines],
   jumps: [...series.jumps],
-  ...(previous === undefined ? {} : { previous: float32ToBytes(previous) }),
-  ...(mean === undefined ? {} : { mean: float32ToBytes(mean) }),
+  ...(previous === undefined ? {} : { previous: seal(key, float32ToBytes(previous)) }),
+  ...(mean === undefined ? {} : { mean: seal(key, float32ToBytes(mean)) }),
   ...(loss === undefined ? {} : { loss }),
 });
 
-const floatsOf = (bytes: Uint8Array): Float32Array => {
+const floatsOf = (sealed: Uint8Array, key: Uint8Array): Float32Array => {
+  const bytes = unseal(key, sealed, RUN_FILES.checkpoint);
   const values = new Float32Array(bytes.length / 4);
   float32FromBytes(bytes, values);
   return values;
 };
 
-const markOf = ({
-  previous,
-  mean,
-  loss,
-  ...series
-}: NonNullable<v.InferOutput<typeof checkpointSchema>['anomalies']>): AnomalyMark => ({
+type StoredMark = NonNullable<v.InferOutput<typeof checkpointSchema>['anomalies']>;
+
+const markOf = ({ previous, mean, loss, ...series }: StoredMark, key: Uint8Array): AnomalyMark => ({
   ...series,
-  ...(previous === undefined ? {} : { previous: floatsOf(previous) }),
-  ...(mean === undefined ? {} : { mean: floatsOf(mean) }),
+  ...(previous === undefined ? {} : { previous: floatsOf(previous, key) }),
+  ...(mean === undefined ? {} : { mean: floatsOf(mean, key) }),
   ...(loss === undefined ? {} : { loss }),
 });
 
@@ -132,7 +141,7 @@ export const writeCheckpoint = (folder: string, { journal, ...sums }: Checkpoint
     ...(virtual === undefined
       ? {}
       : { virtual: { ...virtual, late: [...virtual.late], lost: [...virtual.lost] } }),
-    ...(anomalies === undefined ? {} : { anomalies: plainMark(anomalies) }),
+    ...(anomalies === undefined ? {} : { anomalies: plainMark(anomalies, keyOf(folder)) }),
     journal: {
       ...journal,
       snapshot: { ...snapshot, ...(attempt === undefined ? {} : { attempt }) },
@@ -160,6 +169,6 @@ export const readCheckpoint = async (folder: string): Promise<Checkpoint | undef
   return {
     ...sums,
     journal: { ...journal, snapshot: { ...snapshot, attempt } },
-    ...(anomalies === undefined ? {} : { anomalies: markOf(anomalies) }),
+    ...(anomalies === undefined ? {} : { anomalies: markOf(anomalies, keyOf(folder)) }),
   };
 };

@@ -220,12 +220,16 @@ describe('runScenario', () => {
           kept.push({ name: entry.name, bytes: readFileSync(join(entry.parentPath, entry.name)) });
     };
     let partial = '';
-    const result = await run({ rounds: 3, drops: { share: 1 / 5 } }, (event) => {
+    // Such an attacker keeps models from round to round.
+    const attack = ['free-rider-last:0.2'];
+    const result = await run({ rounds: 3, drops: { share: 1 / 5 }, attack }, (event) => {
       if (event.type === 'started') partial = event.folder;
       // The journal is open now: its write-ahead log is a file of its own.
       if (event.type === 'round') keep(partial);
     });
-    expect(kept.map(({ name }) => name)).toContain('journal.sqlite-wal');
+    const names = kept.map(({ name }) => name);
+    expect(names).toContain('journal.sqlite-wal');
+    expect(names.some((name) => name.endsWith('.attack'))).toBe(true);
     keep(result.folder);
     const { spec, transcript, auditorSeed } = await readRun(result.folder);
     const gate = sealedBoxGate(await identityFromSeed(auditorSeed as Uint8Array));
