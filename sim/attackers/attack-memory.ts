@@ -1,7 +1,7 @@
 /**
- * @module What an attacker keeps from round to round: bytes in an encrypted file of the run's folder, so that
- * an interrupted simulation continues with the same attack. An attack that kept it in a variable
- * would begin anew.
+ * @module What an attacker keeps from round to round: bytes in an encrypted file of the run's
+ * folder, so that an interrupted simulation continues with the same attack. An attack that kept it
+ * in a variable would begin anew.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
