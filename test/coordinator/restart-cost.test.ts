@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openJournal, type Journal } from '../../coordinator/index.ts';
+import { createAnomalyWatch, openJournal, type Journal } from '../../coordinator/index.ts';
 import { directoryStore } from '../../protocol/ports/directory-store.ts';
 import type { Disk } from '../../protocol/ports/disk.ts';
 import { memoryDisk } from '../../protocol/ports/memory-disk.ts';
@@ -83,7 +83,9 @@ const restartAfter = async (rounds: number) => {
   await journal.close();
   isRestart = true;
   journal = noting(await openJournal(path, { synced: false }), note);
-  const again = (await createStage(spec, { journal })).create({ store, removal: store });
+  // Beside the restart the anomaly report measures a bounded number of commits again.
+  const anomalies = createAnomalyWatch();
+  const again = (await createStage(spec, { journal })).create({ store, removal: store, anomalies });
   await again.start();
   await turns();
   expect(again.status().committed).toBe(rounds);
