@@ -2,35 +2,12 @@
  * @module A simulated run with correlated noise: masks change nothing of its sums, it verifies, its
  * budget stops it, and it ends by name when too few members were in every sum.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { toHex } from '../../protocol/bytes.ts';
-import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { directoryStore } from '../../protocol/ports/directory-store.ts';
-import { identityFromSeed } from '../../protocol/ports/identity.ts';
 import { decodeTranscript } from '../../protocol/records/transcript.ts';
 import { hashRunSpec, type RunSpec } from '../../protocol/spec/run-spec.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
-import {
-  makeScenario,
-  readRun,
-  RUN_FILES,
-  runScenario,
-  type ScenarioInput,
-} from '../../sim/index.ts';
-import { writeTable } from '../support/table.ts';
-
-let folder: string;
-let table: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'floe-correlated-'));
-  table = await writeTable(join(folder, 'table.csv'), { rows: 240, features: 6, classes: 3 });
-});
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
+import { readRun, type ScenarioInput } from '../../sim/index.ts';
+import { modelsOf, smallRuns, verifiedRun } from '../support/small-runs.ts';
 
 const PRIVACY = {
   type: 'ftrl',
@@ -42,44 +19,18 @@ const PRIVACY = {
   bands: 2,
 } as const;
 
-const correlated = async (input: ScenarioInput = {}) => {
-  const scenario = makeScenario({
-    participants: 5,
-    cohort: 5,
-    minimum: 4,
-    rounds: 3,
-    data: table,
-    model: 'linear',
-    backend: 'wasm',
-    workers: 1,
-    baseline: false,
-    substrate: 'local',
-    seed: 'correlated',
-    privacy: PRIVACY,
-    ...input,
-  });
-  return runScenario(scenario, { outDir: join(folder, 'runs') });
-};
-
-const verified = async (own: string, change: (spec: RunSpec) => RunSpec = (spec) => spec) => {
-  const stored = await readRun(own);
-  return verifyRun({
-    spec: change(stored.spec),
-    transcript: stored.transcript,
-    store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
-    gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
-  });
-};
-
-const modelsOf = ({ summary }: Awaited<ReturnType<typeof correlated>>): readonly string[] =>
-  summary.history.map(({ modelHash }) => modelHash);
+const correlated = smallRuns(
+  'correlated',
+  { rows: 240, features: 6 },
+  { participants: 5, cohort: 5, minimum: 4, rounds: 3, privacy: PRIVACY },
+);
 
 it('gives the same models with masks and without, and verifies as its own mechanism alone', async () => {
   const [masked, plain] = [await correlated(), await correlated({ mask: false })];
   expect(modelsOf(masked)).toHaveLength(3);
   expect(modelsOf(plain)).toEqual(modelsOf(masked));
   for (const { folder: own, summary } of [masked, plain]) {
-    const result = await verified(own);
+    const result = await verifiedRun(own);
     expect(result).toMatchObject({
       ok: true,
       level: 'L1',
@@ -89,7 +40,7 @@ it('gives the same models with masks and without, and verifies as its own mechan
     expect(result.privacy?.epsilon).toBeLessThanOrEqual(8);
     expect(summary.privacy?.words).toContain('correlated Skellam noise of 2 bands');
   }
-  const forged = await verified(plain.folder, (spec) => {
+  const forged = await verifiedRun(plain.folder, (spec) => {
     const { bands: _, ...independent } = spec.privacy as Extract<
       NonNullable<RunSpec['privacy']>,
       { readonly type: 'ftrl' }
@@ -97,7 +48,7 @@ it('gives the same models with masks and without, and verifies as its own mechan
     return { ...spec, privacy: { ...independent, type: 'skellam' } };
   });
   expect(forged.ok).toBe(false);
-  const fewer = await verified(plain.folder, (spec) => ({
+  const fewer = await verifiedRun(plain.folder, (spec) => ({
     ...spec,
     privacy: { ...spec.privacy!, noiseMultiplier: spec.privacy!.noiseMultiplier / 10 },
   }));
@@ -121,7 +72,7 @@ describe('members that are lost', () => {
     const { folder: own, summary } = await correlated(withAttempts(6));
     // One is lost in each attempt. In two of them the fifth that counts is: no sum is opened.
     expect(summary.history.map(({ attempt }) => attempt)).toEqual([1, 2, 5]);
-    const result = await verified(own);
+    const result = await verifiedRun(own);
     expect(result).toMatchObject({ ok: true, level: 'L1' });
     expect(result.privacy?.spent.participations).toBe(5);
     const { spec, transcript } = await readRun(own);

@@ -2,41 +2,22 @@
  * @module A simulated run with differential privacy and a robust rule over groups: the noise of
  * each group does alone, and the run verifies with what it claims.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { describeVerification } from '../../client/index.ts';
 import { noiseFor } from '../../protocol/algorithm/segments.ts';
-import { directoryStore } from '../../protocol/ports/directory-store.ts';
-import { identityFromSeed } from '../../protocol/ports/identity.ts';
-import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
-import { makeScenario, readRun, RUN_FILES, runScenario } from '../../sim/index.ts';
-import { writeTable } from '../support/table.ts';
+import { readRun, RUN_FILES } from '../../sim/index.ts';
+import { smallRuns, verifiedRun } from '../support/small-runs.ts';
 
-let folder: string;
-let table: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'floe-private-groups-'));
-  table = await writeTable(join(folder, 'table.csv'), { rows: 240, features: 6, classes: 3 });
-});
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
+const run = smallRuns(
+  'private-groups',
+  { rows: 240, features: 6 },
+  { participants: 12, cohort: 12, rounds: 2 },
+);
 
 it('opens noisy sums of groups, charges them as one sum, and verifies', async () => {
-  const scenario = makeScenario({
-    participants: 12,
-    cohort: 12,
-    rounds: 2,
-    data: table,
-    model: 'linear',
-    backend: 'wasm',
-    workers: 1,
-    baseline: false,
-    substrate: 'local',
-    seed: 'private groups',
+  const { summary, folder: own } = await run({
     aggregation: { type: 'median' },
     groupSize: 4,
     privacy: {
@@ -48,7 +29,6 @@ it('opens noisy sums of groups, charges them as one sum, and verifies', async ()
       noiseMultiplier: 0,
     },
   });
-  const { summary, folder: own } = await runScenario(scenario, { outDir: join(folder, 'runs') });
   expect(summary.history).toHaveLength(2);
   expect(summary.rule).toMatchObject({
     name: 'median',
@@ -70,12 +50,7 @@ it('opens noisy sums of groups, charges them as one sum, and verifies', async ()
   expect(summary.privacy).toMatchObject(claim);
   const stored = await readRun(own);
   expect(noiseFor(stored.spec)).toMatchObject({ honestSurvivors: 1 });
-  const result = await verifyRun({
-    spec: stored.spec,
-    transcript: stored.transcript,
-    store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
-    gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
-  });
+  const result = await verifiedRun(own);
   expect(result).toMatchObject({
     ok: true,
     level: 'L1',

@@ -2,33 +2,9 @@
  * @module A simulated run with differential privacy: masks change nothing of its sums, and it
  * verifies.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { sealedBoxGate } from '../../protocol/ports/sealed-box-gate.ts';
-import { directoryStore } from '../../protocol/ports/directory-store.ts';
-import { identityFromSeed } from '../../protocol/ports/identity.ts';
+import { expect, it } from 'vitest';
 import { describeVerification } from '../../client/index.ts';
-import { verifyRun } from '../../protocol/verify/index.ts';
-import {
-  makeScenario,
-  readRun,
-  RUN_FILES,
-  runScenario,
-  type ScenarioInput,
-} from '../../sim/index.ts';
-import { writeTable } from '../support/table.ts';
-
-let folder: string;
-let table: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'floe-private-'));
-  table = await writeTable(join(folder, 'table.csv'), { rows: 240, features: 6, classes: 3 });
-});
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
+import { modelsOf, smallRuns, verifiedRun } from '../support/small-runs.ts';
 
 const PRIVACY = {
   type: 'skellam',
@@ -39,39 +15,18 @@ const PRIVACY = {
   noiseMultiplier: 0,
 } as const;
 
-const privately = async (input: ScenarioInput = {}) => {
-  const scenario = makeScenario({
-    participants: 6,
-    cohort: 5,
-    rounds: 2,
-    data: table,
-    model: 'linear',
-    backend: 'wasm',
-    workers: 1,
-    baseline: false,
-    substrate: 'local',
-    seed: 'private',
-    privacy: PRIVACY,
-    ...input,
-  });
-  return runScenario(scenario, { outDir: join(folder, 'runs') });
-};
-
-const modelsOf = ({ summary }: Awaited<ReturnType<typeof privately>>): readonly string[] =>
-  summary.history.map(({ modelHash }) => modelHash);
+const privately = smallRuns(
+  'private',
+  { rows: 240, features: 6 },
+  { participants: 6, cohort: 5, rounds: 2, privacy: PRIVACY },
+);
 
 /** The run verifies, and so does the privacy that it claims. */
 const requireVerified = async (
   { folder: own }: Awaited<ReturnType<typeof privately>>,
   participations: number,
 ): Promise<void> => {
-  const stored = await readRun(own);
-  const result = await verifyRun({
-    spec: stored.spec,
-    transcript: stored.transcript,
-    store: directoryStore(join(stored.folder, RUN_FILES.blobs)),
-    gate: sealedBoxGate(await identityFromSeed(stored.auditorSeed as Uint8Array)),
-  });
+  const result = await verifiedRun(own);
   expect(result).toMatchObject({
     ok: true,
     level: 'L1',
