@@ -1,6 +1,6 @@
 /**
- * @module The robust rule of a specification: its fields, and what a new run completes them with.
- * What they must be together with other settings is in `setting-checks.ts`.
+ * @module The robust rule of a specification: its fields, and the defaults of a new run. The rules
+ * that combine them with other settings are in `setting-checks.ts`.
  */
 import * as v from 'valibot';
 import { specEntries, specSchemaOf } from './setting-schema.ts';

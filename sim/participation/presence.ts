@@ -92,7 +92,7 @@ export const createPresence = (init: PresenceInit): Presence => {
         const isLate = late.has(index);
         if (isPresent(index) !== isLate) {
           here.add(index);
-          // A resumed run goes on once everybody is back.
+          // A resumed run continues once everybody is back.
           if (from !== undefined) arriving.set(index, time.hold());
         }
         if (from !== undefined && availability.present(index, then) !== isLate)

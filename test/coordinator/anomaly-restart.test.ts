@@ -76,7 +76,7 @@ it('knows the same rounds, and sees the turned one', async () => {
   expect(after.commits.at(-1)?.step.cosine).toBeLessThan(-0.9);
 });
 
-it('begins after the last model that is gone, and goes on without any of them', async () => {
+it('begins after the last model that is gone, and continues without any of them', async () => {
   const losing = (lost: number) => {
     let reads = 0;
     return ({ store }: { readonly store: CoordinatorInit['store'] }) => ({

@@ -261,7 +261,7 @@ test('the shipped bytecode is what the sources compile to', async () => {
   expect(await readFile(join(example, 'compiled.json'), 'utf8')).toContain('modules');
 });
 
-test('another process goes on from a pinned state, whatever came after it', async () => {
+test('another process continues from a pinned state and drops later state', async () => {
   const snapshot = join(folder, 'pinned');
   const first = await startDevnet({ snapshot, seed: 'pins', ...sizes });
   const blobs: { readonly id: string; readonly blob: Uint8Array }[] = [];

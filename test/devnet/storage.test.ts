@@ -121,7 +121,7 @@ test('a sliver of any other form is refused', () => {
   expect(check(Uint8Array.of(0x80, 0, 0, 0, 3, 0))).toThrow(/shortest/);
 });
 
-test('slivers that were uploaded are given up, and made again as they were', () => {
+test('uploaded slivers are dropped, and computed again with the same bytes', () => {
   const vault = new BlobVault(SHARDS, { loose: 0, encoded: 0 });
   const blobs = [1, 2, 3].map((seed) => encode(bytesOf(7_000, seed)));
   for (const blob of blobs) store(vault, blob);

@@ -1,6 +1,6 @@
 /**
- * A simulation on its own devnet whose process is killed goes on from the devnet's state after the
- * last commit: the same objects, the same models.
+ * A simulation on its own devnet continues after a kill from the devnet's state of the last commit:
+ * the same objects, the same models.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

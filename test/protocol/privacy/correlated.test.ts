@@ -150,7 +150,7 @@ describe('the accounting', () => {
             Math.round(delta.reduce((sum, row, s) => sum - (c[t - s] ?? 0) * row[j]!, 0) / scale),
           ),
         );
-        // What V has to make good, so that the sums are the same: an integer by construction.
+        // The shift of V that keeps the sums the same: an integer by construction.
         const b = a.map((_, t) =>
           Array.from(
             { length: dimension },

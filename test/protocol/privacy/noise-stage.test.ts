@@ -148,7 +148,7 @@ describe('a rounding that is too long', () => {
     expect(participant.accepts?.(lanes)).toBe(false);
   });
 
-  it('is repeated with fresh randomness, and given up after 64 of them', () => {
+  it('is repeated with fresh randomness, and refused after 64 attempts', () => {
     const { deal, quantiser, stages } = pipelineOf(spec(NOISE), layout, SEED, {
       random: cipherStream(SEED),
       noise: cipherStream(SEED),
